@@ -1,0 +1,152 @@
+"""The rules of the house (docs/architecture.md), read from the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "genrestore"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
+
+MAY_IMPORT = {
+    "errors": set(),
+    "metrics": {"errors"},
+    "models": set(),
+    "runtime": {"errors"},
+    "files": {"errors"},
+    "weights": {"errors", "runtime", "models", "files"},
+    "restore": {"errors", "runtime", "models", "weights"},
+    "latent": {"errors", "runtime", "models", "weights"},
+    "training": {"errors", "metrics", "runtime", "models", "weights", "files"},
+}
+LIGHT_ROOMS = ["cli", "files"]
+LIGHT_FILES = [
+    "__init__.py",
+    "__main__.py",
+    "errors.py",
+    "runtime.py",
+    "weights/header.py",
+    "weights/store.py",
+]
+ENDS_THE_PROCESS = {"print", "exit", "quit", "sys.exit", "os._exit", "os.abort"}
+UNPICKLES = {"torch.load", "torch.save", "numpy.load", "np.load"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of what is imported anywhere in `tree`; `from a import b` gives a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(tree: ast.AST, public: bool = True) -> Iterator[Function]:
+    """Functions of the module and methods of its classes; with `public`, those that a reader may call."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef) and not (public and node.name.startswith("_")):
+            yield from functions(node, public)
+        elif isinstance(node, Function) and not (public and node.name.startswith("_")):
+            yield node
+
+
+def calls(tree: ast.AST) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def arguments(function: Function) -> list[ast.arg]:
+    spec = function.args
+    every = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, spec.vararg, spec.kwarg]
+    return [argument for argument in every if argument is not None and argument.arg not in ("self", "cls")]
+
+
+def takes_arrays(function: Function) -> bool:
+    """Whether a tensor or an array stands in the signature; collections of tensors have no one shape."""
+    hints = [argument.annotation for argument in arguments(function)] + [function.returns]
+    plain = [ast.unparse(hint) for hint in hints if hint is not None]
+    plain = [re.sub(r"(dict|Mapping|Iterable|Iterator|Callable|list)\[.*\]", "", hint) for hint in plain]
+    return any(re.search(r"\b(Tensor|ndarray|NDArray)\b", hint) for hint in plain)
+
+
+def states_a_shape(text: str) -> bool:
+    """Whether the text has a shape such as [batch, channel, height, width], not only a range."""
+    brackets = re.findall(r"\[([^\[\]]*)\]", text)
+    shapes = [inside for inside in brackets if re.search(r"[A-Za-z…]", inside) or inside.count(",") > 1]
+    return bool(shapes) or bool(re.search(r"\b(shape|scalar)\b", text))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+class TestEveryModule:
+    def test_imports_only_the_rooms_above_it(self, path: Path) -> None:
+        own = {found.split(".")[1] for found in imports(TREES[path]) if found.startswith("genrestore.")}
+        here = room(path)
+        if here not in ("cli", "__init__", "__main__"):
+            assert own - {here, "__version__"} <= MAY_IMPORT[here]
+
+    def test_only_the_command_line_speaks_and_ends(self, path: Path) -> None:
+        spoken = {ast.unparse(call.func) for call in calls(TREES[path])} & ENDS_THE_PROCESS
+        assert not spoken or room(path) == "cli"
+
+    def test_nothing_is_unpickled_and_click_stays_inside_typer(self, path: Path) -> None:
+        roots = {found.split(".")[0] for found in imports(TREES[path])}
+        assert not roots & {"click", "pickle", "cloudpickle", "dill", "joblib"}
+        assert not {ast.unparse(call.func) for call in calls(TREES[path])} & UNPICKLES
+
+    def test_every_parameter_can_be_followed(self, path: Path) -> None:
+        hidden = [
+            node.name for node in ast.walk(TREES[path]) if isinstance(node, Function) and node.args.kwarg
+        ]
+        assert not hidden, "takes **kwargs"
+
+    def test_public_functions_are_typed_and_documented(self, path: Path) -> None:
+        tree = TREES[path]
+        assert ast.get_docstring(tree), "the module has no docstring"
+        for function in functions(tree):
+            assert ast.get_docstring(function), f"{function.name} has no docstring"
+            untyped = [argument.arg for argument in arguments(function) if argument.annotation is None]
+            assert not untyped, f"{function.name}: {untyped} without a type"
+            assert function.returns is not None, f"{function.name} does not say what it returns"
+
+    def test_functions_of_tensors_state_a_shape(self, path: Path) -> None:
+        silent = [
+            function.name
+            for function in functions(TREES[path])
+            if takes_arrays(function) and not states_a_shape(ast.get_docstring(function) or "")
+        ]
+        assert not silent
+
+    def test_sizes(self, path: Path) -> None:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+        for function in functions(TREES[path], public=False):
+            assert (function.end_lineno or 0) - function.lineno < LONGEST_FUNCTION, function.name
+
+
+LIGHT = [path for path in SOURCES if room(path) in LIGHT_ROOMS or name(path) in LIGHT_FILES]
+
+
+@pytest.mark.parametrize("path", LIGHT, ids=name)
+def test_planning_needs_no_torch(path: Path) -> None:
+    """Heavy imports stand inside functions of cli, or under TYPE_CHECKING, never where a module is loaded."""
+    loaded = [node for node in TREES[path].body if isinstance(node, ast.Import | ast.ImportFrom)]
+    roots = {found.split(".")[0] for node in loaded for found in imports(node)}
+    assert not roots & {"torch", "torchvision", "matplotlib"}
+
+
+def test_every_room_is_in_the_table() -> None:
+    assert {room(path) for path in SOURCES} <= {*MAY_IMPORT, "cli", "__init__", "__main__"}

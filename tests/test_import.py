@@ -1,0 +1,54 @@
+"""What a new Python process loads: the command line's help must not wait for the heavy libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL")
+SHOW_HEAVY = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    done = python(f"import genrestore; {SHOW_HEAVY}")
+    assert (done.stdout.strip(), done.stderr, done.returncode) == ("[]", "", 0)
+
+
+LIGHT = [["--help"], ["--version"], ["denoise", "--help"], ["train", "--help"], ["weights", "--help"]]
+
+
+@pytest.mark.parametrize("words", LIGHT, ids=" ".join)
+def test_light_commands_load_nothing_heavy(words: list[str]) -> None:
+    code = f"""
+import sys
+sys.argv = ["genrestore", *{words!r}]
+from genrestore.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+{SHOW_HEAVY.replace("print(", "print('HEAVY', ")}
+"""
+    done = python(code)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_the_api_is_loaded_on_first_use() -> None:
+    done = python("import genrestore, sys; genrestore.denoise; print('torch' in sys.modules)")
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    import genrestore
+
+    with pytest.raises(AttributeError, match="no attribute 'sharpen'"):
+        genrestore.sharpen  # noqa: B018
