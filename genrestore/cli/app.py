@@ -1,0 +1,176 @@
+"""The app: its commands, its error boundary and ``--version``."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from genrestore import __version__
+from genrestore.cli import denoise, doctor, report
+from genrestore.errors import GenrestoreError, Interrupted
+
+EXIT_CODES = """\
+[bold]Exit codes[/bold]
+  0  every input done, or skipped on purpose
+  1  at least one input failed; the others were written
+  2  wrong use: options, values, an output that exists
+  3  no input matched
+  4  device or precision not available
+  5  weights missing, corrupted, or of a wrong kind
+130  interrupted (Ctrl-C, SIGTERM)"""
+
+
+class ErrorBoundary(TyperGroup):
+    """The outermost group; the one place in which an error becomes a line and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words before the command's name."""
+        with _one_line_each():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the words after the command's name and run it."""
+        with _one_line_each(), _terminated_like_interrupted():
+            return super().invoke(ctx)
+
+
+def flowing(command: Callable[..., None]) -> str:
+    """A command's docstring for the help: the lines of a paragraph joined, so that any width fits."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+app = typer.Typer(
+    cls=ErrorBoundary,
+    name="genrestore",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True, epilog=EXIT_CODES)(
+    denoise.denoise
+)
+app.command(name="doctor", help=flowing(doctor.doctor))(doctor.doctor)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"genrestore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version.", callback=_show_version, is_eager=True, metavar=""
+        ),
+    ] = False,
+) -> None:
+    """Restore photographs with generative priors.
+
+    Try: [bold]genrestore denoise photo.png[/bold]
+    """
+
+
+def main() -> NoReturn:
+    """The console script: run the app on the process's arguments and exit."""
+    try:
+        app()
+        code = 0
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+    except KeyboardInterrupt:
+        code = Interrupted.exit_code
+    sys.exit(_flushed(code))
+
+
+def _flushed(code: int) -> int:
+    """Write out what stdout still holds; a reader that is gone is no reason for a traceback."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return code or 1
+    return code
+
+
+@contextmanager
+def _one_line_each() -> Iterator[None]:
+    try:
+        yield
+    except GenrestoreError as error:
+        report.problem(error)
+        raise typer.Exit(error.exit_code) from error
+    except typer.TyperException as error:
+        raise typer.Exit(_wrong_words(error)) from error
+    except KeyboardInterrupt as error:
+        report.problem(Interrupted("interrupted"))
+        raise typer.Exit(Interrupted.exit_code) from error
+    except BrokenPipeError as error:
+        _forget_stdout()
+        raise typer.Exit(1) from error
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        report.bug(error)
+        raise typer.Exit(1) from error
+
+
+def _wrong_words(error: typer.TyperException) -> int:
+    """Say in one line what Typer could not parse; no arguments at all show the help."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.format_message(), err=True)
+        return 2
+    hint = f"; see {context.command_path} --help" if context is not None else ""
+    message = " ".join(error.format_message().split()).replace(": Value error, ", ": ").rstrip(".")
+    report.problem(GenrestoreError(message + hint))
+    return error.exit_code
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM and SIGHUP as KeyboardInterrupt, unless someone chose otherwise before (nohup)."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _signals()}
+    changed = {number: handler for number, handler in before.items() if handler is signal.SIG_DFL}
+    try:
+        for number in changed:
+            signal.signal(number, interrupt)
+    except ValueError:  # not in the main thread: the program around us has the signals
+        changed = {}
+    try:
+        yield
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
+
+
+def _signals() -> Sequence[signal.Signals]:
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush has no broken pipe to complain about."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # a stand-in without a file descriptor
+        return

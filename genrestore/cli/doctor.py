@@ -1,0 +1,191 @@
+"""``genrestore doctor``: what is here, what works, and one picture as a proof."""
+
+from __future__ import annotations
+
+import json as _json
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from genrestore import __version__
+from genrestore.cli import options, report
+from genrestore.errors import GenrestoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from genrestore.runtime import Runtime
+
+SCHEMA = 1
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+    "safetensors",
+    "typer",
+    "rich",
+)
+FORMATS = {"JPEG": "jpg", "PNG (zlib)": "zlib", "TIFF (libtiff)": "libtiff", "WebP": "webp", "AVIF": "avif"}
+NOISE = 25.0
+"""Grey levels of the self-test's noise."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        section: Where it stands.
+        name: What was looked at.
+        state: "failed" means that genrestore will not work as asked for.
+        detail: What was found.
+    """
+
+    section: str
+    name: str
+    state: Literal["ok", "missing", "failed"]
+    detail: str
+
+
+def doctor(
+    weights: options.Weights = "photo",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show versions, devices, folders and formats, and denoise a small picture as a self-test."""
+    from genrestore.runtime import Runtime
+
+    findings, code = [*_versions(), *_folders(), *_formats(), *_devices()], 0
+    try:
+        runtime = Runtime.create(device, precision, threads, seed)
+        findings += [_taken(runtime, device), self_test(weights, runtime)]
+    except GenrestoreError as error:
+        findings.append(Finding("self-test", "denoise", "failed", report.one_line(str(error))))
+        code = error.exit_code
+    code = code or int(any(finding.state == "failed" for finding in findings))
+    _show(findings, as_json=json, quiet=quiet, code=code)
+    raise typer.Exit(code)
+
+
+def self_test(weights: str, runtime: Runtime) -> Finding:
+    """Denoise a small synthetic picture; the result must be nearer to the clean one than the input.
+
+    Raises:
+        WeightsError: The weights are missing, corrupted or of a wrong kind.
+    """
+    from genrestore import metrics
+    from genrestore.restore import tasks
+
+    clean, noisy = _pictures(runtime)
+    task = tasks.Denoise(weights, noise_level=options.to_unit(NOISE), runtime=runtime)
+    restored = task(noisy).pixels
+    before, after = (metrics.psnr(picture.astype("float32"), clean, 255.0) for picture in (noisy, restored))
+    state: Literal["ok", "failed"] = "ok" if after > before else "failed"
+    return Finding("self-test", f"denoise with {weights}", state, f"PSNR {before:.2f} dB -> {after:.2f} dB")
+
+
+def _pictures(runtime: Runtime) -> tuple[np.ndarray, np.ndarray]:
+    """A clean picture, float32, and the same with noise, uint8; [1, 3, 96, 96] in 0 to 255."""
+    import numpy as np
+
+    y, x = np.mgrid[0:96, 0:96].astype(np.float32) / 95
+    disc = ((x - 0.6) ** 2 + (y - 0.4) ** 2 < 0.06).astype(np.float32)
+    clean = 60 + 120 * np.stack([x, y, 1 - x * y])[None] * (1 - 0.5 * disc)
+    random = np.random.default_rng(runtime.seed)
+    noisy = clean + random.normal(0, NOISE, clean.shape)
+    return clean.astype(np.float32), np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("versions", "genrestore", "ok", __version__)
+    yield Finding("versions", "python", "ok", f"{platform.python_version()} ({sys.executable})")
+    yield Finding("versions", "system", "ok", platform.platform())
+    for name in LIBRARIES:
+        found = _version(name)
+        yield Finding("versions", name, "ok" if found else "missing", found or "not installed")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _folders() -> Iterator[Finding]:
+    from genrestore.weights import store
+
+    home = store.home()
+    place = next((path for path in (home, *home.parents) if path.exists()), home)
+    writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    said = "writable" if writable else "not writable"
+    when = "" if home.exists() else ", made when needed"
+    yield Finding("folders", "weights store", "ok" if writable else "failed", f"{home} ({said}{when})")
+    names = ", ".join(entry.name for entry in store.entries()) or "none"
+    yield Finding("folders", "weights", "ok" if names != "none" else "missing", names)
+
+
+def _formats() -> Iterator[Finding]:
+    from PIL import features
+
+    for name, feature in FORMATS.items():
+        found = bool(features.check(feature))
+        yield Finding(
+            "formats",
+            name,
+            "ok" if found else "missing",
+            "read and written" if found else "not in this Pillow",
+        )
+
+
+def _devices() -> Iterator[Finding]:
+    from genrestore.runtime import available_devices, bf16_is_fast
+
+    for name in available_devices():
+        bf16 = "bf16 in hardware" if bf16_is_fast(name) else "no bf16 in hardware"
+        yield Finding("devices", name, "ok", f"{_device_name(name)}; fp32, {bf16}")
+
+
+def _taken(runtime: Runtime, asked: str) -> Finding:
+    detail = f"{runtime.device} in {runtime.precision} with {runtime.threads} of {os.cpu_count()} threads"
+    return Finding("devices", f"--device {asked}", "ok", f"takes {detail}")
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    if device == "cuda":
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        return f"{torch.cuda.get_device_name(0)}, {memory:.1f} GiB, CUDA {torch.version.cuda}"
+    return platform.processor() or platform.machine()
+
+
+def _show(findings: list[Finding], *, as_json: bool, quiet: bool, code: int) -> None:
+    if as_json:
+        found = [asdict(finding) for finding in findings]
+        typer.echo(_json.dumps({"schema": SCHEMA, "exit_code": code, "findings": found}))
+        return
+    wide = max(len(finding.name) for finding in findings)
+    section = ""
+    for finding in findings:
+        if quiet and finding.state != "failed":
+            continue
+        if finding.section != section and not quiet:
+            section = finding.section
+            typer.echo(section)
+        state = "" if finding.state == "ok" else f"{finding.state.upper()}: "
+        typer.echo(f"  {finding.name:<{wide}}  {state}{finding.detail}", err=finding.state == "failed")

@@ -1,0 +1,290 @@
+"""Every shared option, declared once. Grey levels become [0, 1] here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from genrestore.errors import UsageError
+from genrestore.runtime import MAX_SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GREY_LEVELS = 255
+"""The largest 8-bit grey level: 1.0 inside the code."""
+
+RESULTS, MACHINE, SCREEN = "Where results go", "Machine", "What is said"
+
+
+def to_unit(grey_levels: float) -> float:
+    """A noise level in 8-bit grey levels, 0 to 255, to the [0, 1] scale."""
+    return grey_levels / GREY_LEVELS
+
+
+def to_grey_levels(noise_level: float) -> float:
+    """A noise level on the [0, 1] scale to 8-bit grey levels, 0 to 255."""
+    return noise_level * GREY_LEVELS
+
+
+def parse_sigma(value: str | float) -> float:
+    """A value of --sigma in grey levels to a noise level on the [0, 1] scale.
+
+    Raises:
+        UsageError: Not a number from 0 to 255.
+    """
+    return to_unit(_number("--sigma", value, GREY_LEVELS, "a noise level in grey levels"))
+
+
+def parse_strength(value: str | float) -> float:
+    """A value of --strength.
+
+    Raises:
+        UsageError: Not a number from 0 to 1.
+    """
+    return _number("--strength", value, 1, "the share of the restored picture")
+
+
+def _number(option: str, value: str | float, largest: int, meaning: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= largest:
+        raise UsageError(f"{option} {value}: {meaning} must be a number from 0 to {largest}")
+    return number
+
+
+def parse_threads(value: str | int) -> int:
+    """A value of --threads.
+
+    Raises:
+        UsageError: Not a whole number from 1.
+    """
+    return _whole("--threads", value, 1)
+
+
+def parse_max_pixels(value: str | int) -> int:
+    """A value of --max-pixels.
+
+    Raises:
+        UsageError: Not a whole number from 1.
+    """
+    return _whole("--max-pixels", value, 1)
+
+
+def parse_seed(value: str | int) -> int:
+    """A value of --seed or GENRESTORE_SEED.
+
+    Raises:
+        UsageError: Not a whole number from 0 to 2**63 - 1.
+    """
+    return _whole("--seed", value, 0)
+
+
+def _whole(option: str, value: str | int, least: int) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= MAX_SEED:
+        raise UsageError(f"{option} {value}: must be a whole number from {least} to {MAX_SEED}")
+    return number
+
+
+def expand(path: str) -> str:
+    """A leading ~ to the home folder, unless something of that very name is there."""
+    return path if os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111 -- unknown users stay
+
+
+def _expand_path(path: str | Path) -> Path:
+    return Path(expand(os.fspath(path)))
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT", parser=expand, help="Image files, folders, or - for stdin.", show_default=False
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        parser=expand,
+        rich_help_panel=RESULTS,
+        help="A file for one input, a folder for several, or - for stdout; beside the input if left out.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", metavar="", rich_help_panel=RESULTS, help="Replace outputs that exist."),
+]
+InPlace = Annotated[
+    bool,
+    typer.Option("--in-place", metavar="", rich_help_panel=RESULTS, help="Replace the inputs themselves."),
+]
+Compare = Annotated[
+    bool,
+    typer.Option(
+        "--compare",
+        metavar="",
+        rich_help_panel=RESULTS,
+        help="Also write input and result side by side, as STEM.compare.png.",
+    ),
+]
+NoProvenance = Annotated[
+    bool,
+    typer.Option(
+        "--no-provenance",
+        metavar="",
+        rich_help_panel=RESULTS,
+        help="Do not note tool, weights, options and seed in the output's metadata.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        parser=parse_max_pixels,
+        rich_help_panel=RESULTS,
+        show_default=False,
+        help="Refuse pictures of more pixels than this (decompression bombs).",
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="NAME|PATH",
+        parser=expand,
+        help="The prior: a name of [bold]genrestore weights list[/bold], or a file.",
+    ),
+]
+Sigma = Annotated[
+    float | None,
+    typer.Option(
+        "--sigma",
+        metavar="N",
+        parser=parse_sigma,
+        help="Noise level in 8-bit grey levels, 0 to 255; estimated from the picture if left out.",
+    ),
+]
+Strength = Annotated[
+    float,
+    typer.Option(
+        "--strength",
+        metavar="S",
+        parser=parse_strength,
+        help="0 keeps the input, 1 takes the whole restoration.",
+    ),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="CLEAN",
+        parser=_expand_path,
+        rich_help_panel=SCREEN,
+        help="A clean picture, or a folder of them by name: show PSNR and SSIM of the written file.",
+    ),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(
+        "--device",
+        envvar="GENRESTORE_DEVICE",
+        show_envvar=True,
+        rich_help_panel=MACHINE,
+        help="Where to compute.",
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    typer.Option(
+        "--precision", rich_help_panel=MACHINE, help="auto takes bf16 where the hardware multiplies in it."
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        parser=parse_threads,
+        rich_help_panel=MACHINE,
+        help="CPU threads; all cores if left out.",
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        envvar="GENRESTORE_SEED",
+        show_envvar=True,
+        parser=parse_seed,
+        rich_help_panel=MACHINE,
+        help="Of every random draw.",
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", metavar="", rich_help_panel=SCREEN, help="One JSON object an input, on stdout."),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json-file",
+        metavar="PATH",
+        parser=_expand_path,
+        rich_help_panel=SCREEN,
+        help="The JSON objects into this file instead, for example with -o -.",
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", metavar="", rich_help_panel=SCREEN, help="Say nothing but errors."),
+]
+
+
+def check_streams(
+    context: typer.Context,
+    inputs: Sequence[str],
+    output: str | None,
+    *,
+    json: bool,
+    json_file: Path | None,
+    compare: bool,
+) -> None:
+    """Refuse what stdin and stdout cannot carry, before anything is read.
+
+    Raises:
+        UsageError: Two things for stdout, pixels for a terminal, or a second file where there is no folder.
+        typer.Exit: `-` where stdin is a terminal; the help is shown.
+    """
+    if "-" in inputs and sys.stdin is not None and sys.stdin.isatty():
+        _show_help(context)
+        raise UsageError("-: stdin is a terminal; pipe a picture into it")
+    if output != "-":
+        return
+    if json and json_file is None:
+        raise UsageError("--json and -o - both want stdout; give --json-file PATH")
+    if compare:
+        raise UsageError("--compare writes beside the output; give -o a file or a folder, not -")
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe")
+
+
+def _show_help(context: Any) -> None:
+    """The command's help on stderr, since stdout may be a picture's."""
+    with redirect_stdout(sys.stderr):
+        typer.echo(context.get_help())

@@ -1,0 +1,222 @@
+"""What is said: stderr for the eye, JSON lines for machines, the final exit code."""
+
+from __future__ import annotations
+
+import json as _json
+import math
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import TYPE_CHECKING, TextIO
+
+from genrestore.cli import screen
+from genrestore.cli.options import to_grey_levels
+from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from genrestore.files.batch import Outcome
+    from genrestore.files.outputs import Job
+
+SCHEMA = 1
+"""Version of the JSON records; a new field keeps it, a changed or missing one raises it."""
+
+JSONValue = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How near a written file is to its clean reference.
+
+    Attributes:
+        psnr: In decibels at peak 255; infinite where both are equal.
+        ssim: From −1 to 1.
+    """
+
+    psnr: float
+    ssim: float
+
+
+def one_line(text: str) -> str:
+    """Text with its control characters and undecodable bytes escaped, so that it is one line anywhere."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def problem(error: GenrestoreError) -> None:
+    """Say in one line on stderr what went wrong."""
+    kind = "" if isinstance(error, Interrupted) else "error: "
+    screen.write(f"genrestore: {kind}{one_line(str(error))}")
+
+
+def bug(error: Exception) -> None:
+    """Say after the traceback of an unexpected error where to report it."""
+    where = next(
+        (url.partition(", ")[2] for url in _urls() if url.lower().startswith(("issues,", "repository,"))),
+        "the place genrestore came from",
+    )
+    screen.write(
+        f"genrestore: error: unexpected {type(error).__name__}; please report it with the lines above and "
+        f"'genrestore doctor' to {where}"
+    )
+
+
+def _urls() -> list[str]:
+    try:
+        return metadata("genrestore").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return []
+
+
+@contextmanager
+def json_lines(
+    json: bool, json_file: Path | None, jobs: Sequence[Job], *, overwrite: bool
+) -> Iterator[TextIO | None]:
+    """Where JSON records go: the file if one is given, else stdout if asked for, else nowhere.
+
+    Raises:
+        UsageError: The file exists, is one of the pictures, or cannot be written.
+    """
+    if json_file is None:
+        yield sys.stdout if json else None
+        return
+    if json_file.exists() and not overwrite:
+        raise UsageError(f"--json-file {json_file} exists; replace it with --overwrite, or name another")
+    pictures = {path.resolve() for job in jobs for path in (job.source, job.target) if path is not None}
+    if json_file.resolve() in pictures:
+        raise UsageError(f"--json-file {json_file} is one of the pictures; name another")
+    try:
+        stream = json_file.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--json-file {json_file}: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+@dataclass
+class Report:
+    """Says what becomes of every input; use as a context around the work.
+
+    Attributes:
+        jobs: What will be worked on, for the total.
+        estimated: Whether noise levels were estimated rather than given.
+        quiet: Say failures only.
+        json_stream: Where the JSON records go, if anywhere.
+        score: Compares a written file with its reference, if asked for.
+    """
+
+    jobs: Sequence[Job]
+    estimated: bool = True
+    quiet: bool = False
+    json_stream: TextIO | None = None
+    score: Callable[[Outcome], Scores] | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        json_on_screen = self.json_stream is not None and self.json_stream.isatty()
+        self._screen = screen.choose(self.jobs, bar=not (self.quiet or json_on_screen))
+
+    def __enter__(self) -> Report:
+        self._screen.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._screen.stop()
+
+    def progress(self, job: Job, fraction: float) -> None:
+        """Move the bar: `fraction` of this input, 0 to 1, is through the network."""
+        self._screen.progress(job, fraction)
+
+    def show(self, outcomes: Iterable[Outcome]) -> int:
+        """Say each outcome as it comes, then the sum.
+
+        Returns:
+            The exit code: 1 if an input failed, else 0.
+
+        Raises:
+            Interrupted: Ctrl-C or SIGTERM came; says how many are done and how many are left.
+        """
+        try:
+            for outcome in outcomes:
+                self._add(outcome)
+        except KeyboardInterrupt as error:
+            done = self.counts["done"]
+            left = len(self.jobs) - self.counts.total()
+            raise Interrupted(f"interrupted: {done} done, {left} left") from error
+        if len(self.jobs) > 1 and not self.quiet:
+            self._screen.line(summary(self.counts))
+        return int(self.counts["failed"] > 0)
+
+    def _add(self, outcome: Outcome) -> None:
+        status, error, scores = outcome.status, outcome.error, None
+        if self.score is not None and status == "done":
+            try:
+                scores = self.score(outcome)
+            except (InputError, OSError) as problem:
+                status, error = "failed", f"written, but not compared: {problem}"
+        self.counts[status] += 1
+        self._screen.finished(outcome.job)
+        if status == "failed" or not self.quiet:
+            self._screen.line(line(outcome, status, error, scores, self.estimated), failed=status == "failed")
+        if self.json_stream is not None:
+            self.json_stream.write(
+                _json.dumps(record(outcome, status, error, scores), allow_nan=False) + "\n"
+            )
+            self.json_stream.flush()
+
+
+def line(outcome: Outcome, status: str, error: str | None, scores: Scores | None, estimated: bool) -> str:
+    """One input's outcome in one plain line."""
+    source = _name(outcome.job.source)
+    if status != "done":
+        reason = (error or outcome.job.skipped or "no reason known").removeprefix(f"{source}: ")
+        return one_line(f"{source}  {status}: {reason}")
+    parts = [f"{source} -> {_name(outcome.target)}"]
+    if outcome.noise_level is not None:
+        how = " (estimated)" if estimated else ""
+        parts.append(f"noise level {to_grey_levels(outcome.noise_level):.1f}{how}")
+    if scores is not None:
+        parts.append(f"PSNR {scores.psnr:.2f} dB  SSIM {scores.ssim:.4f} (8-bit range)")
+    parts.append(f"{outcome.seconds:.1f} s")
+    if outcome.notes:
+        parts.append(f"({'; '.join(outcome.notes)})")
+    return one_line("  ".join(parts))
+
+
+def record(outcome: Outcome, status: str, error: str | None, scores: Scores | None) -> dict[str, JSONValue]:
+    """One input's outcome as a JSON object; sigma in grey levels, what does not apply is null."""
+    level = outcome.noise_level
+    return {
+        "schema": SCHEMA,
+        "input": _name(outcome.job.source),
+        "output": None if status == "skipped" or outcome.error else _name(outcome.target),
+        "status": status,
+        "seconds": round(outcome.seconds, 3),
+        "sigma": None if level is None else round(to_grey_levels(level), 3),
+        "psnr": None if scores is None else _finite(scores.psnr),
+        "ssim": None if scores is None else _finite(scores.ssim),
+        "in_domain": None,
+        "error": error or outcome.job.skipped,
+    }
+
+
+def summary(counts: Counter[str]) -> str:
+    """For example "3 done, 1 skipped, 1 failed"."""
+    said = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]]
+    return ", ".join(said) or "0 done"
+
+
+def _name(path: Path | None) -> str:
+    return "-" if path is None else str(path)
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None

@@ -1,0 +1,110 @@
+"""Values of the shared options: units, limits, home folders, streams."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from genrestore.cli import options
+from genrestore.errors import UsageError
+from genrestore.runtime import DEVICES, MAX_SEED, PRECISIONS
+
+
+@pytest.mark.parametrize(("given", "level"), [("0", 0.0), ("12.75", 0.05), ("255", 1.0), ("63.75", 0.25)])
+def test_sigma_is_in_grey_levels_and_becomes_the_unit_scale(given: str, level: float) -> None:
+    assert options.parse_sigma(given) == pytest.approx(level)
+    assert options.to_grey_levels(options.parse_sigma(given)) == pytest.approx(float(given))
+
+
+WRONG = [
+    (options.parse_sigma, "--sigma", ["nan", "-1", "255.1", "inf", "-inf", "ten", ""]),
+    (options.parse_strength, "--strength", ["nan", "-0.1", "1.01", "half"]),
+    (options.parse_threads, "--threads", ["0", "-1", "1.5", "two"]),
+    (options.parse_max_pixels, "--max-pixels", ["0", "1e6", "many"]),
+    (options.parse_seed, "--seed", ["-1", str(MAX_SEED + 1), "0.5", "x"]),
+]
+CASES = [(parse, option, value) for parse, option, values in WRONG for value in values]
+
+
+@pytest.mark.parametrize(("parse", "option", "value"), CASES)
+def test_a_wrong_value_is_named_with_its_option(parse: Any, option: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"^{option} {value}: .* from [01] to "):
+        parse(value)
+
+
+@pytest.mark.parametrize(("parse", "value"), [(options.parse_threads, 2), (options.parse_seed, MAX_SEED)])
+def test_whole_numbers(parse: Any, value: int) -> None:
+    assert parse(str(value)) == value
+
+
+def test_defaults_are_parsed_too() -> None:
+    assert options.parse_strength(1.0) == 1.0
+    assert not math.isnan(options.parse_sigma(0))
+
+
+def test_home_is_expanded_unless_a_file_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert options.expand("~/a.png") == f"{tmp_path}/home/a.png"
+    assert options.expand("~nobody-of-that-name.png") == "~nobody-of-that-name.png"
+    Path("~").mkdir()
+    Path("~/a.png").touch()
+    assert options.expand("~/a.png") == "~/a.png"
+
+
+@pytest.mark.parametrize("given", ["-", "out/", "photo", "a b.png"])
+def test_other_paths_stay_as_they_are(given: str) -> None:
+    assert options.expand(given) == given
+
+
+def test_choices_are_those_of_the_runtime() -> None:
+    assert options.Device.__args__[0].__args__ == DEVICES  # type: ignore[attr-defined]
+    assert options.Precision.__args__[0].__args__ == PRECISIONS  # type: ignore[attr-defined]
+
+
+def check(inputs: list[str], output: str | None = None, **given: Any) -> None:
+    context: Any = SimpleNamespace(get_help=lambda: "the help")
+    settings: dict[str, Any] = {"json": False, "json_file": None, "compare": False, **given}
+    options.check_streams(context, inputs, output, **settings)
+
+
+def on_a_terminal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"sys.{name}.isatty", lambda: True, raising=False)
+
+
+def test_stdin_of_a_terminal_shows_the_help_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal("stdin", monkeypatch)
+    with pytest.raises(UsageError, match="stdin is a terminal"):
+        check(["a.png", "-"])
+    assert capsys.readouterr() == ("", "the help\n")
+    check(["a.png"])
+
+
+def test_stdout_carries_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="--json and -o - both want stdout; give --json-file"):
+        check(["a.png"], "-", json=True)
+    with pytest.raises(UsageError, match="--compare writes beside the output"):
+        check(["a.png"], "-", compare=True)
+    check(["a.png"], "-", json=True, json_file=Path("lines.json"))
+    check(["a.png"], "out.png", json=True, compare=True)
+    on_a_terminal("stdout", monkeypatch)
+    with pytest.raises(UsageError, match="stdout is a terminal"):
+        check(["a.png"], "-")
+
+
+def test_every_option_has_help() -> None:
+    aliases = {name: alias for name, alias in vars(options).items() if hasattr(alias, "__metadata__")}
+    assert len(aliases) >= 17
+    for name, alias in aliases.items():
+        (info,) = alias.__metadata__
+        assert info.help, name
+        assert isinstance(info, typer.models.ParameterInfo)

@@ -1,0 +1,97 @@
+"""stderr with and without a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from genrestore.cli import screen
+from genrestore.files.outputs import Job
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> Terminal:
+    """Make stderr a terminal; not a fixture, since pytest sets stderr anew after those."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return stream
+
+
+def jobs(folder: Path, count: int) -> list[Job]:
+    sources = [folder / f"picture{index}.png" for index in range(count)]
+    for index, source in enumerate(sources):
+        source.write_bytes(b"x" * (1 + 2 * index))
+    return [Job(source=source, target=None, format=None, skipped=None) for source in sources]
+
+
+def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = screen.choose([], bar=True)
+    assert isinstance(chosen, screen.PlainScreen)
+    chosen.start()
+    chosen.line("one")
+    chosen.line("two", failed=True)
+    chosen.stop()
+    assert capsys.readouterr().err == "one\ntwo\n"
+
+
+def test_colours_asked_for_elsewhere_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FORCE_COLOR", "GITHUB_ACTIONS"):
+        monkeypatch.setenv(name, "1")
+    chosen = screen.choose([], bar=True)
+    chosen.line("one", failed=True)
+    assert capsys.readouterr().err == "one\n"
+
+
+def test_no_bar_unless_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal(monkeypatch)
+    assert isinstance(screen.choose([], bar=False), screen.PlainScreen)
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(screen.choose([], bar=True), screen.PlainScreen)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 140])
+def test_the_bar_shows_total_name_and_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    stream = terminal(monkeypatch, columns)
+    work = jobs(tmp_path, 2)
+    chosen = screen.choose(work, bar=True)
+    assert isinstance(chosen, screen.LiveScreen)
+    chosen.start()
+    chosen.progress(work[0], 1.0)
+    chosen.finished(work[0])
+    chosen.progress(work[1], 1 / 3)
+    chosen._bar.refresh()
+    chosen.line("picture0.png -> x")
+    chosen.stop()
+    said = stream.getvalue()
+    assert "2/2  picture1.png" in said
+    assert "50%" in said  # one byte of four, and a third of the other three
+    assert "picture0.png -> x\n" in said
+    assert "--:--" in said or "0:00" in said
+
+
+def test_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
+    monkeypatch.setenv("NO_COLOR", "1")
+    chosen = screen.choose(jobs(tmp_path, 1), bar=True)
+    chosen.line("[bold]broken[/bold].png  failed", failed=True)
+    assert stream.getvalue() == "[bold]broken[/bold].png  failed\n"
+
+
+def test_a_stderr_that_is_gone_does_not_stop_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    screen.write("anything")
