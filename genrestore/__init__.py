@@ -1,0 +1,25 @@
+"""Restore images with generative priors.
+
+The Python API is loaded on first use, so that ``import genrestore`` and ``genrestore --help`` stay fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "denoise", "load_prior"]
+
+if TYPE_CHECKING:
+    from genrestore.restore.priors import load_prior
+    from genrestore.restore.tasks import denoise
+
+_HOMES = {"denoise": "genrestore.restore.tasks", "load_prior": "genrestore.restore.priors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'genrestore' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,47 @@
+"""Every error that a user can meet, with its exit code.
+
+A message says what is wrong, with which file or value, and what to do about it, in one line.
+Nothing but the command line's error boundary turns an error into an exit.
+"""
+
+from __future__ import annotations
+
+
+class GenrestoreError(Exception):
+    """Base of all errors that genrestore raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(GenrestoreError):
+    """One input cannot be read, restored or written; the others of a batch go on."""
+
+
+class UsageError(GenrestoreError):
+    """Options or values that cannot be meant, or an output that must not be replaced."""
+
+    exit_code = 2
+
+
+class NoInputError(GenrestoreError):
+    """No input matched: an empty folder or list."""
+
+    exit_code = 3
+
+
+class DeviceError(GenrestoreError):
+    """The device or the precision asked for is not available here."""
+
+    exit_code = 4
+
+
+class WeightsError(GenrestoreError):
+    """Weights that are missing, corrupted, not ours, or of a kind that the command cannot use."""
+
+    exit_code = 5
+
+
+class Interrupted(GenrestoreError):
+    """Ctrl-C or SIGTERM arrived; what was finished is kept."""
+
+    exit_code = 130

@@ -1,0 +1,14 @@
+"""Networks only: no files, no searches, no weights."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from genrestore.models.denoiser import ResidualUNet
+from genrestore.models.noise_estimator import NoiseEstimator
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "residual-unet": ResidualUNet,
+    "noise-estimator": NoiseEstimator,
+}
+"""What a weights file may name, and the class that is built."""

@@ -1,0 +1,56 @@
+"""Building blocks that several networks share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x))): two 3×3 convolutions around one non-linearity, no normalisation.
+
+    Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", 2021, figure 1.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features [batch, width, height, width of the picture] to features of the same shape."""
+        hidden = functional.relu(self.first(features), inplace=True)
+        return self.second(hidden).add_(features)
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until both sides are multiples of `multiple`.
+
+    Args:
+        image: [batch, channel, height, width], any range.
+
+    Returns:
+        [batch, channel, height', width'] with the image in the top left corner; same range.
+    """
+    bottom = -image.shape[-2] % multiple
+    right = -image.shape[-1] % multiple
+    if bottom == 0 and right == 0:
+        return image
+    return functional.pad(image, (0, right, 0, bottom), mode="replicate")
+
+
+def as_noise_map(noise_level: Tensor, image: Tensor) -> Tensor:
+    """Bring a noise level to one value a pixel.
+
+    Args:
+        noise_level: σ on the [0, 1] scale: a scalar, [batch], or [batch, 1, height, width].
+        image: [batch, channel, height, width]; gives the shape.
+
+    Returns:
+        [batch, 1, height, width], σ on the [0, 1] scale.
+    """
+    if noise_level.ndim < 4:
+        noise_level = noise_level.reshape(-1, 1, 1, 1)
+    return noise_level.to(image).expand(image.shape[0], 1, *image.shape[-2:])

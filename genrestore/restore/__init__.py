@@ -1,0 +1,1 @@
+"""Restoration: tensors in, tensors out. Knows no file and no terminal."""

@@ -1,0 +1,68 @@
+"""The denoiser as a prior: D(y, σ), and how much noise it sees."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from genrestore.runtime import Runtime
+from genrestore.weights.load import Loaded
+
+
+class DenoiserPrior:
+    """A network that removes Gaussian or camera noise, with an estimator of its level.
+
+    For pure noise one pass is the estimate; in plug-and-play restoration it stands for the proximal step of
+    the prior. Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", 2021.
+
+    Args:
+        loaded: Networks "denoiser" and "estimator".
+        runtime: Device and precision.
+
+    Attributes:
+        channels: Channels of the images that the networks take.
+        runtime: Device and precision.
+    """
+
+    def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.channels = loaded.header.channels
+        self._denoiser = loaded.networks["denoiser"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._estimator = loaded.networks["estimator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def denoise(self, image: Tensor, noise_level: Tensor) -> Tensor:
+        """Remove noise of a known level.
+
+        Args:
+            image: [batch, 3, height, width], about [0, 1], float32.
+            noise_level: σ on the [0, 1] scale: a scalar, [batch], or a map [batch, 1, height, width].
+
+        Returns:
+            The estimate, same shape, on the CPU if `image` was; about [0, 1], not clipped.
+        """
+        return self._run(self._denoiser, image, noise_level)
+
+    def estimate_log_level(self, image: Tensor) -> Tensor:
+        """The natural logarithm of the noise level at an eighth of the resolution.
+
+        Args:
+            image: [batch, 3, height, width], about [0, 1], float32.
+
+        Returns:
+            log σ, σ on the [0, 1] scale, [batch, 1, ⌈height / 8⌉, ⌈width / 8⌉].
+        """
+        return self._run(self._estimator.log_level, image)  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def _run(self, network: torch.nn.Module, *inputs: Tensor) -> Tensor:
+        device = inputs[0].device
+        moved = [tensor.to(self.runtime.device) for tensor in inputs]
+        moved[0] = moved[0].contiguous(memory_format=torch.channels_last)
+        with self.runtime.autocast():
+            output: Tensor = network(*moved)
+        if self.runtime.precision != "fp32" and not bool(output.isfinite().all()):
+            warnings.warn("half precision overflowed; that part is done again in float32", stacklevel=2)
+            output = network(*moved)
+        return output.float().to(device)

@@ -1,0 +1,152 @@
+"""Denoise: where a prior meets a picture. The command line and the Python API both come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from genrestore.errors import UsageError
+from genrestore.restore import arrays
+from genrestore.restore.noise_level import NoiseMeter
+from genrestore.restore.priors import DenoiserPrior, load_prior
+from genrestore.restore.tiling import Pixels, Tiling, map_tiles
+from genrestore.runtime import Runtime
+from genrestore.weights import store
+from genrestore.weights.header import read_header
+
+LITTLE_NOISE = 1.0 / 255
+"""Below one grey level a picture counts as clean, and the user is told so."""
+
+Image = TypeVar("Image")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored picture.
+
+    Attributes:
+        pixels: Shape and type of the picture that was given.
+        noise_level: σ that was given or estimated (root mean square over the picture), on the [0, 1] scale.
+        notes: What the user should know, one line each.
+    """
+
+    pixels: Pixels
+    noise_level: float | None
+    notes: tuple[str, ...] = ()
+
+
+class Denoise:
+    """Remove noise with the denoiser of a weights file.
+
+    Args:
+        weights: A name in the store or a path.
+        noise_level: σ on the [0, 1] scale; None estimates it from each picture.
+        strength: Result = input + strength · (denoised − input), 0 to 1.
+        runtime: Device, precision and seed; None settles them for this machine.
+        tiling: How large pictures are cut.
+
+    Raises:
+        UsageError: A value out of its range.
+        WeightsError: The weights are missing, or their header cannot be read.
+    """
+
+    def __init__(
+        self,
+        weights: str = "photo",
+        *,
+        noise_level: float | None = None,
+        strength: float = 1.0,
+        runtime: Runtime | None = None,
+        tiling: Tiling | None = None,
+    ) -> None:
+        if noise_level is not None and not (0 <= noise_level <= 1):
+            raise UsageError(f"noise level {noise_level}: must be between 0 and 1 (grey levels / 255)")
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength {strength}: must be between 0 and 1")
+        self._path = store.resolve(weights)
+        self._header = read_header(self._path)
+        self._noise_level = noise_level
+        self._strength = strength
+        self._given_runtime = runtime
+        self._tiling = tiling or Tiling()
+
+    @cached_property
+    def prior(self) -> DenoiserPrior:
+        """The prior, loaded when it is first needed."""
+        return load_prior(str(self._path), self._given_runtime)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the result: weights, options and seed, as JSON values."""
+        level = self._noise_level
+        return {
+            "weights": self._path.stem,
+            "weights_sha256": self._header.sha256,
+            "sigma": None if level is None else round(level * 255, 4),
+            "strength": self._strength,
+        }
+
+    def __call__(self, pixels: Pixels, on_progress: Callable[[float], None] | None = None) -> Restored:
+        """Denoise one picture.
+
+        Args:
+            pixels: [1, channel, height, width], grey or RGB; uint8, uint16, or floating point on the
+                [0, 1] scale (noise beyond it is welcome).
+            on_progress: Is told the finished share, 0 to 1.
+
+        Returns:
+            The restored picture, of the same shape and type.
+        """
+        if self._noise_level == 0 or self._strength == 0:
+            return Restored(pixels.copy(), self._noise_level)
+        meter = NoiseMeter(self.prior)
+        result = map_tiles(pixels, partial(self._restore_tile, meter), self._tiling, on_progress)
+        if self._noise_level is not None:
+            return Restored(result, self._noise_level)
+        notes = ("little noise found",) if meter.overall < LITTLE_NOISE else ()
+        return Restored(result, meter.overall, notes)
+
+    def _restore_tile(self, meter: NoiseMeter, tile: Tensor) -> Tensor:
+        """[1, 1 or 3, height, width] to the same, about [0, 1]."""
+        colour = tile.expand(-1, 3, -1, -1)
+        level = meter.measure(colour) if self._noise_level is None else torch.tensor(self._noise_level)
+        restored = self.prior.denoise(colour, level)
+        if tile.shape[1] == 1:
+            restored = restored.mean(1, keepdim=True)
+        return torch.lerp(tile, restored, self._strength) if self._strength < 1 else restored
+
+
+def denoise(
+    image: Image,
+    *,
+    noise_level: float | None = None,
+    strength: float = 1.0,
+    weights: str = "photo",
+    runtime: Runtime | None = None,
+) -> Image:
+    """Remove noise from a picture: what `genrestore denoise` does, from Python.
+
+    Args:
+        image: A Pillow image (L, RGB or I;16), a numpy array [height, width] or [height, width, channel],
+            or a torch tensor [channel, height, width] or [batch, channel, height, width]. Integers (8 or 16
+            bits) use their whole range; floating point is on the [0, 1] scale, and may leave it.
+        noise_level: σ on the [0, 1] scale (grey levels / 255); None estimates it.
+        strength: Result = input + strength · (denoised − input), 0 to 1.
+        weights: A name in the store or a path.
+        runtime: Device, precision and seed; None settles them for this machine.
+
+    Returns:
+        The restored picture, of the type and shape given.
+
+    Raises:
+        UsageError: A value out of its range, or an image of another kind.
+        WeightsError: The weights are missing or corrupted.
+        DeviceError: The runtime's device is not available.
+    """
+    task = Denoise(weights, noise_level=noise_level, strength=strength, runtime=runtime)
+    return arrays.apply(image, lambda pixels: task(pixels).pixels)

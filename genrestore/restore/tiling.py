@@ -1,0 +1,122 @@
+"""Large pictures in pieces: integers in, float32 tiles in between, integers out.
+
+Memory is the picture, the result and one tile. Neighbouring tiles overlap, and of every tile only the part
+far enough from its edge is kept, so no seam is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Pixels = np.ndarray[Any, Any]
+TileFunction = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a picture is cut.
+
+    Attributes:
+        size: Largest side of a tile in pixels, overlap included.
+        overlap: Pixels next to an inner edge of a tile that are computed and not kept.
+    """
+
+    size: int = 768
+    overlap: int = 32
+
+    def __post_init__(self) -> None:
+        if self.overlap < 0 or self.size <= 2 * self.overlap:
+            raise ValueError(f"tiles of {self.size} pixels cannot overlap by {self.overlap} on each side")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A tile along one axis: what is read, and the part of it that is kept; all in the picture's pixels."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def spans(length: int, tiling: Tiling) -> list[Span]:
+    """Cut one axis into overlapping tiles of one length.
+
+    Args:
+        length: Pixels along the axis.
+        tiling: Size and overlap.
+
+    Returns:
+        Tiles in order; the kept parts cover the axis once. All tiles have the same length, the last one is
+        moved back to end with the picture.
+    """
+    if length <= tiling.size:
+        return [Span(0, length, 0, length)]
+    stride = tiling.size - 2 * tiling.overlap
+    starts = [*range(0, length - tiling.size, stride), length - tiling.size]
+    edges = [0, *(start + tiling.overlap for start in starts[1:]), length]
+    return [
+        Span(start, start + tiling.size, low, high)
+        for start, low, high in zip(starts, edges, edges[1:], strict=False)
+    ]
+
+
+def map_tiles(
+    pixels: Pixels,
+    function: TileFunction,
+    tiling: Tiling,
+    on_progress: Callable[[float], None] | None = None,
+) -> Pixels:
+    """Apply a function to a picture, tile by tile.
+
+    Args:
+        pixels: [1, channel, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
+        function: Takes and gives float32 [1, channel, height, width]; integers arrive as [0, 1].
+        tiling: Size and overlap of the tiles.
+        on_progress: Is told the finished share, 0 to 1, after every tile.
+
+    Returns:
+        A new array of the input's shape and type. Integers are clipped and rounded.
+    """
+    result = np.empty_like(pixels)
+    pieces = list(_pieces(pixels.shape[-2], pixels.shape[-1], tiling))
+    for number, (row, column) in enumerate(pieces, start=1):
+        tile = to_float(pixels[..., row.start : row.stop, column.start : column.stop])
+        output = function(tile)
+        kept = output[
+            ...,
+            row.keep_start - row.start : row.keep_stop - row.start,
+            column.keep_start - column.start : column.keep_stop - column.start,
+        ]
+        place = (..., slice(row.keep_start, row.keep_stop), slice(column.keep_start, column.keep_stop))
+        result[place] = from_float(kept, pixels.dtype)
+        if on_progress is not None:
+            on_progress(number / len(pieces))
+    return result
+
+
+def to_float(pixels: Pixels) -> Tensor:
+    """Integers to float32 on the [0, 1] scale, [1, channel, height, width]; floating point as it is."""
+    floats = pixels.astype(np.float32, copy=True)
+    if np.issubdtype(pixels.dtype, np.integer):
+        floats *= 1 / np.iinfo(pixels.dtype).max
+    return torch.from_numpy(floats)
+
+
+def from_float(image: Tensor, dtype: np.dtype[Any]) -> Pixels:
+    """Float32 [1, channel, height, width] to `dtype`; for integers [0, 1] is clipped and rounded."""
+    if np.issubdtype(dtype, np.integer):
+        image = image.clamp(0, 1).mul(np.iinfo(dtype).max).round()
+    return image.numpy().astype(dtype)
+
+
+def _pieces(height: int, width: int, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
+    for row in spans(height, tiling):
+        for column in spans(width, tiling):
+            yield row, column

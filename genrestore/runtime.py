@@ -1,0 +1,116 @@
+"""Where and how tensors are computed: device, precision, threads and seed, made once and handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from genrestore.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16")
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The shared layer for device, precision, threads and seed.
+
+    Attributes:
+        device: "cpu", "cuda" or "mps"; never "auto".
+        precision: "fp32" or "bf16"; never "auto".
+        threads: CPU threads of torch.
+        seed: every random draw comes from a generator made from it.
+    """
+
+    device: str
+    precision: Literal["fp32", "bf16"]
+    threads: int
+    seed: int
+
+    @classmethod
+    def create(
+        cls, device: str = "auto", precision: str = "auto", threads: int | None = None, seed: int = 0
+    ) -> Runtime:
+        """Settle the open choices for this machine; imports torch.
+
+        Args:
+            device: One of `DEVICES`; "auto" takes CUDA, then MPS, then the CPU.
+            precision: One of `PRECISIONS`; "auto" takes bfloat16 where the hardware multiplies in it.
+            threads: CPU threads, or None for torch's own choice (all cores, OMP_NUM_THREADS).
+            seed: From 0 to 2**63 - 1.
+
+        Raises:
+            UsageError: A value that is not one of the choices.
+            DeviceError: The device or precision is not available here.
+        """
+        import torch
+
+        if device not in DEVICES:
+            raise UsageError(f"device '{device}' is not one of {', '.join(DEVICES)}")
+        if precision not in PRECISIONS:
+            raise UsageError(f"precision '{precision}' is not one of {', '.join(PRECISIONS)}")
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seed {seed} is not between 0 and 2**63 - 1")
+        if threads is not None:
+            if threads < 1:
+                raise UsageError(f"threads {threads} is not 1 or more")
+            torch.set_num_threads(threads)
+        chosen = _settle_device(device)
+        return cls(chosen, _settle_precision(precision, chosen), torch.get_num_threads(), seed)
+
+    def generator(self) -> torch.Generator:
+        """A fresh CPU random generator at the start of the seed's sequence."""
+        import torch
+
+        return torch.Generator().manual_seed(self.seed)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which a network runs in this precision."""
+        import torch
+
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def available_devices() -> list[str]:
+    """The devices that torch can use here, best first; imports torch."""
+    import torch
+
+    found = ["cuda"] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def bf16_is_fast(device: str) -> bool:
+    """Whether the hardware of `device` multiplies in bfloat16 (AVX512-bf16, AMX, Ampere and later)."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def _settle_device(device: str) -> str:
+    found = available_devices()
+    if device == "auto":
+        return found[0]
+    if device not in found:
+        raise DeviceError(f"--device {device}: not available here; available: {', '.join(found)}")
+    return device
+
+
+def _settle_precision(precision: str, device: str) -> Literal["fp32", "bf16"]:
+    fast = bf16_is_fast(device)
+    if precision == "bf16" and device == "mps":
+        raise DeviceError("--precision bf16: not available on mps; use --precision fp32")
+    if precision == "fp32" or (precision == "auto" and not fast):
+        return "fp32"
+    return "bf16"
