@@ -1,0 +1,123 @@
+"""``genrestore train``: parse, call, report; one command for each kind of prior."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from genrestore.cli import options, training_options, training_screen
+from genrestore.errors import GenrestoreError, UsageError
+
+if TYPE_CHECKING:
+    from genrestore.training.session import Kind, Request
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Train a prior on your own images."""
+
+
+@app.command(no_args_is_help=True)
+def denoiser(
+    name: training_options.Name,
+    data: training_options.Data = None,
+    validate_data: training_options.ValidateData = None,
+    holdout_every: training_options.HoldoutEvery = None,
+    max_side: training_options.MaxSide = None,
+    output: training_options.Output = None,
+    run_dir: training_options.RunDir = None,
+    init_from: training_options.InitFrom = None,
+    resume: training_options.Resume = False,
+    overwrite: training_options.Overwrite = False,
+    steps: training_options.Steps = None,
+    extend: training_options.Extend = False,
+    max_minutes: training_options.MaxMinutes = None,
+    batch_size: training_options.BatchSize = None,
+    learning_rate: training_options.LearningRate = None,
+    warmup: training_options.Warmup = None,
+    schedule: training_options.Schedule = None,
+    cooldown: training_options.Cooldown = None,
+    optimiser: training_options.Optimiser = None,
+    weight_decay: training_options.WeightDecay = None,
+    ema_decay: training_options.EmaDecay = None,
+    patch_size: training_options.PatchSize = None,
+    widths: training_options.Widths = None,
+    blocks: training_options.Blocks = None,
+    log_every: training_options.LogEvery = None,
+    validate_every: training_options.ValidateEvery = None,
+    sample_every: training_options.SampleEvery = None,
+    save_every: training_options.SaveEvery = None,
+    save_minutes: training_options.SaveMinutes = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    workers: training_options.Workers = None,
+    seed: training_options.Seed = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a denoiser, the prior for photographs of any size.
+
+    Several processes: [bold]torchrun --nproc-per-node N -m genrestore train denoiser ...[/bold]
+    """
+    given = dict(locals())
+    from genrestore.training import denoiser as task
+    from genrestore.training import session
+
+    given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
+    _train(session.Kind("denoiser", task.DenoiserSettings(), task.DenoiserTraining), given)
+
+
+def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
+    """A value such as "64,128" as numbers."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {text}: must be whole numbers with commas between them") from None
+
+
+def _request(kind: Kind, given: Mapping[str, Any]) -> Request:
+    """Sort the options that were given into what they are about."""
+    from genrestore.training.session import Request
+    from genrestore.training.settings import LoopSettings
+
+    said = {name: value for name, value in given.items() if value is not None}
+
+    def those_of(names: set[str]) -> dict[str, Any]:
+        return {name: value for name, value in said.items() if name in names}
+
+    request = {field.name for field in dataclasses.fields(Request)} - {"data", "loop", "model"}
+    return Request(
+        **those_of(request),
+        data=those_of({"data", "validate_data", "holdout_every", "max_side"}),
+        loop=those_of({field.name for field in dataclasses.fields(LoopSettings)}),
+        model=those_of({field.name for field in dataclasses.fields(kind.settings)}),
+    )
+
+
+def _train(kind: Kind, given: Mapping[str, Any]) -> None:
+    """Train, alone or as one of torchrun's processes; only the first of them speaks."""
+    from genrestore.runtime import Runtime
+    from genrestore.training import distributed, session
+
+    request = _request(kind, given)
+    threads = given["threads"] or (1 if distributed.launched() else None)
+    runtime = Runtime.create(given["device"], given["precision"], threads, given["seed"] or 0)
+    first = distributed.rank() == 0
+    try:
+        with (
+            distributed.session(runtime.device),
+            training_screen.choose(quiet=given["quiet"] or not first) as watching,
+        ):
+            result = session.run(kind, request, runtime, watching)
+            watching.finished(result)
+    except GenrestoreError as error:
+        if first:
+            raise
+        raise typer.Exit(error.exit_code) from error

@@ -1,0 +1,145 @@
+"""The one loop of every training: batch, step, average, log, validate, save."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from genrestore.errors import Interrupted
+from genrestore.training import checkpoint, distributed
+from genrestore.training.average import Average
+from genrestore.training.batches import batches
+from genrestore.training.checkpoint import Progress, State
+from genrestore.training.dataset import mix
+from genrestore.training.interruption import Interruption
+from genrestore.training.meters import Clock, LearningRates, Meter
+from genrestore.training.protocol import Batch, Diverged, Observer, Training
+from genrestore.training.run import RunFolder
+from genrestore.training.settings import LoopSettings
+
+
+def train(
+    training: Training[Batch],
+    settings: LoopSettings,
+    run: RunFolder,
+    observer: Observer,
+    *,
+    max_minutes: float = math.inf,
+) -> Progress:
+    """Train until the settings' last step; goes on where the run folder's checkpoint stands.
+
+    Args:
+        training: Networks, data and step.
+        settings: Steps, learning rate, and when to log, validate and save.
+        run: Where everything is written.
+        observer: Is told of every step and row.
+        max_minutes: Stop after this time, with a checkpoint.
+
+    Returns:
+        How far it came.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint was written.
+        Diverged: A number is not finite; the checkpoint is the last good one.
+    """
+    state = _start(training, settings, run)
+    progress = state.progress
+    rates, meter = LearningRates(training.optimisers, settings), Meter(settings.batch_size)
+    clock = Clock(progress.seconds, max_minutes, settings.save_minutes)
+    with Interruption() as interruption:
+        for batch in batches(training, settings, progress.step):
+            torch.manual_seed(mix(settings.seed, progress.step, distributed.rank()))
+            rates.set(progress.step)
+            meter.add(_step(training, batch, run, settings))
+            state.average.update(training.networks, progress.step)
+            progress.step, progress.seconds = progress.step + 1, clock.seconds()
+            observer.stepped(progress.step, settings.steps)
+            stop, over, save, broken = distributed.any_rank(
+                interruption.requested, clock.is_over(), clock.save_is_due(), meter.broken
+            )
+            due = _due(progress.step, settings)
+            if not (stop or over or save or broken or due):
+                continue
+            row = {"step": progress.step, "seconds": round(progress.seconds, 3), "learning_rate": rates.value}
+            row |= meter.read()
+            _check_finite(row, run, settings)
+            if "validate" in due:
+                row |= training.validate(state.average.networks)
+                _keep_best(row.get("score", 0.0), training, state, run)
+            if "log" in due:
+                run.log(row)
+                observer.logged(row)
+            if "sample" in due:
+                run.save_samples(progress.step, training, state)
+            if stop or over or save or "save" in due:
+                run.save(training, state)
+                clock.saved()
+            if stop:
+                raise Interrupted(f"stopped at step {progress.step} of {settings.steps}; go on with --resume")
+            if over:
+                break
+            if "log" in due:
+                meter.reset()
+    return progress
+
+
+def _start(training: Training[Batch], settings: LoopSettings, run: RunFolder) -> State:
+    """Everything as the checkpoint has it, or a first checkpoint of everything as it is."""
+    for network in training.networks.values():
+        distributed.broadcast([*network.parameters(), *network.buffers()])
+        network.train()
+    average = Average(training.networks, settings.ema_decay)
+    state = State(training.networks, average, training.optimisers, Progress())
+    resumed = run.checkpoint.exists()
+    distributed.barrier()
+    if resumed:
+        checkpoint.load(run.checkpoint, state)
+        run.forget_after(state.progress.step)
+    else:
+        run.save(training, state)
+    distributed.barrier()
+    return state
+
+
+def _step(
+    training: Training[Batch], batch: Batch, run: RunFolder, settings: LoopSettings
+) -> Mapping[str, float | torch.Tensor]:
+    try:
+        return training.step(batch)
+    except Diverged as error:
+        raise _diverged(str(error), run, settings) from error
+
+
+def _due(step: int, settings: LoopSettings) -> set[str]:
+    """What is to be done after this many steps; a validation is logged and saved too, and the end has all."""
+    last = step == settings.steps
+    due = {"log"} if last or step % settings.log_every == 0 else set()
+    if last or step % settings.sample_every == 0:
+        due |= {"sample"}
+    if settings.save_every and step % settings.save_every == 0:
+        due |= {"save"}
+    if last or step % settings.validate_every == 0:
+        due |= {"validate", "log", "save"}
+    return due
+
+
+def _keep_best(score: float, training: Training[Batch], state: State, run: RunFolder) -> None:
+    if state.progress.score is None or score > state.progress.score:
+        state.progress.score, state.progress.score_step = score, state.progress.step
+        run.save_best(training, state)
+
+
+def _check_finite(row: Mapping[str, float], run: RunFolder, settings: LoopSettings) -> None:
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise _diverged(f"{name} is {value} at step {row['step']:.0f}", run, settings)
+
+
+def _diverged(reason: str, run: RunFolder, settings: LoopSettings) -> Diverged:
+    good, _ = checkpoint.read(run.checkpoint)
+    return Diverged(
+        f"{reason}; the last good checkpoint is {run.checkpoint} of step {good.step}; start another run with "
+        f"--init-from {run.last} and a --learning-rate below {settings.learning_rate}"
+    )

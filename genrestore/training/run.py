@@ -1,0 +1,183 @@
+"""The folder of one training run, and everything that is written into it; only process 0 writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from genrestore.errors import UsageError
+from genrestore.files.outputs import atomic
+from genrestore.training import checkpoint, distributed, plots
+from genrestore.training.protocol import Diverged, Training
+from genrestore.training.settings import FREE
+from genrestore.weights import store
+
+FILES = (
+    "checkpoint.safetensors",
+    "best.safetensors",
+    "last.safetensors",
+    "metrics.csv",
+    "loss.png",
+    "reals.png",
+)
+
+
+class RunFolder:
+    """Where a run keeps its checkpoint, weights, log and pictures.
+
+    Args:
+        path: The folder; made when something is written.
+        options: JSON values that every checkpoint keeps: how the run was started.
+
+    Attributes:
+        checkpoint: All that is needed to go on.
+        best: Weights of the best validation score, float16, averaged.
+        last: Weights of the last checkpoint, float16, averaged.
+    """
+
+    def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
+        self.path = path
+        self.options = dict(options)
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.best = path / "best.safetensors"
+        self.last = path / "last.safetensors"
+        self._metrics = path / "metrics.csv"
+        self._rows: list[dict[str, float]] = []
+
+    def check(self, overwrite: bool) -> None:
+        """Whether a new run may be written here.
+
+        Raises:
+            UsageError: A run is there and `overwrite` is not set, or the folder holds something else.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise UsageError(f"--run-dir {self.path}: is a file; a folder is needed")
+        found = {entry.name for entry in self.path.iterdir()}
+        foreign = found - {*FILES, "samples"}
+        if foreign:
+            raise UsageError(
+                f"--run-dir {self.path}: holds '{min(foreign)}', which no run wrote; choose another folder"
+            )
+        if found and not overwrite:
+            raise UsageError(
+                f"--run-dir {self.path}: a run is there; --resume goes on with it, --overwrite replaces it"
+            )
+
+    def clear(self) -> None:
+        """Remove what a run before has written."""
+        if distributed.rank() != 0:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / "samples", ignore_errors=True)
+
+    def log(self, row: Mapping[str, float]) -> None:
+        """Append a row to metrics.csv and draw loss.png anew when the row holds a validation."""
+        if distributed.rank() != 0:
+            return
+        known = list(dict.fromkeys(name for before in self._rows for name in before))
+        self._rows.append(dict(row))
+        if self._rows[1:] and set(row) <= set(known):
+            with self._metrics.open("a", newline="", encoding="utf-8") as stream:
+                csv.DictWriter(stream, known, lineterminator="\n").writerow(row)
+        else:
+            self._write_rows()
+        if "score" in row:
+            plots.save_losses(self.path / "loss.png", self._rows)
+
+    def forget_after(self, step: int) -> None:
+        """Read metrics.csv and drop the rows of steps that will be done again."""
+        if distributed.rank() != 0 or not self._metrics.exists():
+            return
+        with self._metrics.open(newline="", encoding="utf-8") as stream:
+            self._rows = [_numbers(row) for row in csv.DictReader(stream)]
+        self._rows = [row for row in self._rows if row.get("step", step + 1) <= step]
+        self._write_rows()
+
+    def save_samples(self, step: int, training: Training[Any], state: checkpoint.State) -> None:
+        """Write the sample pictures of a step to samples/STEP.png."""
+        if distributed.rank() == 0:
+            folder = self.path / "samples"
+            folder.mkdir(parents=True, exist_ok=True)
+            plots.save_grid(folder / f"{step:08d}.png", training.samples(state.average.networks))
+
+    def save_reals(self, images: Tensor) -> None:
+        """Write training images, [batch, channel, height, width] in [0, 1], to reals.png."""
+        if distributed.rank() == 0:
+            plots.save_grid(self.path / "reals.png", images)
+
+    def save_best(self, training: Training[Any], state: checkpoint.State) -> None:
+        """Write the averaged weights as the best so far."""
+        self._save_weights(self.best, training, state)
+
+    def save(self, training: Training[Any], state: checkpoint.State) -> None:
+        """Write the averaged weights as the last, and then the checkpoint.
+
+        Raises:
+            Diverged: A weight is not finite; the checkpoint before stays.
+        """
+        if distributed.rank() != 0:
+            return
+        for name, value in state.tensors():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise Diverged(
+                    f"{name} is not finite at step {state.progress.step}; the last good checkpoint is "
+                    f"{self.checkpoint}; start another run with --init-from {self.last} and a lower "
+                    "--learning-rate"
+                )
+        self._save_weights(self.last, training, state)
+        checkpoint.save(self.checkpoint, state, self.options)
+
+    def _save_weights(self, path: Path, training: Training[Any], state: checkpoint.State) -> None:
+        if distributed.rank() != 0:
+            return
+        header = training.header()
+        record: dict[str, Any] = {**header.training, **_public(self.options), "step": state.progress.step}
+        if path == self.best:
+            record["score"] = state.progress.score
+        store.save(path, replace(header, training=record), half(state.average.networks), overwrite=True)
+
+    def _write_rows(self) -> None:
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        with atomic(self._metrics) as stream:
+            stream.write(text.getvalue().encode())
+
+
+def half(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Tensors of networks as a weights file has them: "NETWORK.KEY", float16 on the CPU."""
+    return {
+        f"{name}.{key}": (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+
+
+def _public(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights that are handed on tell of their run: settings and the names of folders, no paths."""
+    data = dict(options.get("data", {}))
+    for key in ("data", "validate_data"):
+        data[key] = [Path(words).name for words in data.get(key, [])]
+    start = options.get("init_from")
+    return {
+        "loop": {name: value for name, value in options.get("loop", {}).items() if name not in FREE},
+        "data": data,
+        "init_from": Path(start).name if start else None,
+    }
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, float]:
+    return {name: int(value) if value.isdigit() else float(value) for name, value in row.items() if value}

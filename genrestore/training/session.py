@@ -1,0 +1,249 @@
+"""One training from words to weights: run folder, images, network, loop, and the finished file."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genrestore.errors import UsageError
+from genrestore.files.outputs import atomic
+from genrestore.runtime import Runtime
+from genrestore.training import checkpoint, distributed
+from genrestore.training.checkpoint import Progress
+from genrestore.training.dataset import Folder, ImageSet, load_images, sample_generator
+from genrestore.training.loop import train
+from genrestore.training.protocol import Observer, Training
+from genrestore.training.run import RunFolder
+from genrestore.training.settings import FREE, LoopSettings, merge, rebuild
+from genrestore.weights import load, store
+
+HOLDOUT = 50
+REALS = 16
+FREE_DATA = frozenset({"data", "validate_data"})
+"""Where images lie may change between runs; what they show may not, which `images` (a sha256) tells."""
+
+Build = Callable[[Any, LoopSettings, ImageSet, ImageSet, Runtime], Training[Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of training.
+
+    Attributes:
+        name: "denoiser", "autoencoder", "generator".
+        settings: The defaults of its own settings, a frozen dataclass.
+        build: Makes the training from its settings, the loop's, training and validation images, runtime.
+        size: Side of the real pictures shown in reals.png, in pixels.
+    """
+
+    name: str
+    settings: Any
+    build: Build
+    size: int = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; `None` and absent keys mean "as it was", or the default in a new run.
+
+    Attributes:
+        name: Under which the best weights go into the user's store.
+        run_dir: The run's folder; in the user's store if None.
+        output: A file for the best weights instead of the store.
+        resume: Go on with the run that is there.
+        overwrite: Replace a run, a name, or an output that is there.
+        extend: Allow other steps on resume though the learning rates so far would have been others.
+        init_from: Name or path of weights to start from.
+        max_minutes: Stop after this time with a checkpoint.
+        data: "data" and "validate_data" (FOLDER or FOLDER:WEIGHT each), "holdout_every", "max_side".
+        loop: Fields of LoopSettings.
+        model: Fields of the kind's settings.
+    """
+
+    name: str
+    run_dir: Path | None = None
+    output: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    extend: bool = False
+    init_from: str | None = None
+    max_minutes: float | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    loop: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended.
+
+    Attributes:
+        progress: Steps, best score and time.
+        finished: Whether all steps were done.
+        weights: The best weights: in the store, at the output, or in the run folder when not finished.
+    """
+
+    progress: Progress
+    finished: bool
+    weights: Path
+
+
+def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> Result:
+    """Train from a request; with `distributed.session` around it when there are several processes.
+
+    Raises:
+        UsageError: Options that contradict each other or the run that is resumed, or something in the way.
+        NoInputError: No image.
+        WeightsError: A checkpoint or start weights that do not fit.
+        Interrupted: Ctrl-C; go on with `resume`.
+        Diverged: The loss is not finite.
+    """
+    _check_target(request)
+    folder = request.run_dir or store.home() / "runs" / request.name
+    options = _options(kind, request, folder / "checkpoint.safetensors")
+    settings = rebuild(LoopSettings(), options["loop"])
+    model = rebuild(kind.settings, options["model"])
+    images, validation = _images(options["data"], observer)
+    place = RunFolder(folder, options)
+    if not request.resume:
+        place.check(request.overwrite)
+        distributed.barrier()
+        place.clear()
+    runtime = replace(runtime, seed=settings.seed)
+    training = kind.build(model, settings, images, validation, runtime)
+    if not request.resume:
+        if options["init_from"]:
+            _start_from(options["init_from"], training, runtime, observer)
+        reals = [
+            images.patch(sample_generator(settings.seed, -1, index), kind.size) for index in range(REALS)
+        ]
+        place.save_reals(torch.stack(reals))
+    distributed.barrier()
+    minutes = math.inf if request.max_minutes is None else request.max_minutes
+    progress = train(training, settings, place, observer, max_minutes=minutes)
+    return _finish(progress, settings, place, request)
+
+
+def _check_target(request: Request) -> None:
+    """Refuse before the work what would be refused after it."""
+    if request.output is not None:
+        if request.output.exists() and not request.overwrite:
+            raise UsageError(f"--output {request.output}: exists; --overwrite replaces it")
+        return
+    target = store.home() / "weights" / f"{request.name}.safetensors"
+    if target.exists() and not request.overwrite:
+        raise UsageError(f"--name {request.name}: weights of that name exist; --overwrite replaces them")
+
+
+def _options(kind: Kind, request: Request, path: Path) -> dict[str, Any]:
+    """Every option of the run: the defaults and what was given, or on resume what was stored."""
+    if not request.resume:
+        return {
+            "kind": kind.name,
+            "loop": dataclasses.asdict(rebuild(LoopSettings(), request.loop)),
+            "model": dataclasses.asdict(rebuild(kind.settings, request.model)),
+            "data": {"holdout_every": None, "max_side": None, **request.data},
+            "init_from": request.init_from,
+        }
+    if not path.exists():
+        raise UsageError(f"--resume: no checkpoint at {path}; leave --resume out to start a new run")
+    progress, stored = checkpoint.read(path)
+    if stored["kind"] != kind.name:
+        raise UsageError(f"--resume: {path} is of a {stored['kind']}, not of a {kind.name}")
+    if request.init_from is not None:
+        merge({"init_from": stored["init_from"]}, {"init_from": request.init_from}, frozenset())
+    loop = merge(stored["loop"], request.loop, FREE | {"steps"})
+    _check_steps(stored["loop"], loop, progress.step, request.extend)
+    model = merge(stored["model"], request.model, frozenset())
+    data = merge(stored["data"], request.data, FREE_DATA)
+    return {**stored, "loop": loop, "model": model, "data": data}
+
+
+def _check_steps(stored: Mapping[str, Any], now: Mapping[str, Any], done: int, extend: bool) -> None:
+    """Other steps are fine where every step done so far would have had the same learning rate."""
+    before, after = rebuild(LoopSettings(), stored), rebuild(LoopSettings(), now)
+    if after.steps < done:
+        raise UsageError(f"--steps {after.steps}: the run has already done {done}")
+    if not extend and any(before.rate(step) != after.rate(step) for step in range(done)):
+        raise UsageError(
+            f"--steps {after.steps}: this run was started with {before.steps} and its {before.schedule} "
+            "schedule follows from it; --extend goes on with the new schedule from here"
+        )
+
+
+def _images(data: dict[str, Any], observer: Observer) -> tuple[ImageSet, ImageSet]:
+    """Training and validation images; their sha256 goes into `data`, or must be the one that is there."""
+    if not data.get("data"):
+        raise UsageError("--data: name at least one folder of images")
+    images = load_images([Folder.parse(words) for words in data["data"]], max_side=data["max_side"])
+    for path, reason in images.broken:
+        observer.note(f"{path}: not read ({reason})")
+    sha256 = images.sha256
+    if data.setdefault("images", sha256) != sha256:
+        raise UsageError(
+            f"--data {' '.join(data['data'])}: {len(images)} images of sha256 {sha256[:12]}, but this run "
+            f"was started on others of {data['images'][:12]}; start another run with --init-from"
+        )
+    if data.get("validate_data"):
+        held = load_images(
+            [Folder.parse(words) for words in data["validate_data"]], max_side=data["max_side"]
+        )
+    else:
+        every = data["holdout_every"] or min(HOLDOUT, len(images))
+        images, held = images.split(every) if every > 1 else (images, images)
+    if not len(images) or not len(held):
+        raise UsageError(
+            f"--holdout-every {data['holdout_every']}: leaves no image on one side of {len(images)}"
+        )
+    observer.note(
+        f"{len(images)} images of {images.pixels / 1e6:.1f} megapixels to train on, {len(held)} to validate, "
+        f"{len(images.broken)} broken"
+    )
+    return images, held
+
+
+@torch.no_grad()
+def _start_from(weights: str, training: Training[Any], runtime: Runtime, observer: Observer) -> None:
+    """Copy networks from existing weights."""
+    loaded = load.load(weights, runtime)
+    wanted = training.header().networks
+    for name, network in training.networks.items():
+        if name not in loaded.networks:
+            observer.note(f"--init-from {weights}: has no {name}, which starts anew")
+            continue
+        there = loaded.header.networks[name]
+        if (there.name, _plain(there.arguments)) != (wanted[name].name, _plain(wanted[name].arguments)):
+            raise UsageError(
+                f"--init-from {weights}: its {name} is {there.name} {_plain(there.arguments)}, but "
+                f"{wanted[name].name} {_plain(wanted[name].arguments)} is asked for"
+            )
+        source = loaded.networks[name].state_dict()
+        for key, value in network.state_dict().items():
+            value.copy_(source[key])
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
+
+
+def _finish(progress: Progress, settings: LoopSettings, place: RunFolder, request: Request) -> Result:
+    """Hand the best weights over when all steps are done."""
+    if progress.step < settings.steps:
+        return Result(progress, False, place.best if place.best.exists() else place.last)
+    target = request.output
+    if target is None:
+        target = store.home() / "weights" / f"{request.name}.safetensors"
+        if distributed.rank() == 0:
+            store.add(place.best, request.name, overwrite=request.overwrite)
+    elif distributed.rank() == 0:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with place.best.open("rb") as source, atomic(target) as stream:
+            shutil.copyfileobj(source, stream)
+    return Result(progress, True, target)
