@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, report
+from genrestore.cli import denoise, doctor, report, train
 from genrestore.errors import GenrestoreError, Interrupted
 
 EXIT_CODES = """\
