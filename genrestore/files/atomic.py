@@ -1,0 +1,82 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from genrestore.errors import InputError
+from genrestore.files.formats import shown
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work whether `path` can be written; makes nothing.
+
+    Raises:
+        InputError: Its folder is none, or must not be written to.
+    """
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"{shown(path)}: cannot be written, {shown(folder)} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{shown(path)}: cannot be written, no permission for the folder {shown(folder)}")
+
+
+@contextmanager
+def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
+    """A stream whose content appears at `path` all at once when the block ends, or not at all.
+
+    It can be written, read and sought. Until the end the bytes are in a hidden file beside `path`, whose name
+    does not look like a picture; missing folders are made. A file that is replaced keeps its permissions, a
+    symbolic link stays and its target is replaced.
+
+    Args:
+        path: Where the file goes.
+        overwrite: False: fail if something is there at the end.
+
+    Raises:
+        InputError: It cannot be written; one line with the path.
+    """
+    place = Path(os.path.realpath(path))
+    waiting = place.with_name(f".genrestore-{os.urandom(4).hex()}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with waiting.open("x+b") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            _move(waiting, place, overwrite)
+        finally:
+            waiting.unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"{shown(path)}: exists already; replace it with --overwrite") from error
+    except OSError as error:
+        raise InputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from error
+
+
+def _move(waiting: Path, place: Path, overwrite: bool) -> None:
+    if overwrite:
+        with suppress(FileNotFoundError):
+            waiting.chmod(place.stat().st_mode & 0o7777)
+        waiting.replace(place)
+    else:
+        try:
+            os.link(waiting, place)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if place.exists():
+                raise FileExistsError from None
+            waiting.replace(place)
+    with suppress(OSError):  # so that the new name survives a power cut, where folders can be synced
+        folder = os.open(place.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

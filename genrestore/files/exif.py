@@ -1,0 +1,189 @@
+"""EXIF blocks as bytes: orientation, what must go once the pixels are upright, moving fields into a TIFF.
+
+A block is a small TIFF file, without the prefix that JPEG puts before it. Fields are moved as they are, so
+that nothing that is not understood here is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+ByteOrder = Literal["<", ">"]
+Block = bytes | mmap.mmap
+
+ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
+MAX_BYTES = 64 * 2**20
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
+_POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation="|<tiff:Orientation>)[0-9]')
+
+
+class BadBlock(ValueError):
+    """The block does not follow TIFF; the caller leaves it as it is, or leaves it out."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an IFD.
+
+    Attributes:
+        tag: TIFF tag number.
+        kind: TIFF type number, 1 to 13.
+        count: Number of values.
+        raw: The values as bytes, in the block's byte order; empty for a pointer to an IFD.
+        children: The fields that a pointer leads to, else None.
+    """
+
+    tag: int
+    kind: int
+    count: int
+    raw: bytes
+    children: tuple[Field, ...] | None = None
+
+
+def byte_order(block: Block) -> ByteOrder:
+    """The byte order of a block.
+
+    Raises:
+        BadBlock: No classic TIFF header.
+    """
+    if bytes(block[:4]) == b"II*\0":
+        return "<"
+    if bytes(block[:4]) == b"MM\0*":
+        return ">"
+    raise BadBlock("no TIFF header")
+
+
+def read_fields(block: Block) -> tuple[Field, ...]:
+    """The fields of the first IFD, with those of its EXIF, GPS and interoperability IFDs.
+
+    Raises:
+        BadBlock: An IFD lies outside the block, or holds more than `MAX_BYTES`.
+    """
+    order = byte_order(block)
+    return _read_ifd(block, order, _number(block, order, 4, "I"), (EXIF_IFD, GPS_IFD))
+
+
+def write_ifd(fields: Iterable[Field], start: int, order: ByteOrder) -> bytes:
+    """An IFD with its values and the IFDs below it, to be placed at offset `start` (even) of a file."""
+    ordered = sorted(fields, key=lambda field: field.tag)
+    values_at = start + 2 + 12 * len(ordered) + 4
+    head, values = struct.pack(order + "H", len(ordered)), b""
+    for field in ordered:
+        place = values_at + len(values)
+        if field.children is not None:
+            data, slot = write_ifd(field.children, place, order), struct.pack(order + "I", place)
+        elif len(field.raw) <= 4:
+            data, slot = b"", field.raw.ljust(4, b"\0")
+        else:
+            data, slot = field.raw, struct.pack(order + "I", place)
+        head += struct.pack(order + "HHI", field.tag, field.kind, field.count) + slot
+        values += data + b"\0" * (len(data) % 2)
+    return head + b"\0\0\0\0" + values
+
+
+def write_block(fields: Iterable[Field], order: ByteOrder) -> bytes:
+    """A whole block from its fields."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    return mark + struct.pack(order + "I", 8) + write_ifd(fields, 8, order)
+
+
+def orientation(block: Block) -> int:
+    """The Orientation of a block, 1 to 8; 1 where there is none or it cannot be read."""
+    try:
+        order = byte_order(block)
+        entries = _entries(block, order, _number(block, order, 4, "I"))
+        value = next((_number(block, order, at + 8, "H") for tag, at in entries if tag == ORIENTATION), 1)
+    except BadBlock:
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def upright(block: bytes) -> bytes:
+    """The block without Orientation and thumbnail; every other byte that is in use stays where it was.
+
+    Maker notes hold offsets into the block, so nothing may move. A block that cannot be read stays as it is.
+    """
+    try:
+        return _without_orientation(_without_thumbnail(block))
+    except BadBlock:
+        return block
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """An XMP packet whose `tiff:Orientation`, if there is one, is 1; of the same length."""
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+
+
+def _without_orientation(block: bytes) -> bytes:
+    order = byte_order(block)
+    start = _number(block, order, 4, "I")
+    entries = _entries(block, order, start)
+    place = next((at for tag, at in entries if tag == ORIENTATION), None)
+    if place is None:
+        return block
+    end = start + 2 + 12 * len(entries) + 4
+    count = struct.pack(order + "H", len(entries) - 1)
+    others = block[start + 2 : place] + block[place + 12 : end]
+    return block[:start] + count + others + bytes(12) + block[end:]
+
+
+def _without_thumbnail(block: bytes) -> bytes:
+    order = byte_order(block)
+    start = _number(block, order, 4, "I")
+    link = start + 2 + 12 * len(_entries(block, order, start))
+    if (second := _number(block, order, link, "I")) == 0:
+        return block
+    block = block[:link] + bytes(4) + block[link + 4 :]
+    try:
+        places = {tag: _number(block, order, at + 8, "I") for tag, at in _entries(block, order, second)}
+    except BadBlock:
+        return block
+    begin, length = places.get(_THUMBNAIL_OFFSET, 0), places.get(_THUMBNAIL_LENGTH, 0)
+    if not second < begin < begin + length <= len(block):
+        return block
+    if begin + length == len(block):
+        return block[:begin]
+    return block[:begin] + bytes(length) + block[begin + length :]
+
+
+def _number(block: Block, order: ByteOrder, at: int, code: str) -> int:
+    try:
+        return int(struct.unpack_from(order + code, block, at)[0])
+    except struct.error as error:
+        raise BadBlock(f"offset {at} lies outside") from error
+
+
+def _entries(block: Block, order: ByteOrder, start: int) -> list[tuple[int, int]]:
+    """Tag and offset of each entry of the IFD at `start`, whose end is checked."""
+    count = _number(block, order, start, "H")
+    _number(block, order, start + 2 + 12 * count, "I")
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    return [(_number(block, order, at, "H"), at) for at in places]
+
+
+def _read_ifd(block: Block, order: ByteOrder, start: int, pointers: tuple[int, ...]) -> tuple[Field, ...]:
+    fields: dict[int, Field] = {}
+    total = 0
+    for tag, at in _entries(block, order, start):
+        kind, count = _number(block, order, at + 2, "H"), _number(block, order, at + 4, "I")
+        size = _SIZES.get(kind, 0) * count
+        place = at + 8 if size <= 4 else _number(block, order, at + 8, "I")
+        if kind not in _SIZES or place + size > len(block) or tag in fields:
+            continue
+        if (total := total + size) > MAX_BYTES:
+            raise BadBlock("fields of too many bytes")
+        if tag not in _POINTERS:
+            fields[tag] = Field(tag, kind, count, bytes(block[place : place + size]))
+        elif tag in pointers and size == 4:
+            with contextlib.suppress(BadBlock):
+                below = _read_ifd(block, order, _number(block, order, place, "I"), (INTEROP_IFD,))
+                fields[tag] = Field(tag, kind, 1, b"", below)
+    return tuple(fields.values())

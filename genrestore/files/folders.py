@@ -1,0 +1,67 @@
+"""Which files of a folder are pictures to restore, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from genrestore.errors import InputError
+from genrestore.files import formats
+from genrestore.files.formats import shown
+
+OWN_INFIXES = ("denoised", "inpainted", "inverted", "compare")
+OWN_OUTPUT = "an output of genrestore; name it to take it as an input"
+
+
+def listed(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """Every entry of a folder in the order of names, and why it is no input, or None if it is one.
+
+    Convention: genrestore's own temporary files are not listed at all.
+
+    Raises:
+        InputError: The folder cannot be read.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{shown(folder)}: the folder cannot be read ({error.strerror})") from error
+    for path in entries:
+        if not (path.name.startswith(".genrestore-") and path.suffix == ".tmp"):
+            yield path, reason_to_skip(path)
+
+
+def reason_to_skip(path: Path) -> str | None:
+    """Why an entry of a folder is no input, or None if it is one.
+
+    A picture is known by its suffix, or else by its content; a broken file with a picture's suffix is an
+    input, so that its failure is seen.
+    """
+    if path.name.startswith("."):
+        return "a hidden file"
+    if path.is_dir():
+        return "a folder inside the folder"
+    if path.stem.rpartition(".")[2] in OWN_INFIXES:
+        return OWN_OUTPUT
+    if path.suffix.lower() not in formats.IMAGE_SUFFIXES:
+        header = _header(path)
+        unread = formats.unreadable_kind(path.suffix, header)
+        if unread is not None or formats.of_content(header) is None:
+            return unread or "not a picture"
+    from genrestore.files.images import read_provenance
+
+    return None if read_provenance(path) is None else OWN_OUTPUT
+
+
+def content_format(path: Path) -> str | None:
+    """The format that a file's first bytes show; None where they cannot be read."""
+    return formats.of_content(_header(path))
+
+
+def _header(path: Path) -> bytes:
+    if not path.is_file():
+        return b""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(formats.HEADER_BYTES)
+    except OSError:
+        return b""

@@ -1,0 +1,147 @@
+"""Which picture formats there are: suffixes, the first bytes, and what to say of those that are not read."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from genrestore.errors import InputError
+
+WRITABLE = ("PNG", "JPEG", "TIFF", "WEBP")
+READABLE = (*WRITABLE, "BMP", "GIF", "PPM", "AVIF")
+
+# The first suffix of a format is the one that a file without a suffix gets.
+SUFFIXES: dict[str, str] = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+READ_ONLY_SUFFIXES: dict[str, str] = {
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".ppm": "PPM",
+    ".pgm": "PPM",
+    ".pbm": "PPM",
+    ".pnm": "PPM",
+    ".avif": "AVIF",
+    ".mpo": "JPEG",
+}
+IMAGE_SUFFIXES = frozenset(SUFFIXES) | frozenset(READ_ONLY_SUFFIXES)
+
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+RAW_IS_NOT_READ = "camera RAW is not read; develop it first, for example: darktable-cli in.raw out.tif"
+RAW_SUFFIXES = {
+    ".3fr",
+    ".arw",
+    ".cr2",
+    ".cr3",
+    ".crw",
+    ".dng",
+    ".erf",
+    ".fff",
+    ".iiq",
+    ".kdc",
+    ".mef",
+    ".mos",
+}
+RAW_SUFFIXES |= {
+    ".mrw",
+    ".nef",
+    ".nrw",
+    ".orf",
+    ".pef",
+    ".raf",
+    ".raw",
+    ".rw2",
+    ".rwl",
+    ".sr2",
+    ".srf",
+    ".srw",
+}
+HEADER_BYTES = 32
+SEVERAL_PICTURES = (
+    "more than one picture (an animation or pages), and genrestore restores single ones; "
+    "split it first, for example: magick in.gif frame-%03d.png"
+)
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as one printable line: control characters and bytes that are no UTF-8 are escaped."""
+    text = os.fspath(path)
+    return "".join(
+        character.encode("unicode_escape", "backslashreplace").decode("ascii")
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        else character
+        for character in text
+    )
+
+
+def of_suffix(path: Path) -> str | None:
+    """The format that a path's suffix names, or None."""
+    suffix = path.suffix.lower()
+    return SUFFIXES.get(suffix) or READ_ONLY_SUFFIXES.get(suffix)
+
+
+def suffix_of(format: str) -> str:
+    """The usual suffix of a writable format, with its dot."""
+    return next(suffix for suffix, name in SUFFIXES.items() if name == format)
+
+
+def of_content(header: bytes) -> str | None:
+    """The format that the first `HEADER_BYTES` bytes of a file show, or None."""
+    if header.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if header.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if header[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if header[:4] == b"RIFF" and header[8:12] == b"WEBP":
+        return "WEBP"
+    if header[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
+    if header[:2] == b"BM" and len(header) >= 18 and header[14:18] in _BMP_HEADER_SIZES:
+        return "BMP"
+    if header[:1] == b"P" and header[1:2] in b"123456" and header[2:3].isspace():
+        return "PPM"
+    if header[4:8] == b"ftyp" and header[8:12] in (b"avif", b"avis"):
+        return "AVIF"
+    return None
+
+
+_BMP_HEADER_SIZES = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
+
+
+def unreadable_kind(suffix: str, header: bytes) -> str | None:
+    """What to say of HEIC and camera RAW files, which are not read; None for everything else.
+
+    Args:
+        suffix: The file's suffix with its dot, in any case; may be empty.
+        header: The first `HEADER_BYTES` bytes.
+    """
+    if suffix.lower() in HEIC_SUFFIXES or (header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS):
+        return "HEIC is not read; convert it first, for example: heif-convert in.heic out.png"
+    if suffix.lower() in RAW_SUFFIXES and of_content(header) in (None, "TIFF"):
+        return RAW_IS_NOT_READ
+    return None
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture by the size that its header states, before anything is decoded.
+
+    Raises:
+        InputError: No pixels, or more than `max_pixels`; without the file's name.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"{width} x {height} pixels: nothing to restore")
+    if width * height > max_pixels:
+        raise InputError(
+            f"{width} x {height} pixels are more than --max-pixels {max_pixels}; "
+            "raise --max-pixels if this file is to be trusted"
+        )

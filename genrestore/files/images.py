@@ -1,0 +1,128 @@
+"""Decode and encode pictures so that a photograph comes back as it was.
+
+Which library decodes what is decided here: PNG and TIFF have true 16 bits in imagecodecs and tifffile, Pillow
+does the rest.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genrestore.errors import InputError
+from genrestore.files import formats, jpeg, metadata, pillow, png, tiff, webp
+from genrestore.files.formats import IMAGE_SUFFIXES, shown
+from genrestore.files.metadata import Metadata, Provenance
+from genrestore.files.pixels import Image
+
+__all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "Metadata", "encode", "read", "read_provenance"]
+
+DEFAULT_MAX_PIXELS = 250_000_000
+_WRITERS = {"PNG": png.write, "JPEG": jpeg.write, "TIFF": tiff.write, "WEBP": webp.write}
+_PROVENANCE = {
+    "PNG": png.read_provenance,
+    "JPEG": jpeg.read_provenance,
+    "TIFF": tiff.read_provenance,
+    "WEBP": webp.read_provenance,
+}
+
+
+def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
+    """Decode the one picture of a file, upright.
+
+    Args:
+        source: A path, or a stream (standard input), which is read to its end.
+        max_pixels: Refuse files whose header states more, before decoding.
+
+    Returns:
+        The picture, [1, channel, height, width], uint8 or uint16, as views of the decoded buffer.
+
+    Raises:
+        InputError: Not there, not readable, not a picture, damaged, or of a kind that is not restored; one
+            line that begins with the file's name.
+    """
+    name = shown(source) if isinstance(source, Path) else "standard input"
+    suffix = source.suffix if isinstance(source, Path) else ""
+    try:
+        with _open(source) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(stream, suffix, max_pixels)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: no such file") from error
+    except PermissionError as error:
+        raise InputError(f"{name}: permission denied") from error
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error
+
+
+def encode(
+    image: Image, stream: BinaryIO, format: str, *, provenance: Provenance | None = None
+) -> tuple[str, ...]:
+    """Write a picture with its metadata.
+
+    Args:
+        image: Pixels of uint8 or uint16, [1, channel, height, width], with the metadata of `read`.
+        stream: Empty, open for reading, writing and seeking.
+        format: One of `formats.WRITABLE`.
+        provenance: Tool, version, weights and options, as JSON values; None leaves them out.
+
+    Returns:
+        What the format could not keep, one note each, for the user.
+
+    Raises:
+        InputError: A format that is not written, or a picture too large for it; without the file's name.
+    """
+    if format not in _WRITERS:
+        raise InputError(f"{format} is not written; written are {', '.join(formats.WRITABLE)}")
+    return _WRITERS[format](image, stream, provenance)
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """What `encode` wrote as provenance into a file, or None; never fails, and decodes no pixels."""
+    try:
+        with _open(path) as stream:
+            format = formats.of_content(stream.read(formats.HEADER_BYTES))
+            if format not in _PROVENANCE:
+                return None
+            stream.seek(0)
+            packed = _PROVENANCE[format](stream)
+    except (OSError, ValueError, InputError):
+        return None
+    return None if packed is None else metadata.unpack_provenance(packed)
+
+
+def _open(source: Path | BinaryIO) -> BinaryIO:
+    """A stream that can be sought; pipes are read to their end first."""
+    if not isinstance(source, Path):
+        return io.BytesIO(source.read())
+    kind = source.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise InputError("a folder is given where a picture is needed")
+    if stat.S_ISFIFO(kind):
+        return io.BytesIO(source.read_bytes())
+    if not stat.S_ISREG(kind):
+        raise InputError("not a regular file")
+    return source.open("rb")
+
+
+def _decode(stream: BinaryIO, suffix: str, max_pixels: int) -> Image:
+    header = stream.read(formats.HEADER_BYTES)
+    if not header:
+        raise InputError("empty, 0 bytes")
+    if reason := formats.unreadable_kind(suffix, header):
+        raise InputError(reason)
+    format = formats.of_content(header)
+    stream.seek(0)
+    if format == "PNG":
+        formats.check_size(*png.size(header), max_pixels)
+        return png.read(stream.read())
+    if format == "TIFF":
+        return tiff.read(stream, max_pixels)
+    if format is None:
+        raise InputError(f"not a picture that genrestore reads ({', '.join(formats.READABLE)})")
+    return pillow.read(stream, format, max_pixels)

@@ -1,0 +1,124 @@
+"""JPEG settings: taken from the source and given to the encoder, so that the result is compressed alike."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from genrestore.errors import InputError
+from genrestore.files import metadata
+from genrestore.files.metadata import JpegSettings
+from genrestore.files.pixels import Image, interleaved, to_8_bit, without_single
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+QUALITY = 95
+MAX_SIDE = 65500
+MAX_SEGMENT = 65533
+_COMMENT, _APP1, _APP13 = 0xFE, 0xE1, 0xED
+_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+_MAX_XMP = MAX_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0")
+_MARK = metadata.PROVENANCE_KEY.encode() + b" "
+
+
+def settings(opened: ImageFile) -> JpegSettings:
+    """How an opened JPEG was written."""
+    from PIL.JpegImagePlugin import JpegImageFile, get_sampling
+
+    assert isinstance(opened, JpegImageFile)
+    if opened.mode == "CMYK":
+        return JpegSettings(segments=tuple(_segments(opened)))
+    return JpegSettings(
+        tables=tuple(tuple(opened.quantization[key]) for key in sorted(opened.quantization)),
+        subsampling=max(0, get_sampling(opened)),
+        progressive=bool(opened.info.get("progressive", False)),
+        keep_rgb=opened.mode == "RGB" and opened.info.get("adobe_transform") == 0,
+        segments=tuple(_segments(opened)),
+    )
+
+
+def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
+    """Encode to JPEG with the source's tables and subsampling if it was a JPEG; returns notes for the user.
+
+    Raises:
+        InputError: Larger than JPEG can hold.
+    """
+    import PIL.Image
+
+    height, width = image.pixels.shape[2:]
+    if max(height, width) > MAX_SIDE:
+        raise InputError(f"{width} x {height}: JPEG holds at most {MAX_SIDE} pixels a side; write PNG")
+    found = image.metadata
+    kept = found.jpeg or JpegSettings()
+    notes = list(_losses(image))
+    segments = list(kept.segments)
+    if provenance is not None:
+        comment = _MARK + metadata.pack_provenance(provenance)
+        if len(comment) <= MAX_SEGMENT:
+            segments.append((_COMMENT, comment))
+    options: dict[str, Any] = {"qtables": [list(table) for table in kept.tables]} if kept.tables else {}
+    picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image, with_alpha=False))))
+    picture.save(
+        stream,
+        "JPEG",
+        quality=-1 if kept.tables else QUALITY,
+        subsampling=kept.subsampling,
+        progressive=kept.progressive,
+        keep_rgb=kept.keep_rgb,
+        extra=b"".join(_segment(marker, payload) for marker, payload in segments),
+        dpi=found.dpi or (0, 0),
+        exif=b"Exif\0\0" + found.exif if found.exif and len(found.exif) + 6 <= MAX_SEGMENT else b"",
+        xmp=found.xmp if found.xmp and len(found.xmp) <= _MAX_XMP else b"",
+        icc_profile=found.icc,
+        **options,
+    )
+    return tuple(notes)
+
+
+def read_provenance(stream: BinaryIO) -> bytes | None:
+    """The provenance that `write` put into a comment, packed; reads no pixels."""
+    if stream.read(2) != b"\xff\xd8":
+        return None
+    while len(head := stream.read(4)) == 4 and head[0] == 0xFF and head[1] != 0xDA:
+        length = struct.unpack(">H", head[2:])[0] - 2
+        if length < 0:
+            return None
+        if head[1] == _COMMENT:
+            payload = stream.read(length)
+            if payload.startswith(_MARK):
+                return payload[len(_MARK) :]
+        else:
+            stream.seek(length, 1)
+    return None
+
+
+def _losses(image: Image) -> Iterator[str]:
+    found = image.metadata
+    if image.alpha is not None:
+        yield "JPEG has no alpha channel: transparency is left out"
+    if image.pixels.dtype != np.uint8:
+        yield "JPEG has 8 bits: 16-bit values are rounded"
+    if found.exif and len(found.exif) + 6 > MAX_SEGMENT:
+        yield "EXIF is larger than a JPEG can hold, and left out"
+    if found.xmp and len(found.xmp) > _MAX_XMP:
+        yield "XMP is larger than a JPEG can hold, and left out"
+
+
+def _segments(opened: ImageFile) -> Iterator[tuple[int, bytes]]:
+    """IPTC, extended XMP and comments of the source; our own provenance is written anew."""
+    applist: list[tuple[str, bytes]] = getattr(opened, "applist", [])
+    for name, payload in applist:
+        if name == "APP13":
+            yield _APP13, payload
+        elif name == "APP1" and payload.startswith(_EXTENDED_XMP):
+            yield _APP1, payload
+        elif name == "COM" and not payload.startswith(_MARK):
+            yield _COMMENT, payload
+
+
+def _segment(marker: int, payload: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload

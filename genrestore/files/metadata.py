@@ -1,0 +1,93 @@
+"""What a picture file carries beside its pixels, and what was done to it on the way in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genrestore.files import exif
+
+Provenance = Mapping[str, Any]
+PROVENANCE_KEY = "genrestore"
+MAX_PROVENANCE = 2**20
+
+
+@dataclass(frozen=True)
+class JpegSettings:
+    """How a JPEG was written, so that the result can be written alike.
+
+    Attributes:
+        tables: Quantisation tables by number, 64 values each; empty: choose by quality.
+        subsampling: Pillow's number: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
+        progressive: Whether the scans are progressive.
+        keep_rgb: Whether the file stores RGB instead of YCbCr.
+        segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments.
+    """
+
+    tables: tuple[tuple[int, ...], ...] = ()
+    subsampling: int = 0
+    progressive: bool = False
+    keep_rgb: bool = False
+    segments: tuple[tuple[int, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What must survive from a file to its restored version.
+
+    Attributes:
+        format: Of the source: one of `formats.READABLE`.
+        mode: Of the source, in Pillow's words: "L", "LA", "RGB", "RGBA", "P", "CMYK", "I;16", "RGB;16", ...
+        exif: EXIF as a TIFF block, upright and without its thumbnail.
+        icc: Colour profile.
+        xmp: XMP packet.
+        dpi: Horizontal and vertical resolution in pixels an inch.
+        notes: What the user is told of the reading, one sentence each.
+        jpeg: How the source was compressed, if it was a JPEG.
+        chunks: Type and payload of the PNG chunks to carry over; with them, `exif`, `icc`, `xmp` and `dpi`
+            are not written a second time.
+        compression: The TIFF's lossless compression, by tifffile's name.
+        lossless: Whether a WebP was lossless.
+    """
+
+    format: str
+    mode: str
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+    jpeg: JpegSettings | None = None
+    chunks: tuple[tuple[bytes, bytes], ...] | None = None
+    compression: str | None = None
+    lossless: bool = False
+
+
+def exif_block(data: bytes | None) -> bytes | None:
+    """An EXIF block without the prefix that JPEG and some others put before it; None if there is nothing."""
+    while data and data.startswith(b"Exif\0\0"):
+        data = data[6:]
+    return data or None
+
+
+def upright_xmp(packet: bytes | None) -> bytes | None:
+    """`exif.upright_xmp` of a packet that may be missing."""
+    return None if packet is None else exif.upright_xmp(packet)
+
+
+def pack_provenance(provenance: Provenance) -> bytes:
+    """Provenance as UTF-8 JSON, the same bytes for the same content."""
+    return json.dumps(dict(provenance), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def unpack_provenance(data: bytes) -> dict[str, Any] | None:
+    """The reverse of `pack_provenance`; None for anything else."""
+    if len(data) > MAX_PROVENANCE:
+        return None
+    try:
+        found = json.loads(data.rstrip(b"\0"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

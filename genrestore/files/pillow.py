@@ -1,0 +1,190 @@
+"""What Pillow decodes: JPEG, WebP, BMP, GIF, PPM, AVIF, and TIFFs that are no plain grey or RGB."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from genrestore.errors import InputError
+from genrestore.files import exif, jpeg, metadata, webp
+from genrestore.files.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.pixels import Array, Image, from_buffer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+    from PIL.ImageFile import ImageFile
+
+_PLUGINS = {
+    "JPEG": "JpegImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "GIF": "GifImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "AVIF": "AvifImagePlugin",
+    "TIFF": "TiffImagePlugin",
+}
+_STRIP_PIXELS = 2**22
+_DIRECT = ("L", "LA", "RGB", "RGBA")
+_FULL_16 = 65535
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Decoded pixels in one of the four layouts that are restored.
+
+    Attributes:
+        buffer: [height, width] or [height, width, channel], uint8 or uint16.
+        mode: Pillow's mode of the source.
+        icc: The profile that fits the buffer.
+        notes: What was converted.
+    """
+
+    buffer: Array
+    mode: str
+    icc: bytes | None
+    notes: tuple[str, ...]
+
+
+def open_as(stream: BinaryIO, format: str) -> ImageFile:
+    """Pillow's reader of one known format, its header read.
+
+    Not `PIL.Image.open`: that guesses the format, and warns of large pictures by a setting of the process.
+
+    Raises:
+        InputError: The header cannot be read.
+    """
+    import PIL.Image
+
+    try:
+        import_module(f"PIL.{_PLUGINS[format]}")
+        stream.seek(0)
+        opened: ImageFile = PIL.Image.OPEN[format][0](stream, "")
+    except (KeyError, ImportError) as error:
+        raise InputError(f"{format} is not read by the Pillow installed here") from error
+    except Exception as error:  # Pillow's readers raise SyntaxError, struct.error, IndexError and more
+        raise InputError(f"truncated or damaged {format} ({error})") from error
+    return opened
+
+
+def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
+    """Decode the one picture of a file other than PNG and TIFF.
+
+    Raises:
+        InputError: Damaged, truncated, animated, too large, or pixels that cannot be kept; without the name.
+    """
+    opened = open_as(stream, format)
+    check_size(*opened.size, max_pixels)
+    notes = _check_frames(opened, format)
+    converted = to_buffer(opened, opened.info.get("icc_profile") or None)
+    block = metadata.exif_block(opened.info.get("exif"))
+    dpi = opened.info.get("dpi")
+    described = metadata.Metadata(
+        format=format,
+        mode=converted.mode,
+        exif=None if block is None else exif.upright(block),
+        icc=converted.icc,
+        xmp=metadata.upright_xmp(opened.info.get("xmp") or None),
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
+        notes=(*notes, *converted.notes),
+        jpeg=jpeg.settings(opened) if format == "JPEG" else None,
+        lossless=format == "WEBP" and webp.is_lossless(stream),
+    )
+    return from_buffer(converted.buffer, described, 1 if block is None else exif.orientation(block))
+
+
+def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
+    """Decode, and convert what is neither grey nor RGB.
+
+    Raises:
+        InputError: Truncated or damaged, or a pixel type that would lose precision.
+    """
+    _check_precision(opened)
+    mode = opened.mode
+    try:
+        opened.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
+        raise InputError(f"truncated or damaged {opened.format} ({error})") from error
+    if mode == "I" or mode.startswith("I;16"):
+        grey = np.asarray(opened).clip(0, _FULL_16).astype(np.uint16)
+        return Converted(grey, "I;16", icc, ())
+    if mode in _DIRECT:
+        return Converted(_strips(opened), mode, icc, ())
+    picture, icc, note = _convert(opened, icc)
+    return Converted(_strips(picture), mode, icc, (note,))
+
+
+def _check_frames(opened: ImageFile, format: str) -> tuple[str, ...]:
+    """Refuse animations; a camera's second picture in a JPEG (preview, depth, gain map) is told of."""
+    if format == "JPEG":
+        second = opened.format == "MPO" or "mp" in opened.info
+        return ("the further pictures inside the JPEG (preview or gain map) are left out",) if second else ()
+    try:
+        count = int(getattr(opened, "n_frames", 1))
+    except Exception as error:  # counting the frames of a damaged GIF reads it all
+        raise InputError(f"truncated or damaged {format} ({error})") from error
+    if count > 1:
+        raise InputError(SEVERAL_PICTURES)
+    return ("AVIF is read with 8 bits a channel",) if format == "AVIF" else ()
+
+
+def _check_precision(opened: ImageFile) -> None:
+    """Refuse what Pillow would silently take down to 8 bits, and pixels that are no light values."""
+    if opened.mode == "F" or (opened.mode == "I" and opened.format != "PPM"):
+        raise InputError(
+            "32-bit pixels cannot be kept; convert to 16-bit, for example: magick in.tif -depth 16 out.tif"
+        )
+    if opened.format == "PPM" and opened.mode == "RGB":
+        arguments = opened.tile[0].args
+        if isinstance(arguments, tuple) and int(arguments[1]) > 255:
+            raise InputError("16-bit colour PPM is not read; convert it, for example: magick in.ppm out.png")
+
+
+def _strips(picture: PillowImage) -> Array:
+    """Pillow's pixels as one array, copied in strips: the whole is never held three times."""
+    width, height = picture.size
+    bands = len(picture.getbands())
+    buffer = np.empty((height, width, bands) if bands > 1 else (height, width), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        buffer[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
+    return buffer
+
+
+def _convert(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
+    """A picture in grey or RGB, with or without alpha, its profile, and what is said of it."""
+    mode = opened.mode
+    if mode == "1":
+        return opened.convert("L"), icc, "1-bit grey converted to 8-bit grey"
+    if mode in ("P", "PA"):
+        target = "RGBA" if mode == "PA" or "transparency" in opened.info else "RGB"
+        return opened.convert(target), icc, f"palette converted to {target}"
+    if mode == "CMYK":
+        return _cmyk_to_rgb(opened, icc)
+    target = {"La": "LA", "RGBa": "RGBA"}.get(mode, "RGB")
+    try:
+        return opened.convert(target), icc if target != "RGB" else None, f"{mode} converted to {target}"
+    except ValueError as error:
+        raise InputError(f"pixels of mode {mode} cannot be converted to RGB") from error
+
+
+def _cmyk_to_rgb(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
+    """By the file's own profile to sRGB if it has one that can be used, else by the plain formula."""
+    from PIL import ImageCms
+
+    if icc is not None:
+        try:
+            srgb = ImageCms.createProfile("sRGB")
+            source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+            picture = ImageCms.profileToProfile(opened, source, srgb, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            picture = None
+        if picture is not None:
+            return picture, ImageCms.ImageCmsProfile(srgb).tobytes(), "CMYK converted to RGB by its profile"
+    return opened.convert("RGB"), None, "CMYK converted to RGB without a profile: colours are approximate"

@@ -1,0 +1,219 @@
+"""PNG: pixels of 8 and 16 bits through libpng, all other chunks carried over as they are.
+
+Pillow has no 16-bit colour, so both depths go through imagecodecs. Level 4 writes 12 megapixels in 0.9 s
+(Pillow's default: 3.3 s) into files 6 % larger than level 6 does (a mosaic of real photographs, one core).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from genrestore.errors import InputError
+from genrestore.files import exif, metadata
+from genrestore.files.formats import SEVERAL_PICTURES
+from genrestore.files.pixels import Image, from_buffer, interleaved
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LEVEL = 4
+MAX_TEXT = 64 * 2**20
+Chunk = tuple[bytes, bytes]
+
+_XMP_KEY, _PROVENANCE_KEY = b"XML:com.adobe.xmp", metadata.PROVENANCE_KEY.encode()
+_RAW_EXIF_KEYS = (b"Raw profile type exif", b"Raw profile type APP1")
+# Chunks that PNG calls unsafe to copy, but that hold true: the colour space, and the time of the last change.
+_TRUE = frozenset(b"gAMA cHRM sRGB iCCP cICP mDCV cLLI mDCv cLLi tIME".split())
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+
+
+def size(header: bytes) -> tuple[int, int]:
+    """Width and height from the first 24 bytes.
+
+    Raises:
+        InputError: The header is not there.
+    """
+    if len(header) < 24 or header[12:16] != b"IHDR":
+        raise InputError("truncated or damaged PNG (no header)")
+    width, height = struct.unpack(">II", header[16:24])
+    return width, height
+
+
+def read(data: bytes) -> Image:
+    """Decode a whole PNG file.
+
+    Raises:
+        InputError: Damaged, truncated or animated; without the file's name.
+    """
+    import imagecodecs
+
+    chunks = list(walk(memoryview(data)))
+    if not chunks or chunks[-1][0] != b"IEND":
+        raise InputError("truncated or damaged PNG (its end is missing)")
+    for kind, payload in chunks:
+        if kind == b"acTL" and payload[:4] > b"\0\0\0\1":
+            raise InputError(SEVERAL_PICTURES)
+    try:
+        buffer = imagecodecs.png_decode(data)
+    except Exception as error:  # libpng's reasons come as several types
+        raise InputError(f"truncated or damaged PNG ({error})") from error
+    bits, colour = data[24], data[25]
+    see_through = any(kind == b"tRNS" for kind, _ in chunks)
+    carried = tuple(_carried(chunks, plain=colour != 3 and not see_through))
+    found, orientation = _describe(chunks, carried, bits, colour, see_through)
+    return from_buffer(buffer, found, orientation)
+
+
+def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
+    """Encode to PNG with everything that the metadata holds; returns notes for the user (none)."""
+    import imagecodecs
+
+    encoded = memoryview(imagecodecs.png_encode(interleaved(image), level=LEVEL))
+    pixels_at = len(SIGNATURE) + 12 + 13
+    stream.write(encoded[:pixels_at])
+    carried = image.metadata.chunks
+    for kind, payload in _new_chunks(image.metadata) if carried is None else carried:
+        stream.write(_chunk(kind, payload))
+    if provenance is not None:
+        stream.write(_chunk(b"iTXt", _text(_PROVENANCE_KEY, metadata.pack_provenance(provenance))))
+    stream.write(encoded[pixels_at:])
+    return ()
+
+
+def read_provenance(stream: BinaryIO) -> bytes | None:
+    """The provenance that `write` put before the pixels, packed; reads no pixels."""
+    if stream.read(8) != SIGNATURE:
+        return None
+    while len(head := stream.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in (b"IDAT", b"IEND"):
+            return None
+        if kind == b"iTXt" and length < metadata.MAX_PROVENANCE:
+            payload = stream.read(length)
+            stream.seek(4, 1)
+            if payload.startswith(_PROVENANCE_KEY + b"\0"):
+                return _text_value(payload)
+        else:
+            stream.seek(length + 4, 1)
+    return None
+
+
+def walk(data: memoryview) -> Iterator[Chunk]:
+    """Type and payload of each chunk up to the end or the first that is cut off; IDAT's are left empty."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if at + 12 + length > len(data):
+            return
+        yield kind, b"" if kind in (b"IDAT", b"fdAT") else bytes(data[at + 8 : at + 8 + length])
+        if kind == b"IEND":
+            return
+        at += 12 + length
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def _text(key: bytes, value: bytes) -> bytes:
+    return key + b"\0\0\0\0\0" + value
+
+
+def _inflate(data: bytes) -> bytes | None:
+    try:
+        return zlib.decompressobj().decompress(data, MAX_TEXT)
+    except zlib.error:
+        return None
+
+
+def _text_value(payload: bytes) -> bytes | None:
+    """The text of an iTXt chunk as bytes."""
+    _, _, rest = payload.partition(b"\0")
+    packed, value = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
+    return _inflate(value) if packed else value
+
+
+def _raw_profile(payload: bytes) -> bytes | None:
+    """EXIF from the hexadecimal text that ImageMagick wrote before PNG had eXIf."""
+    text = _inflate(payload.partition(b"\0")[2][1:])
+    try:
+        return metadata.exif_block(bytes.fromhex(b"".join((text or b"").split()[2:]).decode("ascii")))
+    except ValueError:
+        return None
+
+
+def _carried(chunks: list[Chunk], plain: bool) -> Iterator[Chunk]:
+    """The chunks that stay true for the restored picture, upright."""
+    has_exif = any(kind == b"eXIf" for kind, _ in chunks)
+    for kind, payload in chunks:
+        key = payload.partition(b"\0")[0]
+        optional, safe = kind[0] & 32, len(kind) == 4 and kind[3] & 32
+        if kind == b"eXIf":
+            yield kind, exif.upright(metadata.exif_block(payload) or b"")
+        elif kind == b"zTXt" and key in _RAW_EXIF_KEYS:
+            if not has_exif and (block := _raw_profile(payload)):
+                yield b"eXIf", exif.upright(block)
+        elif kind == b"iTXt" and key == _XMP_KEY:
+            yield kind, _upright_xmp(payload)
+        elif kind == b"iTXt" and key == _PROVENANCE_KEY:
+            continue
+        elif kind in _TRUE or (kind == b"sBIT" and plain) or (optional and safe):
+            yield kind, payload
+
+
+def _upright_xmp(payload: bytes) -> bytes:
+    packet = _text_value(payload)
+    upright = metadata.upright_xmp(packet)
+    return payload if upright is None or upright == packet else _text(_XMP_KEY, upright)
+
+
+def _describe(
+    chunks: list[Chunk], carried: tuple[Chunk, ...], bits: int, colour: int, see_through: bool
+) -> tuple[metadata.Metadata, int]:
+    before = {kind: payload for kind, payload in chunks if kind == b"eXIf"}
+    raw = next((p for k, p in chunks if k == b"zTXt" and p.partition(b"\0")[0] in _RAW_EXIF_KEYS), None)
+    block = metadata.exif_block(before.get(b"eXIf")) or (_raw_profile(raw) if raw else None)
+    xmp = next((p for k, p in carried if k == b"iTXt" and p.startswith(_XMP_KEY + b"\0")), None)
+    found = dict(carried)
+    icc = found[b"iCCP"].partition(b"\0")[2][1:] if b"iCCP" in found else None
+    mode = _MODES.get(colour, "?") + (";16" if bits == 16 else f";{bits}" if bits < 8 and colour == 0 else "")
+    described = metadata.Metadata(
+        format="PNG",
+        mode=mode,
+        exif=found.get(b"eXIf"),
+        icc=None if icc is None else _inflate(icc),
+        xmp=None if xmp is None else _text_value(xmp),
+        dpi=_dpi(found.get(b"pHYs", b"")),
+        notes=tuple(_notes(bits, colour, see_through)),
+        chunks=carried,
+    )
+    return described, 1 if block is None else exif.orientation(block)
+
+
+def _notes(bits: int, colour: int, see_through: bool) -> Iterator[str]:
+    if colour == 3:
+        yield f"palette converted to {'RGBA' if see_through else 'RGB'}"
+    elif see_through:
+        yield "the transparent colour became an alpha channel"
+    if colour == 0 and bits < 8:
+        yield f"{bits}-bit grey converted to 8-bit grey"
+
+
+def _dpi(payload: bytes) -> tuple[float, float] | None:
+    if len(payload) != 9 or payload[8] != 1:
+        return None
+    across, down = struct.unpack(">II", payload[:8])
+    return (across * 0.0254, down * 0.0254) if across and down else None
+
+
+def _new_chunks(found: metadata.Metadata) -> Iterator[Chunk]:
+    """The chunks for metadata that came from another format."""
+    if found.icc:
+        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(found.icc)
+    if found.dpi and all(0 < value < 2**24 for value in found.dpi):
+        yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in found.dpi), 1)
+    if found.exif:
+        yield b"eXIf", found.exif
+    if found.xmp:
+        yield b"iTXt", _text(_XMP_KEY, found.xmp)

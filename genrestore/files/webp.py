@@ -1,0 +1,104 @@
+"""WebP: lossless stays lossless; 8 bits, RGB with or without alpha."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from genrestore.errors import InputError
+from genrestore.files import metadata
+from genrestore.files.pixels import Image, interleaved, to_8_bit, without_single
+
+QUALITY = 90
+MAX_SIDE = 16383
+_OPEN = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+)
+_OPEN += b'<rdf:Description rdf:about="" xmlns:genrestore="urn:genrestore"><genrestore:provenance>'
+_CLOSE = b"</genrestore:provenance></rdf:Description></rdf:RDF></x:xmpmeta>"
+_ESCAPES = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
+
+
+def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
+    """Encode to WebP; returns notes for the user. Provenance goes into XMP, unless the source has its own.
+
+    Raises:
+        InputError: Larger than WebP can hold.
+    """
+    import PIL.Image
+
+    height, width = image.pixels.shape[2:]
+    if max(height, width) > MAX_SIDE:
+        raise InputError(f"{width} x {height}: WebP holds at most {MAX_SIDE} pixels a side; write PNG")
+    found = image.metadata
+    xmp = None if found.xmp is not None and _provenance_of(found.xmp) is not None else found.xmp
+    notes = list(_losses(image))
+    if provenance is not None and xmp is None:
+        xmp = _OPEN + _escape(metadata.pack_provenance(provenance)) + _CLOSE
+    elif provenance is not None:
+        notes.append("the WebP has XMP of its own: the record of the settings is left out")
+    picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image))))
+    picture.save(
+        stream,
+        "WEBP",
+        lossless=found.lossless,
+        quality=QUALITY,
+        exact=True,
+        exif=found.exif or b"",
+        icc_profile=found.icc or b"",
+        xmp=xmp or b"",
+    )
+    return tuple(notes)
+
+
+def is_lossless(stream: BinaryIO) -> bool:
+    """Whether the picture's data are of the lossless kind."""
+    return any(kind == b"VP8L" for kind, _ in _chunks(stream))
+
+
+def read_provenance(stream: BinaryIO) -> bytes | None:
+    """The provenance that `write` put into the XMP, packed; reads no pixels."""
+    for kind, length in _chunks(stream):
+        if kind == b"XMP " and length <= metadata.MAX_PROVENANCE:
+            return _provenance_of(stream.read(length))
+    return None
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Type and length of each chunk, the stream standing at its payload."""
+    at = 12
+    while True:
+        stream.seek(at)
+        head = stream.read(8)
+        if len(head) < 8:
+            return
+        kind, length = struct.unpack("<4sI", head)
+        yield kind, length
+        at += 8 + length + length % 2
+
+
+def _provenance_of(xmp: bytes) -> bytes | None:
+    if not (xmp.startswith(_OPEN) and xmp.endswith(_CLOSE)):
+        return None
+    packed = xmp[len(_OPEN) : -len(_CLOSE)]
+    for plain, escaped in reversed(_ESCAPES):
+        packed = packed.replace(escaped, plain)
+    return packed
+
+
+def _escape(data: bytes) -> bytes:
+    for plain, escaped in _ESCAPES:
+        data = data.replace(plain, escaped)
+    return data
+
+
+def _losses(image: Image) -> Iterator[str]:
+    if image.pixels.dtype != np.uint8:
+        yield "WebP has 8 bits: 16-bit values are rounded"
+    if image.pixels.shape[1] == 1:
+        yield "WebP has no grey mode: written as RGB"
+    if not image.metadata.lossless:
+        yield f"lossy WebP, written with quality {QUALITY}"
