@@ -62,6 +62,7 @@ app = typer.Typer(
 app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True, epilog=EXIT_CODES)(
     denoise.denoise
 )
+app.add_typer(train.app, name="train")
 app.command(name="doctor", help=flowing(doctor.doctor))(doctor.doctor)
 
 

@@ -35,13 +35,12 @@ def denoise(
     never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
     picture and shown.
     """
-    options.check_streams(context, inputs, output, json=json, json_file=json_file, compare=compare)
-    from genrestore.files import batch, outputs
+    options.check_streams(context, inputs, output, json=json, json_file=json_file)
+    from genrestore.files import batch, images, outputs
     from genrestore.weights import store
 
-    jobs = outputs.plan(
-        inputs, outputs.OutputOptions(output, "denoised", overwrite=overwrite, in_place=in_place)
-    )
+    plan = outputs.OutputOptions(output, "denoised", overwrite, in_place, compare)
+    jobs = outputs.plan(inputs, plan)
     score = references.scorer(reference, jobs)
     store.resolve(weights)
     with (
@@ -53,10 +52,7 @@ def denoise(
 
         runtime = Runtime.create(device, precision, threads, seed)
         task = tasks.Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime)
-        settings = batch.BatchOptions(
-            max_pixels=max_pixels,
-            provenance=None if no_provenance else task.provenance,
-            compare=compare,
-            overwrite=overwrite,
-        )
+        noted = None if no_provenance else report.provenance("denoise", seed, task.provenance)
+        pixels = images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+        settings = batch.BatchOptions(pixels, noted, compare, overwrite)
         raise typer.Exit(said.show(batch.run(jobs, task, settings, said.progress)))

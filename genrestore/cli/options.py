@@ -138,7 +138,7 @@ Compare = Annotated[
         "--compare",
         metavar="",
         rich_help_panel=RESULTS,
-        help="Also write input and result side by side, as STEM.compare.png.",
+        help="Also write input and result side by side, as STEM.compare.EXT beside the output.",
     ),
 ]
 NoProvenance = Annotated[
@@ -158,7 +158,7 @@ MaxPixels = Annotated[
         parser=parse_max_pixels,
         rich_help_panel=RESULTS,
         show_default=False,
-        help="Refuse pictures of more pixels than this (decompression bombs).",
+        help="Refuse larger pictures, which may be decompression bombs (250 million if left out).",
     ),
 ]
 Weights = Annotated[
@@ -263,25 +263,22 @@ def check_streams(
     *,
     json: bool,
     json_file: Path | None,
-    compare: bool,
 ) -> None:
     """Refuse what stdin and stdout cannot carry, before anything is read.
 
     Raises:
-        UsageError: Two things for stdout, pixels for a terminal, or a second file where there is no folder.
-        typer.Exit: `-` where stdin is a terminal; the help is shown.
+        UsageError: Two things for stdout, pixels for a terminal, or `-` where stdin is one; then the help is
+            shown too.
     """
     if "-" in inputs and sys.stdin is not None and sys.stdin.isatty():
         _show_help(context)
         raise UsageError("-: stdin is a terminal; pipe a picture into it")
-    if output != "-":
+    if output != "-" and (output is not None or "-" not in inputs):
         return
     if json and json_file is None:
-        raise UsageError("--json and -o - both want stdout; give --json-file PATH")
-    if compare:
-        raise UsageError("--compare writes beside the output; give -o a file or a folder, not -")
+        raise UsageError("--json and the picture both want stdout; give --json-file PATH, or -o a file")
     if sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe")
+        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")
 
 
 def _show_help(context: Any) -> None:

@@ -8,15 +8,15 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, metadata
 from typing import TYPE_CHECKING, TextIO
 
+from genrestore import __version__
 from genrestore.cli import screen
 from genrestore.cli.options import to_grey_levels
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -68,6 +68,8 @@ def bug(error: Exception) -> None:
 
 
 def _urls() -> list[str]:
+    from importlib.metadata import PackageNotFoundError, metadata
+
     try:
         return metadata("genrestore").get_all("Project-URL") or []
     except PackageNotFoundError:
@@ -175,16 +177,17 @@ class Report:
 
 def line(outcome: Outcome, status: str, error: str | None, scores: Scores | None, estimated: bool) -> str:
     """One input's outcome in one plain line."""
-    source = _name(outcome.job.source)
+    source = outcome.job.name
     if status != "done":
-        reason = (error or outcome.job.skipped or "no reason known").removeprefix(f"{source}: ")
-        return one_line(f"{source}  {status}: {reason}")
-    parts = [f"{source} -> {_name(outcome.target)}"]
+        reason = error or outcome.job.skipped or "no reason known"
+        return one_line(f"{source}  {status}: {reason.removeprefix(f'{source}: ')}")
+    parts = [f"{source} -> {'standard output' if outcome.target is None else outcome.target}"]
     if outcome.noise_level is not None:
         how = " (estimated)" if estimated else ""
         parts.append(f"noise level {to_grey_levels(outcome.noise_level):.1f}{how}")
     if scores is not None:
-        parts.append(f"PSNR {scores.psnr:.2f} dB  SSIM {scores.ssim:.4f} (8-bit range)")
+        ssim = "" if math.isnan(scores.ssim) else f"  SSIM {scores.ssim:.4f}"  # smaller than its window
+        parts.append(f"PSNR {scores.psnr:.2f} dB{ssim} (8-bit range)")
     parts.append(f"{outcome.seconds:.1f} s")
     if outcome.notes:
         parts.append(f"({'; '.join(outcome.notes)})")
@@ -212,6 +215,11 @@ def summary(counts: Counter[str]) -> str:
     """For example "3 done, 1 skipped, 1 failed"."""
     said = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]]
     return ", ".join(said) or "0 done"
+
+
+def provenance(command: str, seed: int, made: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+    """What is noted in an output: this tool, its version, the command, the seed and what `made` it."""
+    return {"tool": "genrestore", "version": __version__, "command": command, **made, "seed": seed}
 
 
 def _name(path: Path | None) -> str:

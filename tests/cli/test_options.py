@@ -71,7 +71,7 @@ def test_choices_are_those_of_the_runtime() -> None:
 
 def check(inputs: list[str], output: str | None = None, **given: Any) -> None:
     context: Any = SimpleNamespace(get_help=lambda: "the help")
-    settings: dict[str, Any] = {"json": False, "json_file": None, "compare": False, **given}
+    settings: dict[str, Any] = {"json": False, "json_file": None, **given}
     options.check_streams(context, inputs, output, **settings)
 
 
@@ -90,12 +90,12 @@ def test_stdin_of_a_terminal_shows_the_help_on_stderr(
 
 
 def test_stdout_carries_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="--json and -o - both want stdout; give --json-file"):
-        check(["a.png"], "-", json=True)
-    with pytest.raises(UsageError, match="--compare writes beside the output"):
-        check(["a.png"], "-", compare=True)
-    check(["a.png"], "-", json=True, json_file=Path("lines.json"))
-    check(["a.png"], "out.png", json=True, compare=True)
+    for inputs, output in ((["a.png"], "-"), (["-"], "-"), (["-"], None)):
+        with pytest.raises(UsageError, match="--json and the picture both want stdout; give --json-file"):
+            check(inputs, output, json=True)
+        check(inputs, output, json=True, json_file=Path("lines.json"))
+    check(["a.png"], "out.png", json=True)
+    check(["-"], "out.png", json=True)
     on_a_terminal("stdout", monkeypatch)
     with pytest.raises(UsageError, match="stdout is a terminal"):
         check(["a.png"], "-")

@@ -23,7 +23,9 @@ KEYS = ["schema", "input", "output", "status", "seconds", "sigma", "psnr", "ssim
 def job(name: str | None = "a.png", target: str | None = "a.denoised.png", **given: Any) -> Job:
     settings: dict[str, Any] = {"format": None, "skipped": None, **given}
     return Job(
-        source=None if name is None else Path(name), target=None if target is None else Path(target), **settings
+        source=None if name is None else Path(name),
+        target=None if target is None else Path(target),
+        **settings,
     )
 
 
@@ -43,7 +45,9 @@ def outcome(of: Job | None = None, **given: Any) -> Outcome:
 
 
 DONE = outcome()
-SKIPPED = outcome(job("b.txt", None, skipped="not a picture"), status="skipped", noise_level=None, seconds=0.0)
+SKIPPED = outcome(
+    job("b.txt", None, skipped="not a picture"), status="skipped", noise_level=None, seconds=0.0
+)
 FAILED = outcome(job("c.jpg"), status="failed", noise_level=None, error="c.jpg: truncated", target=None)
 LINES = [
     (DONE, True, None, "a.png -> a.denoised.png  noise level 12.3 (estimated)  4.1 s"),
@@ -55,13 +59,24 @@ LINES = [
         "a.png -> a.denoised.png  noise level 12.3  PSNR 30.12 dB  SSIM 0.9124 (8-bit range)  4.1 s",
     ),
     (
-        outcome(notes=("little noise found", "CMYK converted to RGB")),
+        outcome(seconds=0.04),
+        False,
+        report.Scores(math.inf, math.nan),
+        "a.png -> a.denoised.png  noise level 12.3  PSNR inf dB (8-bit range)  0.0 s",
+    ),
+    (
+        outcome(notes=("little noise found", "CMYK converted")),
         True,
         None,
-        "a.png -> a.denoised.png  noise level 12.3 (estimated)  4.1 s  (little noise found; CMYK converted to RGB)",
+        "a.png -> a.denoised.png  noise level 12.3 (estimated)  4.1 s  (little noise found; CMYK converted)",
     ),
-    (outcome(job(None, None), noise_level=None), True, None, "- -> -  4.1 s"),
-    (outcome(job("a\n\x1b[31m\udcff.png", "o")), False, None, "a\\n\\x1b[31m\\udcff.png -> o  noise level 12.3  4.1 s"),
+    (outcome(job(None, None), noise_level=None), True, None, "standard input -> standard output  4.1 s"),
+    (
+        outcome(job("a\n\x1b[31m\udcff.png", "o")),
+        False,
+        None,
+        "a\\n\\x1b[31m\\udcff.png -> o  noise level 12.3  4.1 s",
+    ),
     (SKIPPED, True, None, "b.txt  skipped: not a picture"),
     (FAILED, True, None, "c.jpg  failed: truncated"),
 ]
@@ -134,7 +149,7 @@ def test_an_interruption_counts_what_is_done_and_left() -> None:
         raise KeyboardInterrupt
 
     with (
-        pytest.raises(Interrupted, match="^interrupted: 1 done, 2 left$"),
+        pytest.raises(Interrupted, match=r"^interrupted: 1 done, 2 left$"),
         report.Report([DONE.job] * 4) as said,
     ):
         said.show(outcomes())
@@ -155,7 +170,9 @@ def test_summary_of_nothing() -> None:
     assert report.summary(Counter()) == "0 done"
 
 
-@pytest.mark.parametrize(("text", "line"), [("a\r\nb", "a\\r\\nb"), ("é ✓", "é ✓"), ("\udcff\x07", "\\udcff\\x07")])
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\r\nb", "a\\r\\nb"), ("é ✓", "é ✓"), ("\udcff\x07", "\\udcff\\x07")]
+)
 def test_one_line(text: str, line: str) -> None:
     assert report.one_line(text) == line
 
@@ -166,7 +183,9 @@ def test_a_problem_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 class TestJsonFile:
-    def test_goes_nowhere_stdout_or_the_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_goes_nowhere_stdout_or_the_file(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with report.json_lines(False, None, [], overwrite=False) as stream:
             assert stream is None
         with report.json_lines(True, None, [], overwrite=False) as stream:

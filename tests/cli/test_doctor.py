@@ -1,0 +1,78 @@
+"""`genrestore doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from genrestore import __version__
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def doctor(run: Run, weights: str) -> Run:
+    return lambda *words: run("doctor", "--weights", weights, *words)
+
+
+def test_says_what_is_here_and_passes_its_self_test(doctor: Run, genrestore_home: Path) -> None:
+    result = doctor("--device", "cpu")
+    assert (result.stderr, result.exit_code) == ("", 0)
+    for section in ("versions", "folders", "formats", "devices", "self-test"):
+        assert f"\n{section}\n" in f"\n{result.stdout}"
+    assert f"genrestore       {__version__}\n" in result.stdout
+    assert str(genrestore_home) in result.stdout
+    assert "AVIF" in result.stdout
+    assert "PSNR" in result.stdout
+
+
+def test_json(doctor: Run) -> None:
+    report = json.loads(doctor("--json").stdout)
+    assert (report["schema"], report["exit_code"]) == (1, 0)
+    found = {finding["name"]: finding for finding in report["findings"]}
+    assert found["python"]["state"] == "ok"
+    assert found["cpu"]["section"] == "devices"
+    assert found["--device auto"]["detail"].startswith("takes ")
+
+
+def test_quiet(doctor: Run) -> None:
+    assert doctor("-q").output == ""
+
+
+def test_a_missing_device_is_told_with_the_rest(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = doctor("--device", "cuda")
+    assert result.exit_code == 4
+    assert "FAILED: --device cuda: not available here" in result.stdout
+
+
+def test_missing_weights_are_told_with_the_rest(run: Run) -> None:
+    result = run("doctor", "--weights", "no-such-weights", "--json")
+    assert result.exit_code == 5
+    last = json.loads(result.stdout)["findings"][-1]
+    assert (last["state"], last["section"]) == ("failed", "self-test")
+    assert "no-such-weights" in last["detail"]
+
+
+def test_a_prior_that_does_not_help_fails(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genrestore.restore import tasks
+
+    monkeypatch.setattr(
+        tasks.Denoise, "__call__", lambda self, pixels, on_progress=None: tasks.Restored(pixels, 0.1)
+    )
+    result = doctor()
+    assert (result.exit_code, "FAILED: PSNR" in result.stdout) == (1, True)
+
+
+def test_a_store_that_cannot_be_written_is_told(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GENRESTORE_HOME", str(tmp_path / "file" / "home"))
+    result = doctor()
+    assert result.exit_code == 1
+    assert "FAILED: " in result.stdout
+    assert "not writable" in result.stdout

@@ -1,0 +1,207 @@
+"""The command line as a process: pipes, signals, streams that are closed."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import noisy_pixels, write
+
+GENRESTORE = [sys.executable, "-m", "genrestore"]
+DEADLINE = 120
+
+
+def denoise(weights: str, *words: str | Path) -> list[str]:
+    return [
+        *GENRESTORE,
+        "denoise",
+        "--weights",
+        weights,
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        *map(str, words),
+    ]
+
+
+def finished(words: list[str], stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(words, input=stdin, capture_output=True, timeout=DEADLINE, check=False)
+
+
+def test_two_piped_together(photo: Path, weights: str) -> None:
+    with photo.open("rb") as source:
+        first = subprocess.Popen(denoise(weights, "-", "-o", "-"), stdin=source, stdout=subprocess.PIPE)
+        second = subprocess.run(
+            denoise(weights, "-", "-o", "-"),
+            stdin=first.stdout,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+    assert first.stdout is not None
+    first.stdout.close()
+    assert (first.wait(DEADLINE), second.returncode) == (0, 0)
+    with Image.open(io.BytesIO(second.stdout)) as image:
+        assert (image.format, image.size) == ("PNG", (32, 24))
+
+
+@pytest.mark.parametrize("words", [["-o", "-"], ["--json"]], ids=" ".join)
+def test_a_reader_that_leaves_gives_no_traceback(photo: Path, weights: str, words: list[str]) -> None:
+    """Like `| head -c 0`: the other end of stdout is closed before anything comes."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        denoise(weights, photo, *words), stdout=writing, stderr=subprocess.PIPE, timeout=DEADLINE, check=False
+    )
+    os.close(writing)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert done.returncode == 1
+
+
+def test_help_into_a_closed_pipe() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*GENRESTORE, "--help"], stdout=writing, stderr=subprocess.PIPE, timeout=DEADLINE, check=False
+    )
+    os.close(writing)
+    assert (done.stderr, done.returncode) == (b"", 1)
+
+
+def test_redirected_stderr_has_plain_lines(
+    photo: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    done = finished(denoise(weights, photo))
+    assert done.returncode == 0
+    assert b"\x1b" not in done.stderr
+    assert b"\r" not in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert finished(denoise(weights, "-q", "--overwrite", photo)).stderr == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interruption_is_counted_and_leaves_nothing_half_written(
+    photo: Path, weights: str, number: signal.Signals
+) -> None:
+    for index in range(40):
+        write(Path(f"in/{index:02}.png"), noisy_pixels(400, 400, seed=index))
+    process = subprocess.Popen(denoise(weights, "in", "-o", "out"), stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    process.stderr.readline()  # the first is done
+    process.send_signal(number)
+    start = time.monotonic()
+    said = process.stderr.read().decode().splitlines()
+    assert process.wait(DEADLINE) == 130
+    assert time.monotonic() - start < 5  # a second, on an idle machine
+    written = sorted(Path("out").iterdir())
+    assert said[-1] == f"genrestore: interrupted: {len(written)} done, {40 - len(written)} left"
+    assert "Traceback" not in "".join(said)
+    for path in written:
+        with Image.open(path) as image:
+            image.load()
+
+
+def test_an_interruption_before_the_work(photo: Path, weights: str) -> None:
+    """While torch is still being loaded."""
+    process = subprocess.Popen(denoise(weights, photo), stderr=subprocess.PIPE)
+    time.sleep(0.6)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=DEADLINE)[1].decode()
+    assert process.returncode in (130, -signal.SIGTERM, 0)
+    assert "Traceback" not in said
+
+
+def on_a_terminal(words: list[str], columns: int = 80) -> tuple[int, str]:
+    """Run with stdin, stdout and stderr on a pseudo-terminal; exit code and screen."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    screen = b""
+    while True:
+        try:
+            read = os.read(ours, 65536)
+        except OSError:
+            break
+        if not read:
+            break
+        screen += read
+    os.close(ours)
+    return process.wait(DEADLINE), screen.decode()
+
+
+def test_a_terminal_on_stdin_shows_the_help(photo: Path, weights: str) -> None:
+    code, screen = on_a_terminal(denoise(weights, "-"))
+    assert code == 2
+    assert "Usage: " in screen
+    assert screen.rstrip().endswith("genrestore: error: -: stdin is a terminal; pipe a picture into it")
+
+
+def test_pixels_are_not_sent_to_a_terminal(photo: Path, weights: str) -> None:
+    code, screen = on_a_terminal(denoise(weights, photo, "-o", "-"))
+    assert (code, "PNG" in screen) == (2, False)
+    assert "stdout is a terminal" in screen
+
+
+@pytest.mark.parametrize("columns", [60, 140])
+def test_a_terminal_sees_a_bar_and_keeps_the_line(photo: Path, weights: str, columns: int) -> None:
+    code, screen = on_a_terminal(denoise(weights, photo), columns)
+    assert code == 0
+    assert "\x1b[" in screen
+    assert "photo.png -> photo.denoised.png" in screen
+
+
+def test_json_on_a_terminal_is_not_mixed_with_a_bar(photo: Path, weights: str) -> None:
+    code, screen = on_a_terminal(denoise(weights, "--json", photo))
+    assert (code, "\x1b[" in screen) == (0, False)
+
+
+def test_planning_errors_need_no_torch(photo: Path) -> None:
+    code = """
+import sys
+sys.argv = ["genrestore", *sys.argv[1:]]
+from genrestore.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    print(end.code, "torch" in sys.modules)
+"""
+    cases = {
+        "2": ["denoise", str(photo), "-o", str(photo)],
+        "3": ["denoise", "."],
+        "5": ["denoise", "photo.png"],
+    }
+    cases["3"][1] = "empty"
+    cases["5"] += ["--weights", "unknown"]
+    Path("empty").mkdir()
+    for expected, words in cases.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        assert done.stdout.split() == [expected, "False"], done.stderr
+
+
+def test_names_of_any_bytes(photo: Path, weights: str) -> None:
+    name = os.fsdecode(b"a b\n\xff'.png")
+    photo.rename(name)
+    done = finished(denoise(weights, name, "--json"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert Path(os.fsdecode(b"a b\n\xff'.denoised.png")).exists()
+    assert done.stdout.count(b"\n") == 1

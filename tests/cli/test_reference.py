@@ -1,0 +1,101 @@
+"""Which clean picture belongs to which input, and the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genrestore.cli import reference
+from genrestore.errors import InputError, UsageError
+from genrestore.files.batch import Outcome
+from genrestore.files.outputs import Job
+from tests.cli.conftest import clean_pixels, write
+
+
+def job(source: Path | None, target: Path | None = Path("out.png"), skipped: str | None = None) -> Job:
+    return Job(source=source, target=target, format=None, skipped=skipped)
+
+
+def done(of: Job) -> Outcome:
+    settings: dict[str, Any] = {"seconds": 0.0, "noise_level": None, "notes": (), "error": None}
+    return Outcome(job=of, status="done", target=of.target, **settings)
+
+
+def test_ten_grey_levels_more_are_28_13_decibels(tmp_path: Path) -> None:
+    # 20 · log10(255 / 10) = 28.1308
+    clean = write(tmp_path / "clean.png", np.full((16, 16, 3), 100, np.uint8))
+    brighter = write(tmp_path / "brighter.png", np.full((16, 16, 3), 110, np.uint8))
+    assert reference.compare(brighter, clean).psnr == pytest.approx(28.1308, abs=1e-4)
+
+
+def test_depths_meet_on_the_8_bit_range(tmp_path: Path) -> None:
+    deep, grey = tmp_path / "deep.png", tmp_path / "grey.png"
+    Image.fromarray(np.full((16, 16), 110 * 257, np.uint16)).save(deep)
+    Image.fromarray(np.full((16, 16), 100, np.uint8)).save(grey)
+    assert reference.compare(deep, grey).psnr == pytest.approx(28.1308, abs=1e-3)
+
+
+def test_figures_are_those_of_another_library(tmp_path: Path) -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    noise = np.random.default_rng(0).integers(-9, 10, (32, 32, 3))
+    noisy = (clean_pixels(32, 32).astype(int) + noise).clip(0, 255).astype(np.uint8)
+    scores = reference.compare(
+        write(tmp_path / "a.png", noisy), write(tmp_path / "b.png", clean_pixels(32, 32))
+    )
+    assert scores.psnr == pytest.approx(
+        peak_signal_noise_ratio(clean_pixels(32, 32), noisy, data_range=255), abs=1e-3
+    )
+    assert 0 < scores.ssim < 1
+
+
+def test_equal_pictures(tmp_path: Path) -> None:
+    clean = write(tmp_path / "clean.png", clean_pixels())
+    assert reference.compare(clean, clean).ssim == pytest.approx(1)
+
+
+def test_sizes_and_channels_must_agree(tmp_path: Path) -> None:
+    clean = write(tmp_path / "clean.png", clean_pixels(8, 12))
+    other = write(tmp_path / "other.png", clean_pixels(12, 8))
+    grey = tmp_path / "grey.png"
+    Image.fromarray(clean_pixels(8, 12)[..., 0]).save(grey)
+    with pytest.raises(InputError, match=r"other.png is 8x12 RGB, the reference .*clean.png is 12x8 RGB"):
+        reference.compare(other, clean)
+    with pytest.raises(InputError, match=r"grey.png is 12x8 grey, the reference .*clean.png is 12x8 RGB"):
+        reference.compare(grey, clean)
+
+
+def test_no_reference_no_scores() -> None:
+    assert reference.scorer(None, [job(Path("a.png"))]) is None
+
+
+def test_one_file_is_for_all(tmp_path: Path) -> None:
+    clean = write(tmp_path / "clean.png", clean_pixels())
+    jobs = [job(Path("a.png"), clean), job(None, clean)]
+    score = reference.scorer(clean, jobs)
+    assert score is not None
+    assert [score(done(one)).ssim for one in jobs] == pytest.approx([1, 1])
+
+
+def test_in_a_folder_the_name_goes_before_the_stem(tmp_path: Path) -> None:
+    write(tmp_path / "clean/a.png", clean_pixels())
+    write(tmp_path / "clean/a.tif", clean_pixels(8, 8))
+    write(tmp_path / "clean/b.tif", clean_pixels())
+    jobs = [job(Path("in/a.png"), tmp_path / "clean/a.png"), job(Path("in/b.jpg"), tmp_path / "clean/b.tif")]
+    score = reference.scorer(tmp_path / "clean", jobs)
+    assert score is not None
+    assert [score(done(one)).ssim for one in jobs] == pytest.approx([1, 1])
+    with pytest.raises(UsageError, match=r"several pictures are named like in/a.jpg: a.png, a.tif"):
+        reference.scorer(tmp_path / "clean", [job(Path("in/a.jpg"))])
+
+
+def test_what_is_missing_is_counted_and_skipped_inputs_need_none(tmp_path: Path) -> None:
+    (tmp_path / "clean").mkdir()
+    skipped = job(Path("notes.txt"), None, skipped="not a picture")
+    assert reference.scorer(tmp_path / "clean", [skipped]) is not None
+    with pytest.raises(UsageError, match=r"clean: no picture in it named like a.png \(and 1 more\)$"):
+        reference.scorer(tmp_path / "clean", [job(Path("a.png")), skipped, job(None)])
