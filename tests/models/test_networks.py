@@ -1,0 +1,98 @@
+"""The questions that every network answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from genrestore.models import NETWORKS
+from genrestore.models.blocks import as_noise_map, pad_to_multiple
+from genrestore.models.denoiser import ResidualUNet
+from genrestore.models.noise_estimator import NoiseEstimator, spread
+
+SMALL: dict[str, dict[str, Any]] = {
+    "residual-unet": {"channels": 3, "widths": [8, 12, 16], "blocks": [1, 1, 1]},
+    "noise-estimator": {"channels": 3, "width": 8, "blocks": 1},
+}
+SIZES = [(1, 1), (3, 50), (16, 16), (33, 18)]
+
+
+def small_denoiser() -> ResidualUNet:
+    torch.manual_seed(0)
+    return ResidualUNet(**SMALL["residual-unet"]).eval()
+
+
+def test_every_network_has_a_small_version_here() -> None:
+    assert sorted(SMALL) == sorted(NETWORKS)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_arguments_survive_json(name: str) -> None:
+    again = json.loads(json.dumps(SMALL[name]))
+    state = NETWORKS[name](**again).state_dict()
+    assert {key: value.shape for key, value in state.items()} == {
+        key: value.shape for key, value in NETWORKS[name](**SMALL[name]).state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_denoiser_keeps_any_shape(size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    assert small_denoiser()(image, torch.tensor(0.1)).shape == image.shape
+
+
+def test_the_denoiser_can_be_made_without_training_noise() -> None:
+    network = small_denoiser()
+    torch.nn.init.zeros_(network.tail.weight)
+    image = torch.rand(1, 3, 20, 20) * 3 - 1
+    assert torch.equal(network(image, torch.tensor(0.2)), image)
+
+
+def test_a_noise_level_may_be_a_number_a_vector_or_a_map() -> None:
+    network, image = small_denoiser(), torch.rand(2, 3, 16, 16)
+    number = network(image, torch.tensor(0.1))
+    assert torch.equal(network(image, torch.tensor([0.1, 0.1])), number)
+    assert torch.equal(network(image, torch.full((2, 1, 16, 16), 0.1)), number)
+    assert not torch.equal(network(image, torch.tensor([0.1, 0.3]))[1], number[1])
+
+
+def test_every_weight_learns() -> None:
+    network = small_denoiser().train()
+    for block in network.modules():  # residual blocks start as the identity
+        if hasattr(block, "second"):
+            torch.nn.init.normal_(block.second.weight, std=0.1)
+    network(torch.rand(1, 3, 16, 16), torch.tensor(0.1)).square().sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
+
+
+def test_widths_and_blocks_must_match() -> None:
+    with pytest.raises(ValueError, match=r"widths \[8, 8\] and blocks \[1\]"):
+        ResidualUNet(3, [8, 8], [1])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_estimator_gives_one_positive_level_a_pixel(size: tuple[int, int]) -> None:
+    level = NoiseEstimator(**SMALL["noise-estimator"])(torch.rand(2, 3, *size))
+    assert level.shape == (2, 1, *size)
+    assert (level > 0).all()
+
+
+def test_spreading_a_constant_gives_the_constant() -> None:
+    level = spread(torch.full((1, 1, 2, 3), 0.1).log(), (13, 20))
+    torch.testing.assert_close(level, torch.full((1, 1, 13, 20), 0.1))
+
+
+def test_padding_repeats_the_last_row_and_column() -> None:
+    image = torch.arange(6.0).reshape(1, 1, 2, 3)
+    padded = pad_to_multiple(image, 4)
+    assert padded.shape == (1, 1, 4, 4)
+    assert torch.equal(padded[0, 0, 1], torch.tensor([3.0, 4, 5, 5]))
+    assert torch.equal(padded[0, 0, 3], padded[0, 0, 1])
+
+
+def test_a_map_of_noise_levels_is_left_alone() -> None:
+    level = torch.rand(2, 1, 4, 4)
+    assert torch.equal(as_noise_map(level, torch.rand(2, 3, 4, 4)), level)

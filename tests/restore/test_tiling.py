@@ -1,0 +1,89 @@
+"""Tiles against the picture as a whole, with filters whose result is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from genrestore.restore.tiling import Pixels, Tiling, map_tiles, spans
+
+
+def random_picture(height: int, width: int, dtype: type = np.uint8, channels: int = 3) -> Pixels:
+    generator = np.random.default_rng(0)
+    top = np.iinfo(dtype).max
+    return generator.integers(0, top + 1, (1, channels, height, width), dtype=dtype)
+
+
+def blur(tile: Tensor) -> Tensor:
+    return functional.avg_pool2d(tile, 7, stride=1, padding=3, count_include_pad=False)
+
+
+@given(st.integers(1, 500), st.integers(1, 90), st.integers(0, 20))
+def test_the_kept_parts_cover_the_axis_once(length: int, inner: int, overlap: int) -> None:
+    tiling = Tiling(inner + 2 * overlap, overlap)
+    covered = [pixel for span in spans(length, tiling) for pixel in range(span.keep_start, span.keep_stop)]
+    assert covered == list(range(length))
+
+
+@given(st.integers(1, 500), st.integers(1, 90), st.integers(0, 20))
+def test_what_is_kept_is_far_from_inner_edges(length: int, inner: int, overlap: int) -> None:
+    tiling = Tiling(inner + 2 * overlap, overlap)
+    for span in spans(length, tiling):
+        assert span.stop - span.start == min(length, tiling.size)
+        assert span.start == 0 or span.keep_start - span.start >= overlap
+        assert span.stop == length or span.stop - span.keep_stop >= overlap
+
+
+@pytest.mark.parametrize("size", [(10, 10), (64, 64), (65, 130), (200, 31)])
+def test_tiles_give_what_the_whole_gives(size: tuple[int, int]) -> None:
+    picture = random_picture(*size)
+    whole = map_tiles(picture, blur, Tiling(1000, 0))
+    assert np.array_equal(map_tiles(picture, blur, Tiling(64, 8)), whole)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_doing_nothing_gives_the_same_bits(dtype: type) -> None:
+    picture = random_picture(40, 50, dtype)
+    result = map_tiles(picture, lambda tile: tile, Tiling(32, 4))
+    assert result.dtype == dtype
+    assert np.array_equal(result, picture)
+
+
+def test_integers_arrive_as_0_to_1_and_are_clipped() -> None:
+    seen = []
+
+    def look(tile: Tensor) -> Tensor:
+        seen.append((float(tile.min()), float(tile.max())))
+        return tile * 3 - 1
+
+    picture = np.array([0, 85, 170, 255], np.uint8).reshape(1, 1, 2, 2)
+    assert map_tiles(picture, look, Tiling()).ravel().tolist() == [0, 0, 255, 255]
+    assert seen == [(0.0, 1.0)]
+
+
+def test_floating_point_is_neither_scaled_nor_clipped() -> None:
+    picture = np.array([-2.0, 0.5, 7.0, 1.0], np.float32).reshape(1, 1, 2, 2)
+    assert np.array_equal(map_tiles(picture, lambda tile: tile, Tiling()), picture)
+
+
+def test_progress_ends_at_one() -> None:
+    shares: list[float] = []
+    map_tiles(random_picture(100, 100), lambda tile: tile, Tiling(64, 8), shares.append)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_the_input_is_not_changed() -> None:
+    picture = random_picture(20, 20)
+    before = picture.copy()
+    map_tiles(picture, torch.zeros_like, Tiling())
+    assert np.array_equal(picture, before)
+
+
+def test_an_overlap_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="tiles of 64 pixels cannot overlap by 32"):
+        Tiling(64, 32)

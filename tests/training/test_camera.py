@@ -1,0 +1,117 @@
+"""The camera model: properties that the physics asks for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from genrestore.training.camera import (
+    DEMOSAICKERS,
+    CameraSettings,
+    bayer_planes,
+    draw_settings,
+    photograph,
+    save_and_open,
+)
+
+PATTERNS = [(0, 0), (0, 1), (1, 0), (1, 1)]
+SILENT = CameraSettings(gain=0, read=0, pattern=None, quality=None)
+
+
+def scene(height: int = 48, width: int = 64) -> Tensor:
+    """Smooth colours from 0.2 to 0.8."""
+    row = torch.linspace(0, 3, height)[:, None]
+    column = torch.linspace(0, 4, width)[None]
+    planes = [torch.sin(row + shift) * torch.cos(column - shift) for shift in (0.0, 1.0, 2.0)]
+    return 0.5 + 0.3 * torch.stack(planes)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SILENT,
+        CameraSettings(gain=0, read=0, pattern=None, quality=None, colour_mix=0.4),
+        CameraSettings(gain=0, read=0, pattern=None, quality=None, contrast=0.8, gamma=2.2),
+        CameraSettings(gain=0, read=0, pattern=None, quality=None, white_balance=(2.0, 1.5)),
+    ],
+)
+def test_without_noise_and_mosaic_the_scene_comes_back(settings: CameraSettings) -> None:
+    noisy, clean = photograph(scene(), settings, generator())
+    torch.testing.assert_close(clean, scene(), atol=0.01, rtol=0)
+    assert (noisy - clean).abs().max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_sensor_sees_one_colour_a_pixel_and_green_twice(pattern: tuple[int, int]) -> None:
+    planes = bayer_planes(torch.ones(3, 8, 8), pattern)
+    assert torch.equal(planes.sum(0), torch.ones(8, 8))
+    assert planes.sum((1, 2)).tolist() == [16, 32, 16]
+    assert planes[0, pattern[0], pattern[1]] == 1
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("name", sorted(DEMOSAICKERS))
+def test_a_flat_colour_survives_demosaicking(name: str, pattern: tuple[int, int]) -> None:
+    colour = torch.tensor([0.2, 0.5, 0.9]).reshape(3, 1, 1).expand(3, 12, 14)
+    torch.testing.assert_close(DEMOSAICKERS[name](colour, pattern), colour)
+
+
+@pytest.mark.parametrize("name", sorted(DEMOSAICKERS))
+def test_known_colours_are_kept(name: str) -> None:
+    light = torch.rand(3, 12, 12, generator=generator())
+    planes = bayer_planes(light, (0, 0))
+    result = DEMOSAICKERS[name](light, (0, 0))
+    torch.testing.assert_close(result[planes > 0], planes[planes > 0])
+
+
+def test_the_variance_grows_with_the_light() -> None:
+    linear = CameraSettings(gain=0.01, read=0.02, pattern=None, quality=None, gamma=1.0)
+    for light in (0.1, 0.4, 0.6):
+        noisy, clean = photograph(torch.full((3, 200, 200), light), linear, generator())
+        expected = 0.01 * light + 0.02**2
+        assert float((noisy - clean).var()) == pytest.approx(expected, rel=0.03)
+
+
+def test_smoothed_colour_noise_is_weaker() -> None:
+    flat = torch.full((3, 64, 64), 0.4)
+    plain = CameraSettings(pattern=None, quality=None)
+    smooth = CameraSettings(pattern=None, quality=None, chroma_blur=2.0)
+    first, clean = photograph(flat, plain, generator())
+    second, _ = photograph(flat, smooth, generator())
+    assert (second - clean).std() < (first - clean).std()
+
+
+def test_a_change_of_size_keeps_the_shape() -> None:
+    noisy, clean = photograph(scene(), CameraSettings(scale=0.6), generator())
+    assert noisy.shape == clean.shape == (3, 48, 64)
+
+
+def test_eight_bits_round_and_clip() -> None:
+    image = torch.tensor([-0.2, 0.1001, 1.4]).reshape(3, 1, 1)
+    assert (save_and_open(image, None, 0) * 255).ravel().tolist() == [0, 26, 255]
+
+
+def test_jpeg_is_near_the_picture_and_differs() -> None:
+    opened = save_and_open(scene(), 95, 0)
+    assert opened.shape == (3, 48, 64)
+    assert 0 < float((opened - scene()).abs().mean()) < 2 / 255
+
+
+def test_a_seed_gives_one_camera_and_one_picture() -> None:
+    settings = [draw_settings(generator(seed)) for seed in (1, 1, 2)]
+    assert settings[0] == settings[1] != settings[2]
+    first, second = (photograph(scene(), settings[0], generator(3))[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_camera_gives_a_picture(seed: int) -> None:
+    draw = generator(seed)
+    for image in photograph(scene(80, 80), draw_settings(draw), draw):
+        assert image.shape == (3, 80, 80)
+        assert 0 <= float(image.min()) <= float(image.max()) <= 1
