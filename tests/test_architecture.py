@@ -76,6 +76,12 @@ def arguments(function: Function) -> list[ast.arg]:
     return [argument for argument in every if argument is not None and argument.arg not in ("self", "cls")]
 
 
+def length(function: Function) -> int:
+    """Lines of a function's body without the docstring, which may be as long as it has to be."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
 def takes_arrays(function: Function) -> bool:
     """Whether a tensor or an array stands in the signature; collections of tensors have no one shape."""
     hints = [argument.annotation for argument in arguments(function)] + [function.returns]
@@ -134,7 +140,7 @@ class TestEveryModule:
     def test_sizes(self, path: Path) -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
         for function in functions(TREES[path], public=False):
-            assert (function.end_lineno or 0) - function.lineno < LONGEST_FUNCTION, function.name
+            assert length(function) <= LONGEST_FUNCTION, function.name
 
 
 LIGHT = [path for path in SOURCES if room(path) in LIGHT_ROOMS or name(path) in LIGHT_FILES]

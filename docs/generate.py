@@ -1,0 +1,118 @@
+"""Write what the documentation can take from the program itself.
+
+    python docs/generate.py            rewrite the generated parts
+    python docs/generate.py --check    only name the pages that are out of date (exit 1)
+
+A generated part stands between two comment lines, `<!-- generated: NAME -->` and `<!-- end -->`. NAME is
+`reference COMMAND` for what a command takes, or `figures BENCHMARK` for the table in
+benchmarks/results/BENCHMARK.md, which that benchmark writes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PART = re.compile(r"(<!-- generated: (\w+) ([\w -]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACEHOLDER = "*Not measured yet: run the command above.*\n"
+
+
+def commands(group: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of the app that does something, with the words that call it after `genrestore`."""
+    if group is None:
+        from typer.main import get_command
+
+        from genrestore.cli.app import app
+
+        group = get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        elif not command.hidden:
+            yield (*words, name), command
+
+
+def options(command: Any) -> list[Any]:
+    """Parameters of a command that a user can see."""
+    return [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+
+
+def plain(text: str) -> str:
+    """Help text without the terminal's markup, fit for a cell of a table."""
+    text = re.sub(r"\[bold\](genrestore [^\[]*)\[/bold\]", r"`\1`", text)
+    text = re.sub(r"\[/?(bold|italic|dim|cyan|green|yellow)\]", "", text)
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def spelling(parameter: Any) -> str:
+    """How a parameter is written, with the word or the choices for its value."""
+    annotation = parameter.type_descriptor.annotation
+    value = parameter.metavar or "|".join(str(choice) for choice in get_args(annotation)) or "VALUE"
+    if parameter.param_type_name == "argument":
+        return f"`{value}{'...' if parameter.nargs == -1 else ''}`"
+    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    return f"`{names}`" if parameter.is_flag else f"`{names} {value}`".replace("|", "\\|")
+
+
+def default(parameter: Any) -> str:
+    """The default and the environment variable of a parameter, or nothing."""
+    parts = []
+    value = parameter.default
+    shown = getattr(parameter, "show_default", True) is not False
+    if shown and isinstance(value, str | int | float | Path) and not isinstance(value, bool):
+        parts.append(f"`{value}`")
+    if getattr(parameter, "envvar", None):
+        parts.append(f"`{parameter.envvar}`")
+    return ", ".join(parts)
+
+
+def reference(words: tuple[str, ...], command: Any) -> str:
+    """What a command takes, as Markdown."""
+    parameters = options(command)
+    usage = [
+        spelling(parameter).strip("`") for parameter in parameters if parameter.param_type_name == "argument"
+    ]
+    lines = ["```text", " ".join(["genrestore", *words, *usage, "[OPTIONS]"]), "```", ""]
+    lines += ["| argument or option | meaning | default |", "|---|---|---|"]
+    for parameter in parameters:
+        lines.append(f"| {spelling(parameter)} | {plain(parameter.help or '')} | {default(parameter)} |")
+    return "\n".join(lines) + "\n"
+
+
+def generated(kind: str, name: str) -> str:
+    """The text of one generated part."""
+    if kind == "reference":
+        known = dict(commands())
+        return reference(tuple(name.split()), known[tuple(name.split())])
+    if kind == "figures":
+        table = ROOT / "benchmarks" / "results" / f"{name}.md"
+        return table.read_text(encoding="utf-8").rstrip() + "\n" if table.exists() else PLACEHOLDER
+    raise ValueError(f"'{kind} {name}' is no generated part; known: reference, figures")
+
+
+def renewed(text: str) -> str:
+    """A page with its generated parts written anew."""
+    return PART.sub(lambda found: found[1] + "\n" + generated(found[2], found[3]) + "\n" + found[4], text)
+
+
+def main() -> int:
+    """Rewrite or check every page."""
+    stale = 0
+    for page in PAGES:
+        old = page.read_text(encoding="utf-8")
+        new = renewed(old)
+        if new != old:
+            stale += 1
+            print(page.relative_to(ROOT))
+            if "--check" not in sys.argv:
+                page.write_text(new, encoding="utf-8")
+    return int(stale > 0 and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
