@@ -313,7 +313,7 @@ Widths = Annotated[
         metavar="N,N,...",
         rich_help_panel=NETWORK,
         show_default=False,
-        help="Feature maps at each scale, finest first (64,128,192).",
+        help="Feature maps at each scale, finest first (64,96,160,256).",
     ),
 ]
 Blocks = Annotated[
@@ -323,6 +323,6 @@ Blocks = Annotated[
         metavar="N,N,...",
         rich_help_panel=NETWORK,
         show_default=False,
-        help="Residual blocks at each scale (2,1,2).",
+        help="Residual blocks at each scale (2,1,1,2).",
     ),
 ]
