@@ -1,0 +1,180 @@
+"""Denoise on tiny weights whose result is known: every pixel becomes the mean of its 2×2 block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import genrestore
+from genrestore.errors import UsageError, WeightsError
+from genrestore.restore.priors import DenoiserPrior
+from genrestore.restore.tasks import Denoise
+from genrestore.restore.tiling import Pixels, Tiling
+from genrestore.runtime import Runtime
+from tests import tiny
+
+RUNTIME = Runtime("cpu", "fp32", 1, 0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny.save_denoiser(tmp_path_factory.mktemp("weights")))
+
+
+def picture(height: int = 24, width: int = 30, channels: int = 3, dtype: type = np.uint8) -> Pixels:
+    generator = np.random.default_rng(0)
+    return generator.integers(0, np.iinfo(dtype).max + 1, (1, channels, height, width), dtype=dtype)
+
+
+def block_means(pixels: Pixels) -> Pixels:
+    """Each 2×2 block's mean, of an array [1, channel, height, width] with even sides."""
+    _, channels, height, width = pixels.shape
+    blocks = pixels.astype(np.float64).reshape(1, channels, height // 2, 2, width // 2, 2)
+    means: Pixels = blocks.mean((3, 5)).repeat(2, 2).repeat(2, 3)
+    return means
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, dtype: type) -> None:
+    pixels = picture(channels=channels, dtype=dtype)
+    restored = Denoise(weights, noise_level=0.1, runtime=RUNTIME)(pixels)
+    assert restored.pixels.dtype == dtype
+    assert np.abs(restored.pixels - block_means(pixels)).max() <= 0.51
+    assert restored.noise_level == 0.1
+
+
+def test_without_a_noise_level_it_is_estimated(weights: str) -> None:
+    restored = Denoise(weights, runtime=RUNTIME)(picture())
+    assert restored.noise_level == pytest.approx(tiny.ESTIMATE, rel=1e-3)
+    assert restored.notes == ()
+
+
+def test_little_noise_is_said(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        DenoiserPrior, "estimate_log_level", lambda self, tile: torch.full((1, 1, 3, 4), -7.0)
+    )
+    assert Denoise(weights, runtime=RUNTIME)(picture()).notes == ("little noise found",)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (97, 53)])
+def test_any_size_comes_back(weights: str, size: tuple[int, int]) -> None:
+    task = Denoise(weights, runtime=RUNTIME, tiling=Tiling(32, 8))
+    assert task(picture(*size)).pixels.shape == (1, 3, *size)
+
+
+def test_tiles_give_what_the_whole_gives(weights: str) -> None:
+    pixels = picture(90, 110)
+    whole = Denoise(weights, runtime=RUNTIME)(pixels).pixels
+    tiled = Denoise(weights, runtime=RUNTIME, tiling=Tiling(48, 8))(pixels).pixels
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
+    pixels = picture()
+    results = [
+        Denoise(weights, noise_level=0.1, strength=strength, runtime=RUNTIME)(pixels).pixels.astype(float)
+        for strength in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    assert np.array_equal(results[0], pixels)
+    distances = [float(np.abs(result - pixels).sum()) for result in results]
+    assert distances == sorted(distances)
+    assert np.abs(results[2] - (pixels + block_means(pixels)) / 2).max() <= 0.51
+
+
+def test_noise_level_zero_changes_nothing(weights: str) -> None:
+    pixels = picture()
+    assert np.array_equal(Denoise(weights, noise_level=0.0, runtime=RUNTIME)(pixels).pixels, pixels)
+
+
+def test_the_input_is_not_changed(weights: str) -> None:
+    pixels = picture()
+    before = pixels.copy()
+    Denoise(weights, runtime=RUNTIME)(pixels)
+    assert np.array_equal(pixels, before)
+
+
+def test_bfloat16_is_near_float32(weights: str) -> None:
+    pixels = picture()
+    half = Denoise(weights, noise_level=0.1, runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
+    assert np.abs(half - block_means(pixels)).max() <= 2
+
+
+def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Denoise(weights, noise_level=0.1, runtime=Runtime("cpu", "bf16", 1, 0))
+    network = task.prior._denoiser
+    forward = network.forward
+
+    def overflow(image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = forward(image, level)
+        return result * torch.inf if torch.is_autocast_enabled("cpu") else result
+
+    monkeypatch.setattr(network, "forward", overflow)
+    with pytest.warns(UserWarning, match="done again in float32"):
+        restored = task(picture())
+    assert np.abs(restored.pixels - block_means(picture())).max() <= 0.51
+
+
+@pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
+def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
+    with pytest.raises(UsageError, match="must be between 0 and 1"):
+        Denoise(weights, noise_level=level)
+
+
+def test_unknown_weights_are_refused_at_once() -> None:
+    with pytest.raises(WeightsError, match="nobody"):
+        Denoise("nobody")
+
+
+def test_provenance_says_what_made_the_result(weights: str) -> None:
+    provenance = Denoise(weights, noise_level=0.1, strength=0.5, runtime=RUNTIME).provenance
+    assert provenance["weights"] == "tiny"
+    assert len(provenance["weights_sha256"]) == 64
+    assert (provenance["sigma"], provenance["strength"]) == (25.5, 0.5)
+
+
+def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
+    pixels = picture()
+    rows = np.ascontiguousarray(pixels[0].transpose(1, 2, 0))
+    expected = Denoise(weights, noise_level=0.1, runtime=RUNTIME)(pixels).pixels
+
+    def restore(image: object) -> object:
+        return genrestore.denoise(image, noise_level=0.1, weights=weights, runtime=RUNTIME)
+
+    array, pillow = restore(rows), restore(PIL.Image.fromarray(rows))
+    tensor = restore(torch.from_numpy(pixels[0]))
+    assert isinstance(array, np.ndarray)
+    assert isinstance(pillow, PIL.Image.Image)
+    assert isinstance(tensor, torch.Tensor)
+    assert np.array_equal(array, expected[0].transpose(1, 2, 0))
+    assert np.array_equal(np.asarray(pillow), array)
+    assert np.array_equal(tensor.numpy(), expected[0])
+
+
+def test_the_api_takes_noise_beyond_0_and_1(weights: str) -> None:
+    image = torch.randn(2, 3, 8, 8)
+    restored = genrestore.denoise(image, noise_level=0.5, weights=weights, runtime=RUNTIME)
+    means = torch.from_numpy(block_means(image[:1].numpy())).float()
+    torch.testing.assert_close(restored[:1], means, atol=1e-5, rtol=0)
+    assert restored.shape == image.shape
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 2), np.uint8), "2 channels"),
+        (np.zeros((4, 4), np.int64), "int64"),
+        (np.zeros((2, 2, 2, 2)), r"\[2, 2, 2, 2\]"),
+        (torch.zeros(4, 4), r"\[4, 4\]"),
+        (PIL.Image.new("CMYK", (4, 4)), "CMYK"),
+        ("photo.png", "type str"),
+        (np.zeros((0, 4), np.uint8), "without pixels"),
+    ],
+)
+def test_other_images_are_refused(weights: str, image: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        genrestore.denoise(image, weights=weights, runtime=RUNTIME)

@@ -1,0 +1,107 @@
+"""The training of the default prior, on a network of a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genrestore.errors import UsageError
+from genrestore.runtime import Runtime
+from genrestore.training import losses
+from genrestore.training.dataset import ImageSet
+from genrestore.training.denoiser import DenoiserSettings, DenoiserTraining, to_patch
+from genrestore.training.settings import LoopSettings
+
+SETTINGS = DenoiserSettings(patch_size=16, widths=(8, 8), blocks=(1, 1), estimator_width=8)
+LOOP = LoopSettings(steps=60, batch_size=4, learning_rate=3e-3, warmup=0, schedule="constant")
+
+
+def images(count: int = 2) -> ImageSet:
+    row, column = np.mgrid[:64, :80]
+    waves = [np.sin(row / (5 + index)) + np.cos(column / (7 + index)) for index in range(3 * count)]
+    planes = np.stack(waves).reshape(count, 3, 64, 80)
+    pixels = ((planes + 2) * 63).astype(np.uint8).transpose(0, 2, 3, 1)
+    return ImageSet(tuple(pixels), tuple(Path(f"{index}.png") for index in range(count)), (1.0,) * count)
+
+
+def training() -> DenoiserTraining:
+    return DenoiserTraining(SETTINGS, LOOP, images(), images(1), Runtime("cpu", "fp32", 1, 0))
+
+
+def test_the_losses_fall() -> None:
+    subject = training()
+    first = subject.step(subject.batch(0, range(4)))
+    for step in range(1, 60):
+        last = subject.step(subject.batch(step, range(4)))
+    assert last["denoiser"] < 0.8 * first["denoiser"]
+    assert last["estimator"] < 0.8 * first["estimator"]
+
+
+def test_a_batch_is_a_function_of_step_and_index() -> None:
+    subject, other = training(), training()
+    whole = subject.batch(3, range(4))
+    parts = [other.batch(3, [2, 3]), other.batch(3, [0, 1])]
+    for tensor, second, first in zip(whole, *parts, strict=True):
+        assert torch.equal(tensor, torch.cat([first, second]))
+    assert not torch.equal(whole.noisy, subject.batch(4, range(4)).noisy)
+
+
+def test_two_trainings_begin_alike() -> None:
+    first, second = training(), training()
+    for one, other in zip(first.denoiser.parameters(), second.denoiser.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_validation_scores_every_kind_of_noise() -> None:
+    subject = training()
+    numbers = subject.validate(subject.networks)
+    assert set(numbers) == {"15", "25", "50", "blind", "camera", "score"}
+    assert numbers["15"] > numbers["25"] > numbers["50"] > 10
+    assert numbers == subject.validate(subject.networks)
+
+
+def test_samples_show_noisy_and_restored() -> None:
+    subject = training()
+    pictures = subject.samples(subject.networks)
+    assert pictures.shape == (4, 3, 64, 80)
+    assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
+
+
+def test_the_header_rebuilds_the_networks() -> None:
+    from genrestore.models import NETWORKS
+
+    subject = training()
+    for role, specification in subject.header().networks.items():
+        again = NETWORKS[specification.name](**specification.arguments)
+        again.load_state_dict(subject.networks[role].state_dict())
+
+
+def test_a_patch_is_the_middle_with_sides_of_sixteen() -> None:
+    image = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
+    patch = to_patch(image, 32)
+    assert patch.shape == (3, 32, 32)
+    assert torch.equal((patch * 255).round().to(torch.uint8)[:, 0, 0], torch.from_numpy(image[4, 9]))
+
+
+def test_the_relative_loss_counts_a_factor_alike_at_every_level() -> None:
+    low, high = torch.tensor([0.01, 0.02]).log(), torch.tensor([0.1, 0.2]).log()
+    assert float(losses.relative_level(low[:1], low[1:])) == pytest.approx(np.log(2))
+    assert float(losses.relative_level(high[:1], high[1:])) == pytest.approx(np.log(2))
+
+
+def test_the_absolute_loss() -> None:
+    assert float(losses.absolute(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5]))) == 0.5
+
+
+@pytest.mark.parametrize("size", [8, 20])
+def test_a_patch_size_that_does_not_fit_is_refused(size: int) -> None:
+    with pytest.raises(UsageError, match=f"--patch-size {size}"):
+        DenoiserSettings(patch_size=size)
+
+
+def test_widths_and_blocks_must_match() -> None:
+    with pytest.raises(UsageError, match="--widths"):
+        DenoiserSettings(widths=(8, 8), blocks=(1,))
