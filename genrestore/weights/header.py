@@ -1,0 +1,200 @@
+"""What a weights file says of itself: one JSON string in the safetensors header. Needs no torch.
+
+A file's header is read and checked here before anything else of it is looked at. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from safetensors import SafetensorError, safe_open
+
+from genrestore.errors import WeightsError
+from genrestore.weights.fields import FIELDS, FORMAT, NewerFormat, check
+
+KEY = "genrestore"
+"""The one key of the safetensors metadata that holds our header."""
+MAX_HEADER = 2**20
+"""Bytes. Also what tells a pickle from safetensors: no pickle's first eight bytes give a smaller length."""
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """How a network is built.
+
+    Attributes:
+        name: Its name in `genrestore.models.NETWORKS`.
+        arguments: Arguments of its constructor, as JSON values.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a weights file says of itself.
+
+    Attributes:
+        kind: Which prior it is: one of `genrestore.weights.fields.KINDS`.
+        networks: Role ("denoiser", "estimator", ...) to network; tensors are stored as "ROLE.KEY".
+        channels: Channels of the images: 1 or 3.
+        size: Height and width of the images in pixels, or None for any.
+        training: Settings of the training, as JSON values.
+        data: What it was trained on.
+        licence: Under which terms it may be used.
+        source: Who or what made it.
+        version: Version of genrestore that wrote it.
+        format: Version of this header.
+        sha256: Over the tensors and the other fields (`genrestore.weights.content`); "" before saving.
+    """
+
+    kind: str
+    networks: dict[str, NetworkSpec]
+    channels: int
+    size: int | None
+    training: dict[str, Any]
+    data: str
+    licence: str
+    source: str
+    version: str
+    format: int = FORMAT
+    sha256: str = ""
+
+    def to_text(self) -> str:
+        """Canonical JSON of all fields: the same content gives the same text.
+
+        Raises:
+            ValueError: A value that JSON does not have, such as NaN.
+            TypeError: A value of another type.
+        """
+        return canonical(asdict(self))
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys, without spaces and in ASCII; equal content gives equal text.
+
+    Raises:
+        ValueError: NaN, an infinity, or nesting without end.
+        TypeError: A type that JSON does not have.
+    """
+    plain = json.loads(json.dumps(value, allow_nan=False))  # keys become text before they are sorted
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def parse(text: str) -> Header:
+    """A header from its JSON text, which stands under `KEY`.
+
+    Raises:
+        ValueError: No JSON, or a field that is missing, unknown or of a wrong type; says what is wrong.
+        NewerFormat: A format above `FORMAT`.
+    """
+    try:
+        value = _loads(text)
+        canonical(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its genrestore header is no JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise ValueError("its genrestore header is no JSON object")
+    check(value)
+    specs = {role: NetworkSpec(spec["name"], spec["arguments"]) for role, spec in value["networks"].items()}
+    fields = {name: value[name] for name in FIELDS if name != "networks"}
+    return Header(networks=specs, **fields)
+
+
+def parse_of(path: Path, text: str) -> Header:
+    """`parse` the text that a file holds.
+
+    Raises:
+        WeightsError: What is wrong, with the file's path and what to do.
+    """
+    try:
+        return parse(text)
+    except NewerFormat as error:
+        raise WeightsError(f"{path}: {error}; update genrestore") from error
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+
+
+def read_header(path: Path) -> Header:
+    """Read a file's header only, and check that its layout fits its size; the tensors are not looked at.
+
+    Raises:
+        WeightsError: No such file, not a weights file of genrestore, or a damaged one.
+    """
+    try:
+        if path.is_dir():
+            raise WeightsError(f"{path}: is a folder, not a weights file")
+        with path.open("rb") as stream:
+            text = read_text(stream, path)
+        with safe_open(path, framework="numpy"):
+            return parse_of(path, text)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read ({reason(error)})") from error
+    except SafetensorError as error:
+        raise damaged(path, reason(error)) from error
+
+
+def read_text(stream: BinaryIO, path: Path) -> str:
+    """The JSON text of our header from the beginning of a safetensors file.
+
+    Args:
+        stream: The file from its beginning; can seek.
+        path: The file, for messages.
+
+    Raises:
+        WeightsError: Not safetensors, cut off, or without a header of ours.
+    """
+    start = stream.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or not 2 <= length <= MAX_HEADER:
+        raise WeightsError(f"{path}: {_what_it_is(start)}; give a weights file made by genrestore")
+    content = stream.read(length)
+    if len(content) < length:
+        raise damaged(path, f"it is cut off: {len(content)} of {length} bytes of its header are there")
+    try:
+        layout = _loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: not a safetensors file, or damaged ({error})") from error
+    metadata = layout.get("__metadata__") if isinstance(layout, dict) else None
+    text = metadata.get(KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise WeightsError(
+            f"{path}: not genrestore weights: a safetensors file without a header of genrestore; "
+            "give a weights file made by genrestore"
+        )
+    return text
+
+
+def damaged(path: Path, what: str) -> WeightsError:
+    """The error for a file that was ours and is broken."""
+    return WeightsError(f"{path}: damaged weights file: {what}; get the file again")
+
+
+def reason(error: Exception) -> str:
+    """What the system or the library says, without what does not help."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).removeprefix("Error while deserializing").removeprefix(" header").removeprefix(": ")
+
+
+def _what_it_is(start: bytes) -> str:
+    if not start:
+        return "is empty"
+    if start.startswith(b"PK\x03\x04"):
+        return "not genrestore weights: a zip archive (a .pt file of torch.save?), which may hold a pickle"
+    if start[0] == 0x80 and start[1:2] <= b"\x05":
+        return "not genrestore weights: a pickle (a .pt or .pkl file), which can run code and is never loaded"
+    return "not genrestore weights: no safetensors file, or its header is damaged"
+
+
+def _loads(text: str) -> Any:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is not a number")
+
+    return json.loads(text, parse_constant=refuse)
