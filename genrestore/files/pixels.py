@@ -53,7 +53,8 @@ def interleaved(image: Image, *, with_alpha: bool = True) -> Array:
     """The picture as one C-contiguous buffer, [height, width, channel]; no copy where it lies so already."""
     pixels = image.pixels[0].transpose(1, 2, 0)
     if image.alpha is None or not with_alpha:
-        return np.ascontiguousarray(pixels)
+        # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
+        return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
     return np.concatenate([pixels, image.alpha[0].transpose(1, 2, 0)], axis=2)
 
 
