@@ -34,7 +34,8 @@ LIBRARIES = (
     "typer",
     "rich",
 )
-FORMATS = {"JPEG": "jpg", "PNG (zlib)": "zlib", "TIFF (libtiff)": "libtiff", "WebP": "webp", "AVIF": "avif"}
+PILLOW_FEATURES = {"JPEG": "jpg", "WEBP": "webp", "AVIF": "avif"}
+"""Formats that a Pillow may be built without."""
 NOISE = 25.0
 """Grey levels of the self-test's noise."""
 
@@ -94,7 +95,7 @@ def self_test(weights: str, runtime: Runtime) -> Finding:
     restored = task(noisy).pixels
     before, after = (metrics.psnr(picture.astype("float32"), clean, 255.0) for picture in (noisy, restored))
     state: Literal["ok", "failed"] = "ok" if after > before else "failed"
-    return Finding("self-test", f"denoise with {weights}", state, f"PSNR {before:.2f} dB -> {after:.2f} dB")
+    return Finding("self-test", "denoise", state, f"{weights}: PSNR {before:.2f} dB -> {after:.2f} dB")
 
 
 def _pictures(runtime: Runtime) -> tuple[np.ndarray, np.ndarray]:
@@ -143,14 +144,13 @@ def _folders() -> Iterator[Finding]:
 def _formats() -> Iterator[Finding]:
     from PIL import features
 
-    for name, feature in FORMATS.items():
-        found = bool(features.check(feature))
-        yield Finding(
-            "formats",
-            name,
-            "ok" if found else "missing",
-            "read and written" if found else "not in this Pillow",
-        )
+    from genrestore.files import formats
+
+    for name in formats.READABLE:
+        if name in PILLOW_FEATURES and not features.check(PILLOW_FEATURES[name]):
+            yield Finding("formats", name, "missing", "this Pillow was built without it")
+        else:
+            yield Finding("formats", name, "ok", f"read{' and written' if name in formats.WRITABLE else ''}")
 
 
 def _devices() -> Iterator[Finding]:
@@ -183,10 +183,12 @@ def _show(findings: list[Finding], *, as_json: bool, quiet: bool, code: int) -> 
     wide = max(len(finding.name) for finding in findings)
     section = ""
     for finding in findings:
-        if quiet and finding.state != "failed":
+        state = "" if finding.state == "ok" else f"{finding.state.upper()}: "
+        text = report.one_line(f"{finding.name:<{wide}}  {state}{finding.detail}")
+        if quiet:
+            typer.echo(text, err=True) if finding.state == "failed" else None
             continue
-        if finding.section != section and not quiet:
+        if finding.section != section:
             section = finding.section
             typer.echo(section)
-        state = "" if finding.state == "ok" else f"{finding.state.upper()}: "
-        typer.echo(f"  {finding.name:<{wide}}  {state}{finding.detail}", err=finding.state == "failed")
+        typer.echo(f"  {text}")

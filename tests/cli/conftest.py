@@ -36,8 +36,10 @@ def run() -> Run:
 def denoise(run: Run, weights: str) -> Run:
     """Run `genrestore denoise` with the tiny weights."""
 
+    settings = ["--weights", weights, "--device", "cpu", "--precision", "fp32"]
+
     def invoke(*words: str | Path, stdin: bytes | None = None) -> Result:
-        return run("denoise", "--weights", weights, "--device", "cpu", *words, stdin=stdin)
+        return run("denoise", *settings, *words, stdin=stdin)
 
     return invoke
 

@@ -21,9 +21,11 @@ def test_says_what_is_here_and_passes_its_self_test(doctor: Run, genrestore_home
     assert (result.stderr, result.exit_code) == ("", 0)
     for section in ("versions", "folders", "formats", "devices", "self-test"):
         assert f"\n{section}\n" in f"\n{result.stdout}"
-    assert f"genrestore       {__version__}\n" in result.stdout
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert ["genrestore", __version__] in lines
     assert str(genrestore_home) in result.stdout
-    assert "AVIF" in result.stdout
+    assert ["AVIF", "read"] in lines
+    assert ["PNG", "read and written"] in lines
     assert "PSNR" in result.stdout
 
 
@@ -64,7 +66,7 @@ def test_a_prior_that_does_not_help_fails(doctor: Run, monkeypatch: pytest.Monke
         tasks.Denoise, "__call__", lambda self, pixels, on_progress=None: tasks.Restored(pixels, 0.1)
     )
     result = doctor()
-    assert (result.exit_code, "FAILED: PSNR" in result.stdout) == (1, True)
+    assert (result.exit_code, "  FAILED: " in result.stdout) == (1, True)
 
 
 def test_a_store_that_cannot_be_written_is_told(
@@ -76,3 +78,13 @@ def test_a_store_that_cannot_be_written_is_told(
     assert result.exit_code == 1
     assert "FAILED: " in result.stdout
     assert "not writable" in result.stdout
+
+
+def test_a_missing_format_is_told_and_no_failure(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import features
+
+    monkeypatch.setattr(features, "check", lambda feature: feature != "avif")
+    result = doctor()
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert ["AVIF", "MISSING: this Pillow was built without it"] in lines
+    assert result.exit_code == 0
