@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -35,7 +35,7 @@ class Average:
         """Take in the weights after step number `step` (from 0); buffers are copied."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
         for name, network in networks.items():
-            mine = list(self.networks[name].parameters())
+            mine: list[Tensor] = list(self.networks[name].parameters())
             theirs = [parameter.detach() for parameter in network.parameters()]
             torch._foreach_lerp_(mine, theirs, weight)
             for own, other in zip(self.networks[name].buffers(), network.buffers(), strict=True):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from genrestore.errors import UsageError
 from genrestore.files.outputs import atomic
@@ -145,7 +145,12 @@ class RunFolder:
         record: dict[str, Any] = {**header.training, **_public(self.options), "step": state.progress.step}
         if path == self.best:
             record["score"] = state.progress.score
-        store.save(path, replace(header, training=record), half(state.average.networks), overwrite=True)
+        tensors = {
+            f"{name}.{key}": value
+            for name, network in state.average.networks.items()
+            for key, value in network.state_dict().items()
+        }
+        store.save(path, replace(header, training=record), tensors, overwrite=True, half=True)
 
     def _write_rows(self) -> None:
         names = list(dict.fromkeys(name for row in self._rows for name in row))
@@ -155,15 +160,6 @@ class RunFolder:
         writer.writerows(self._rows)
         with atomic(self._metrics) as stream:
             stream.write(text.getvalue().encode())
-
-
-def half(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-    """Tensors of networks as a weights file has them: "NETWORK.KEY", float16 on the CPU."""
-    return {
-        f"{name}.{key}": (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, network in networks.items()
-        for key, value in network.state_dict().items()
-    }
 
 
 def _public(options: Mapping[str, Any]) -> dict[str, Any]:

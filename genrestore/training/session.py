@@ -26,6 +26,8 @@ from genrestore.weights import load, store
 
 HOLDOUT = 50
 REALS = 16
+SHOWN = 20
+"""Broken images that are named; all are counted."""
 FREE_DATA = frozenset({"data", "validate_data"})
 """Where images lie may change between runs; what they show may not, which `images` (a sha256) tells."""
 
@@ -110,10 +112,11 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     options = _options(kind, request, folder / "checkpoint.safetensors")
     settings = rebuild(LoopSettings(), options["loop"])
     model = rebuild(kind.settings, options["model"])
-    images, validation = _images(options["data"], observer)
     place = RunFolder(folder, options)
     if not request.resume:
         place.check(request.overwrite)
+    images, validation, place.options["data"]["images"] = _images(options["data"], observer)
+    if not request.resume:
         distributed.barrier()
         place.clear()
     runtime = replace(runtime, seed=settings.seed)
@@ -137,9 +140,7 @@ def _check_target(request: Request) -> None:
         if request.output.exists() and not request.overwrite:
             raise UsageError(f"--output {request.output}: exists; --overwrite replaces it")
         return
-    target = store.home() / "weights" / f"{request.name}.safetensors"
-    if target.exists() and not request.overwrite:
-        raise UsageError(f"--name {request.name}: weights of that name exist; --overwrite replaces them")
+    store.check_free(request.name, request.overwrite)
 
 
 def _options(kind: Kind, request: Request, path: Path) -> dict[str, Any]:
@@ -178,15 +179,15 @@ def _check_steps(stored: Mapping[str, Any], now: Mapping[str, Any], done: int, e
         )
 
 
-def _images(data: dict[str, Any], observer: Observer) -> tuple[ImageSet, ImageSet]:
-    """Training and validation images; their sha256 goes into `data`, or must be the one that is there."""
+def _images(data: Mapping[str, Any], observer: Observer) -> tuple[ImageSet, ImageSet, str]:
+    """Training and validation images, and the sha256 of all; it must be the one in `data`, if one is."""
     if not data.get("data"):
         raise UsageError("--data: name at least one folder of images")
     images = load_images([Folder.parse(words) for words in data["data"]], max_side=data["max_side"])
-    for path, reason in images.broken:
+    for path, reason in images.broken[:SHOWN]:
         observer.note(f"{path}: not read ({reason})")
     sha256 = images.sha256
-    if data.setdefault("images", sha256) != sha256:
+    if data.get("images", sha256) != sha256:
         raise UsageError(
             f"--data {' '.join(data['data'])}: {len(images)} images of sha256 {sha256[:12]}, but this run "
             f"was started on others of {data['images'][:12]}; start another run with --init-from"
@@ -206,7 +207,7 @@ def _images(data: dict[str, Any], observer: Observer) -> tuple[ImageSet, ImageSe
         f"{len(images)} images of {images.pixels / 1e6:.1f} megapixels to train on, {len(held)} to validate, "
         f"{len(images.broken)} broken"
     )
-    return images, held
+    return images, held, sha256
 
 
 @torch.no_grad()
@@ -239,7 +240,7 @@ def _finish(progress: Progress, settings: LoopSettings, place: RunFolder, reques
         return Result(progress, False, place.best if place.best.exists() else place.last)
     target = request.output
     if target is None:
-        target = store.home() / "weights" / f"{request.name}.safetensors"
+        target = store.place(request.name)
         if distributed.rank() == 0:
             store.add(place.best, request.name, overwrite=request.overwrite)
     elif distributed.rank() == 0:
