@@ -1,0 +1,87 @@
+"""What is in the wheel, and that it runs as it was built."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+import genrestore
+from genrestore.weights import store
+from genrestore.weights.header import read_header
+
+ROOT = Path(__file__).parents[1]
+LARGEST_SHIPPED = 12_000_000
+"""Bytes of one weights file in the wheel."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel, built from a copy of what is needed for it."""
+    copy = tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "genrestore", copy / "genrestore", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from setuptools import build_meta; build_meta.build_wheel('out')"
+    subprocess.run([sys.executable, "-c", code], cwd=copy, check=True, capture_output=True, timeout=120)
+    return next((copy / "out").glob("*.whl"))
+
+
+def test_the_installed_version_is_the_packages() -> None:
+    assert version("genrestore") == genrestore.__version__
+
+
+def test_the_console_script_is_there() -> None:
+    found = [script.value for script in entry_points(group="console_scripts", name="genrestore")]
+    assert found[0] == "genrestore.cli.app:main"
+
+
+def test_the_default_prior_ships_and_says_what_it_is() -> None:
+    header = read_header(store.SHIPPED / "photo.safetensors")
+    assert header.kind == "denoiser"
+    assert header.channels == 3
+    assert header.size is None
+    assert header.training
+    assert header.data
+    assert header.licence
+
+
+@pytest.mark.parametrize("path", sorted(store.SHIPPED.glob("[!.]*")), ids=lambda path: path.name)
+def test_shipped_weights_are_small(path: Path) -> None:
+    assert path.suffix == ".safetensors"
+    assert path.stat().st_size <= LARGEST_SHIPPED
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    names = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
+    package = {name for name in names if name.parts[0] == "genrestore"}
+    wanted = [
+        path for path in (ROOT / "genrestore").rglob("*") if path.suffix in (".py", ".safetensors", ".typed")
+    ]
+    assert package == {path.relative_to(ROOT) for path in wanted}
+    assert {name.parts[0] for name in names - package} == {f"genrestore-{genrestore.__version__}.dist-info"}
+    assert any(name.name == "LICENSE" for name in names)
+
+
+@pytest.mark.slow
+def test_the_wheel_runs_where_it_is_unpacked(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import genrestore; "
+        "assert genrestore.__file__.startswith(sys.path[0]); from genrestore.cli.app import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (f"genrestore {genrestore.__version__}\n", "", 0)
