@@ -163,7 +163,7 @@ def _array(value: Array | Tensor, half: bool) -> Array:
 def _take_apart(raw: bytes) -> list[Stored]:
     return [
         Stored(name, tensor["dtype"], tuple(tensor["shape"]), bytes(tensor["data"]))
-        for name, tensor in deserialize(raw)  # type: ignore[no-untyped-call]
+        for name, tensor in deserialize(raw)
     ]
 
 

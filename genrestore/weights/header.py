@@ -126,8 +126,6 @@ def read_header(path: Path) -> Header:
         WeightsError: No such file, not a weights file of genrestore, or a damaged one.
     """
     try:
-        if path.is_dir():
-            raise WeightsError(f"{path}: is a folder, not a weights file")
         with path.open("rb") as stream:
             text = read_text(stream, path)
         with safe_open(path, framework="numpy"):

@@ -78,8 +78,9 @@ def _build(spec: NetworkSpec, path: Path, device: str) -> nn.Module:
         with torch.random.fork_rng(devices=[]), torch.device(device):
             return NETWORKS[spec.name](**spec.arguments).float()
     except Exception as error:  # whatever a constructor raises at arguments that are not meant for it
+        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise damaged(
-            path, f"{spec.name} cannot be built from {reprlib.repr(spec.arguments)} ({error})"
+            path, f"{spec.name} cannot be built from {reprlib.repr(spec.arguments)} ({first})"
         ) from error
 
 
@@ -95,8 +96,8 @@ def _check(values: dict[str, Tensor], network: nn.Module, role: str, path: Path)
         raise damaged(
             path, f"its {role} has no place for {len(extra)} tensors, the first is '{role}.{extra[0]}'"
         )
-    for key, value in values.items():
-        like = expected[key]
+    for key, like in expected.items():
+        value = values[key]
         if value.shape != like.shape:
             raise damaged(
                 path, f"tensor '{role}.{key}' is of shape {list(value.shape)}, {list(like.shape)} expected"

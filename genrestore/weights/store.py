@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def add(path: Path, name: str, overwrite: bool = False) -> Path:
     """
     from genrestore.weights import content
 
-    target = place(name)
+    target = check_free(name, overwrite)
     checked = content.read(_existing(path))
     _write(target, checked.raw, overwrite)
     return target
@@ -177,13 +178,33 @@ def place(name: str) -> Path:
     return home() / "weights" / f"{name}{SUFFIX}"
 
 
+def check_free(name: str, overwrite: bool = False) -> Path:
+    """Where weights of that name will lie, if they may.
+
+    Raises:
+        UsageError: Not a name, or the store has it and `overwrite` is not given.
+    """
+    target = place(name)
+    _check_free(target, overwrite)
+    return target
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if os.path.lexists(path) and not overwrite:
+        raise UsageError(f"{path}: exists; replace it with --overwrite")
+
+
 def _existing(path: Path) -> Path:
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise WeightsError(f"{path}: no such weights file") from error
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read ({reason(error)})") from error
+    if not stat.S_ISREG(mode):
+        raise WeightsError(
+            f"{path}: is {'a folder' if stat.S_ISDIR(mode) else 'no plain file'}; give a weights file"
+        )
     return path
 
 
@@ -198,7 +219,6 @@ def _files(folder: Path) -> dict[str, Path]:
 def _write(path: Path, raw: bytes, overwrite: bool) -> None:
     from genrestore.files.outputs import atomic
 
-    if os.path.lexists(path) and not overwrite:
-        raise UsageError(f"{path}: exists; replace it with --overwrite")
+    _check_free(path, overwrite)
     with atomic(path, overwrite=overwrite) as stream:
         stream.write(raw)
