@@ -68,6 +68,7 @@ def denoiser(
     from genrestore.training import denoiser as task
     from genrestore.training import session
 
+    given["precision"] = None if precision == "auto" else precision
     given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
     _train(session.Kind("denoiser", task.DenoiserSettings(), task.DenoiserTraining), given)
 
@@ -108,7 +109,7 @@ def _train(kind: Kind, given: Mapping[str, Any]) -> None:
 
     request = _request(kind, given)
     threads = given["threads"] or (1 if distributed.launched() else None)
-    runtime = Runtime.create(given["device"], given["precision"], threads, given["seed"] or 0)
+    runtime = Runtime.create(given["device"], given["precision"] or "auto", threads, given["seed"] or 0)
     first = distributed.rank() == 0
     try:
         with (

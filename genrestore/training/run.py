@@ -172,6 +172,7 @@ def _public(options: Mapping[str, Any]) -> dict[str, Any]:
         "loop": {name: value for name, value in options.get("loop", {}).items() if name not in FREE},
         "data": data,
         "init_from": Path(start).name if start else None,
+        "precision": options.get("precision"),
     }
 
 

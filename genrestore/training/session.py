@@ -64,6 +64,7 @@ class Request:
         extend: Allow other steps on resume though the learning rates so far would have been others.
         init_from: Name or path of weights to start from.
         max_minutes: Stop after this time with a checkpoint.
+        precision: "fp32" or "bf16"; None takes the runtime's, or on resume what the run has.
         data: "data" and "validate_data" (FOLDER or FOLDER:WEIGHT each), "holdout_every", "max_side".
         loop: Fields of LoopSettings.
         model: Fields of the kind's settings.
@@ -77,6 +78,7 @@ class Request:
     extend: bool = False
     init_from: str | None = None
     max_minutes: float | None = None
+    precision: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     loop: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -109,7 +111,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     """
     _check_target(request)
     folder = request.run_dir or store.home() / "runs" / request.name
-    options = _options(kind, request, folder / "checkpoint.safetensors")
+    options = _options(kind, request, folder / "checkpoint.safetensors", runtime)
     settings = rebuild(LoopSettings(), options["loop"])
     model = rebuild(kind.settings, options["model"])
     place = RunFolder(folder, options)
@@ -119,7 +121,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     if not request.resume:
         distributed.barrier()
         place.clear()
-    runtime = replace(runtime, seed=settings.seed)
+    runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
     training = kind.build(model, settings, images, validation, runtime)
     if not request.resume:
         if options["init_from"]:
@@ -143,7 +145,7 @@ def _check_target(request: Request) -> None:
     store.check_free(request.name, request.overwrite)
 
 
-def _options(kind: Kind, request: Request, path: Path) -> dict[str, Any]:
+def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict[str, Any]:
     """Every option of the run: the defaults and what was given, or on resume what was stored."""
     if not request.resume:
         return {
@@ -152,14 +154,15 @@ def _options(kind: Kind, request: Request, path: Path) -> dict[str, Any]:
             "model": dataclasses.asdict(rebuild(kind.settings, request.model)),
             "data": {"holdout_every": None, "max_side": None, **request.data},
             "init_from": request.init_from,
+            "precision": request.precision or runtime.precision,
         }
     if not path.exists():
         raise UsageError(f"--resume: no checkpoint at {path}; leave --resume out to start a new run")
     progress, stored = checkpoint.read(path)
     if stored["kind"] != kind.name:
         raise UsageError(f"--resume: {path} is of a {stored['kind']}, not of a {kind.name}")
-    if request.init_from is not None:
-        merge({"init_from": stored["init_from"]}, {"init_from": request.init_from}, frozenset())
+    single = {"init_from": request.init_from, "precision": request.precision}
+    merge(stored, {name: value for name, value in single.items() if value is not None}, frozenset())
     loop = merge(stored["loop"], request.loop, FREE | {"steps"})
     _check_steps(stored["loop"], loop, progress.step, request.extend)
     model = merge(stored["model"], request.model, frozenset())
