@@ -51,16 +51,16 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            _move(waiting, place, overwrite)
+            if not _move(waiting, place, overwrite):
+                raise InputError(f"{shown(path)}: exists already; replace it with --overwrite")
         finally:
             waiting.unlink(missing_ok=True)
-    except FileExistsError as error:
-        raise InputError(f"{shown(path)}: exists already; replace it with --overwrite") from error
     except OSError as error:
         raise InputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from error
 
 
-def _move(waiting: Path, place: Path, overwrite: bool) -> None:
+def _move(waiting: Path, place: Path, overwrite: bool) -> bool:
+    """Give the finished file its name; False if something has it already and must stay."""
     if overwrite:
         with suppress(FileNotFoundError):
             waiting.chmod(place.stat().st_mode & 0o7777)
@@ -69,10 +69,10 @@ def _move(waiting: Path, place: Path, overwrite: bool) -> None:
         try:
             os.link(waiting, place)
         except FileExistsError:
-            raise
+            return False
         except OSError:  # a file system without hard links
             if place.exists():
-                raise FileExistsError from None
+                return False
             waiting.replace(place)
     with suppress(OSError):  # so that the new name survives a power cut, where folders can be synced
         folder = os.open(place.parent, os.O_RDONLY)
@@ -80,3 +80,4 @@ def _move(waiting: Path, place: Path, overwrite: bool) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+    return True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ByteOrder = Literal["<", ">"]
-Block = bytes | mmap.mmap
+Block = bytes | memoryview | mmap.mmap
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAX_BYTES = 64 * 2**20

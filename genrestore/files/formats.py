@@ -36,34 +36,9 @@ IMAGE_SUFFIXES = frozenset(SUFFIXES) | frozenset(READ_ONLY_SUFFIXES)
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 RAW_IS_NOT_READ = "camera RAW is not read; develop it first, for example: darktable-cli in.raw out.tif"
-RAW_SUFFIXES = {
-    ".3fr",
-    ".arw",
-    ".cr2",
-    ".cr3",
-    ".crw",
-    ".dng",
-    ".erf",
-    ".fff",
-    ".iiq",
-    ".kdc",
-    ".mef",
-    ".mos",
-}
-RAW_SUFFIXES |= {
-    ".mrw",
-    ".nef",
-    ".nrw",
-    ".orf",
-    ".pef",
-    ".raf",
-    ".raw",
-    ".rw2",
-    ".rwl",
-    ".sr2",
-    ".srf",
-    ".srw",
-}
+RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef"}
+RAW_SUFFIXES |= {".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2"}
+RAW_SUFFIXES |= {".srf", ".srw", ".x3f"}
 HEADER_BYTES = 32
 SEVERAL_PICTURES = (
     "more than one picture (an animation or pages), and genrestore restores single ones; "

@@ -9,7 +9,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from genrestore.errors import InputError
 from genrestore.files import exif, metadata
@@ -69,7 +71,10 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     """Encode to PNG with everything that the metadata holds; returns notes for the user (none)."""
     import imagecodecs
 
-    encoded = memoryview(imagecodecs.png_encode(interleaved(image), level=LEVEL))
+    buffer = interleaved(image)
+    # The library's own room is too small for rows of one pixel, and is copied at the end.
+    room: Any = np.empty(buffer.nbytes + buffer.nbytes // 64 + 16 * buffer.shape[0] + 4096, np.uint8)
+    encoded = memoryview(imagecodecs.png_encode(buffer, level=LEVEL, out=room))
     pixels_at = len(SIGNATURE) + 12 + 13
     stream.write(encoded[:pixels_at])
     carried = image.metadata.chunks
@@ -121,10 +126,13 @@ def _text(key: bytes, value: bytes) -> bytes:
 
 
 def _inflate(data: bytes) -> bytes | None:
+    """Decompressed text or profile; None if it is damaged or unreasonably large."""
+    packed = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(data, MAX_TEXT)
+        plain = packed.decompress(data, MAX_TEXT)
     except zlib.error:
         return None
+    return None if packed.unconsumed_tail else plain
 
 
 def _text_value(payload: bytes) -> bytes | None:

@@ -1,7 +1,6 @@
 """TIFF: grey and RGB of 8 and 16 bits through tifffile; other kinds are decoded by Pillow.
 
-The fields of the first IFD and of its EXIF and GPS IFDs are carried as bytes (`exif.Field`): tifffile writes
-those of the first IFD, and the others are put at the end of the file.
+The fields of the first IFD and of its EXIF and GPS IFDs are carried as bytes (`exif.Field`).
 """
 
 from __future__ import annotations
@@ -76,13 +75,12 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     import tifffile
 
     found = image.metadata
-    order, fields = _block_fields(found.exif)
-    tags = [(f.tag, f.kind, f.count, f.raw if f.children is None else bytes(4), True) for f in fields]
+    order, carried = _block_fields(found.exif)
     if found.xmp:
-        tags.append((XMP, 1, len(found.xmp), found.xmp, True))
+        carried.append(exif.Field(XMP, 1, len(found.xmp), found.xmp))
     if provenance is not None:
         packed = metadata.pack_provenance(provenance)
-        tags.append((PROVENANCE, 7, len(packed), packed, True))
+        carried.append(exif.Field(PROVENANCE, 7, len(packed), packed))
     compression = tifffile.COMPRESSION[found.compression or _DEFAULT_COMPRESSION]
     with tifffile.TiffWriter(stream, byteorder=order) as writer:
         writer.write(
@@ -97,9 +95,9 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
             resolutionunit=2 if found.dpi else None,
             metadata=None,
             software=False,
-            extratags=tags,
         )
-    _append_children(stream, order, fields)
+    if carried:
+        _add_fields(stream, order, carried)
     return ()
 
 
@@ -115,7 +113,8 @@ def _is_grey(image: Image) -> bool:
 def _file_fields(stream: BinaryIO) -> tuple[exif.ByteOrder, Fields]:
     """The raw fields of a whole file; none for a BigTIFF."""
     if isinstance(stream, io.BytesIO):
-        return _fields(stream.getvalue())
+        with stream.getbuffer() as view:
+            return _fields(view)
     try:
         with closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as view:
             return _fields(view)
@@ -130,9 +129,9 @@ def _fields(block: exif.Block) -> tuple[exif.ByteOrder, Fields]:
         return "<", ()
 
 
-def _block_fields(block: bytes | None) -> tuple[exif.ByteOrder, Fields]:
+def _block_fields(block: bytes | None) -> tuple[exif.ByteOrder, list[exif.Field]]:
     order, fields = _fields(block or b"")
-    return order, tuple(field for field in fields if field.tag not in _STRUCTURE)
+    return order, [field for field in fields if field.tag not in _STRUCTURE]
 
 
 def _check_pages(file: tifffile.TiffFile) -> tuple[str, ...]:
@@ -216,20 +215,13 @@ def _read_with_pillow(stream: BinaryIO, described: metadata.Metadata, notes: tup
     return from_buffer(converted.buffer, kept)
 
 
-def _append_children(stream: BinaryIO, order: exif.ByteOrder, fields: Fields) -> None:
-    """Put the EXIF and GPS IFDs at the end of a written file and point to them."""
+def _add_fields(stream: BinaryIO, order: exif.ByteOrder, carried: list[exif.Field]) -> None:
+    """Put a longer first IFD at the end of a written file; tifffile itself writes no IFDs below the first."""
+    stream.flush()
+    _, fields = _file_fields(stream)
+    end = stream.seek(0, 2)
+    start = end + end % 2
+    stream.write(bytes(start - end) + exif.write_ifd([*fields, *carried], start, order))
     stream.seek(4)
-    first = struct.unpack(order + "I", stream.read(4))[0]
-    stream.seek(first)
-    count = struct.unpack(order + "H", stream.read(2))[0]
-    entries = stream.read(12 * count)
-    children = {field.tag: field.children for field in fields if field.children is not None}
-    for index in range(count):
-        tag = struct.unpack_from(order + "H", entries, 12 * index)[0]
-        if tag in children:
-            end = stream.seek(0, 2)
-            start = end + end % 2
-            stream.write(bytes(start - end) + exif.write_ifd(children[tag], start, order))
-            stream.seek(first + 2 + 12 * index + 8)
-            stream.write(struct.pack(order + "I", start))
+    stream.write(struct.pack(order + "I", start))
     stream.seek(0, 2)

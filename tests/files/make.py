@@ -1,0 +1,124 @@
+"""Pictures and files for the tests of this room, made by Pillow, tifffile and imagecodecs."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageCms
+from PIL.TiffImagePlugin import IFDRational
+
+from genrestore.files import images
+from genrestore.files.images import Image, Metadata
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="1"/></rdf:RDF>'
+    b"</x:xmpmeta>"
+)
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def pixels(channels: int, bits: int = 8, height: int = 18, width: int = 24, seed: int = 0) -> np.ndarray:
+    """Random values of the full range, [height, width] or [height, width, channels]."""
+    kind = np.uint8 if bits == 8 else np.uint16
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 2**bits, shape, dtype=kind)
+
+
+def smooth(channels: int, height: int = 32, width: int = 48) -> np.ndarray:
+    """A ramp that lossy formats keep well, uint8."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [40 + 3 * x, 60 + 4 * y, 200 - 2 * x - y, 30 + 2 * x + 3 * y]
+    stack = np.stack(planes[:channels], axis=-1).clip(0, 255).astype(np.uint8)
+    return stack[:, :, 0] if channels == 1 else stack
+
+
+def exif(orientation: int | None = None, thumbnail: bool = False) -> bytes:
+    """An EXIF block by Pillow, without prefix: camera, an exposure, a place and a maker note."""
+    made = Pillow.Exif()
+    made[271] = "Maker"
+    if orientation is not None:
+        made[274] = orientation
+    made[305] = "Software of the camera"
+    made.get_ifd(34665).update({33434: IFDRational(1, 125), 34855: 3200, 37500: b"note" * 10, 40962: 48})
+    made.get_ifd(34853).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    block = made.tobytes()[6:]
+    return with_thumbnail(block) if thumbnail else block
+
+
+def with_thumbnail(block: bytes) -> bytes:
+    """A block with a second IFD that leads to a thumbnail of 40 bytes at its end."""
+    order = "<" if block[:2] == b"II" else ">"
+    start = struct.unpack_from(order + "I", block, 4)[0]
+    link = start + 2 + 12 * struct.unpack_from(order + "H", block, start)[0]
+    block += b"\0" * (len(block) % 2)
+    at = len(block)
+    data_at = at + 2 + 24 + 4
+    second = struct.pack(order + "H", 2) + struct.pack(order + "HHII", 513, 4, 1, data_at)
+    second += struct.pack(order + "HHII", 514, 4, 1, 40) + bytes(4)
+    return (
+        block[:link]
+        + struct.pack(order + "I", at)
+        + block[link + 4 :]
+        + second
+        + b"\xff\xd8"
+        + b"thumbnail." * 4
+    )
+
+
+def save(path: Path, array: np.ndarray, **options: Any) -> Path:
+    """Save by Pillow."""
+    Pillow.fromarray(array).save(path, **options)
+    return path
+
+
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    """One PNG chunk."""
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with chunks put in after its header."""
+    return png[:33] + b"".join(chunk(*each) for each in chunks) + png[33:]
+
+
+def png_chunks(png: bytes) -> list[tuple[bytes, bytes]]:
+    """Type and payload of every chunk."""
+    found, at = [], 8
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        found.append((kind, png[at + 8 : at + 8 + length]))
+        at += 12 + length
+    return found
+
+
+def encoded(image: Image, format: str, provenance: dict[str, Any] | None = None) -> bytes:
+    """What `images.encode` writes."""
+    stream = io.BytesIO()
+    images.encode(image, stream, format, provenance=provenance)
+    return stream.getvalue()
+
+
+def again(image: Image, format: str) -> Image:
+    """Written and read again."""
+    return images.read(io.BytesIO(encoded(image, format)))
+
+
+def plain(array: np.ndarray, format: str = "PNG") -> Image:
+    """A picture without metadata from [height, width] or [height, width, channel]."""
+    from genrestore.files.pixels import from_buffer
+
+    return from_buffer(array.copy(), Metadata(format, "?"))
+
+
+def interleaved(image: Image) -> np.ndarray:
+    """[height, width] or [height, width, channel] of a picture, alpha included."""
+    planes = image.pixels if image.alpha is None else np.concatenate([image.pixels, image.alpha], axis=1)
+    stack = planes[0].transpose(1, 2, 0)
+    return stack[:, :, 0] if stack.shape[2] == 1 else stack

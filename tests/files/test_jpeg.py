@@ -1,0 +1,110 @@
+"""JPEG: written as the source was compressed."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL.JpegImagePlugin import get_sampling
+
+from genrestore.files import images
+from tests.files import make
+
+
+def written(image: images.Image, provenance: dict[str, Any] | None = None) -> Pillow.Image:
+    return Pillow.open(io.BytesIO(make.encoded(image, "JPEG", provenance)))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [30, 75, 92, 100])
+def test_tables_subsampling_and_scans(
+    tmp_path: Path, quality: int, subsampling: int, progressive: bool
+) -> None:
+    path = tmp_path / "a.jpg"
+    make.save(path, make.smooth(3), quality=quality, subsampling=subsampling, progressive=progressive)
+    with Pillow.open(path) as source:
+        result = written(images.read(path))
+        assert result.quantization == source.quantization
+        assert get_sampling(result) == get_sampling(source) == subsampling
+        assert ("progressive" in result.info) == progressive
+
+
+def test_a_second_pass_changes_next_to_nothing(tmp_path: Path) -> None:
+    path = make.save(tmp_path / "a.jpg", make.smooth(3), quality=85)
+    first = images.read(path)
+    second = make.again(first, "JPEG")
+    assert np.abs(second.pixels.astype(int) - first.pixels).max() <= 2
+
+
+def test_grey_stays_grey(tmp_path: Path) -> None:
+    path = make.save(tmp_path / "a.jpg", make.smooth(1), quality=60)
+    image = images.read(path)
+    assert image.pixels.shape == (1, 1, 32, 48)
+    assert written(image).mode == "L"
+
+
+def test_colours_stored_as_rgb_stay_so(tmp_path: Path) -> None:
+    path = make.save(tmp_path / "a.jpg", make.smooth(3), quality=95, keep_rgb=True, subsampling=0)
+    image = images.read(path)
+    assert image.metadata.jpeg is not None
+    assert image.metadata.jpeg.keep_rgb
+    assert np.abs(make.interleaved(make.again(image, "JPEG")).astype(int) - make.smooth(3)).max() < 12
+
+
+def test_segments_come_back(tmp_path: Path) -> None:
+    iptc = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x06\x1c\x02\x05\0\x01x"
+    extended = b"http://ns.adobe.com/xmp/extension/\0" + bytes(32) + b"<rest/>"
+    segments = b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+        for marker, payload in [(0xED, iptc), (0xE1, extended), (0xFE, b"a comment"), (0xEB, b"signed claim")]
+    )
+    path = make.save(tmp_path / "a.jpg", make.smooth(3), extra=segments, icc_profile=make.ICC * 60)
+    image = images.read(path)
+    result = written(image, {"tool": "genrestore"})
+    found = [payload for _, payload in result.applist]
+    assert iptc in found
+    assert extended in found
+    assert b"a comment" in found
+    assert b"signed claim" not in found, "it would not hold for other pixels"
+    assert result.info["icc_profile"] == make.ICC * 60
+    result.load()
+
+
+def test_thumbnail_and_orientation_go_and_maker_notes_stay_where_they_were(tmp_path: Path) -> None:
+    block = make.exif(6, thumbnail=True)
+    path = make.save(tmp_path / "a.jpg", make.smooth(3), exif=b"Exif\0\0" + block)
+    exif = written(images.read(path)).info["exif"][6:]
+    assert b"thumbnail" not in exif
+    assert exif.index(b"note" * 10) == block.index(b"note" * 10)
+
+
+def test_a_second_picture_inside_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    frames = [Pillow.fromarray(make.smooth(3)), Pillow.fromarray(make.smooth(3)[::2, ::2])]
+    frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
+    image = images.read(path)
+    assert image.pixels.shape == (1, 3, 32, 48)
+    assert image.metadata.format == "JPEG"
+    assert image.metadata.notes == (
+        "the further pictures inside the JPEG (preview or gain map) are left out",
+    )
+    assert written(image).format == "JPEG"
+
+
+@pytest.mark.parametrize(("field", "name"), [("exif", "EXIF"), ("xmp", "XMP")])
+def test_what_is_too_large_is_left_out_and_said(field: str, name: str) -> None:
+    image = make.plain(make.smooth(3))
+    image.metadata = images.Metadata("PNG", "RGB", **{field: b"II*\0" + bytes(70_000)})  # type: ignore[arg-type]
+    notes = images.encode(image, io.BytesIO(), "JPEG")
+    assert notes == (f"{name} is larger than a JPEG can hold, and left out",)
+
+
+def test_provenance_is_not_taken_from_other_comments(tmp_path: Path) -> None:
+    path = make.save(tmp_path / "a.jpg", make.smooth(3), comment=b"genrestore is a tool")
+    assert images.read_provenance(path) is None

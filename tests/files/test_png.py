@@ -1,0 +1,121 @@
+"""PNG: what is carried over, chunk by chunk."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from genrestore.files import images
+from genrestore.files import png as files_png
+from tests.files import make
+
+ICCP = b"Display P3\0\0" + zlib.compress(make.ICC)
+PHYS = struct.pack(">IIB", 11811, 11811, 1)
+
+
+def read(png: bytes) -> images.Image:
+    return images.read(io.BytesIO(png))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_chunks_come_back_as_they_were(bits: int) -> None:
+    kept = [
+        (b"iCCP", ICCP),
+        (b"gAMA", struct.pack(">I", 45455)),
+        (b"cHRM", bytes(range(32))),
+        (b"sBIT", b"\x08\x08\x08"),
+        (b"pHYs", PHYS),
+        (b"eXIf", make.exif()),
+        (b"tEXt", b"Author\0Somebody"),
+        (b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * 50)),
+        (b"iTXt", b"Title\0\0\0de\0\0" + "Überschrift".encode()),
+        (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + make.XMP),
+        (b"tIME", bytes(7)),
+        (b"prVt", b"private, safe to copy"),
+    ]
+    dropped = [(b"bKGD", bytes(6)), (b"prVT", b"private, unsafe to copy"), (b"caBX", b"signed claim")]
+    image = read(make.with_chunks(imagecodecs.png_encode(make.pixels(3, bits)), *kept, *dropped))
+    written = make.png_chunks(make.encoded(image, "PNG"))
+    assert [found for found in written if found[0] not in (b"IHDR", b"IDAT", b"IEND")] == kept
+    assert written[0][0] == b"IHDR"
+    assert image.metadata.dpi == pytest.approx((300, 300), abs=0.01)
+    assert image.metadata.icc == make.ICC
+    assert image.metadata.xmp == make.XMP
+
+
+def test_chunks_behind_the_pixels_count_too() -> None:
+    png = imagecodecs.png_encode(make.pixels(3))
+    late = png[:-12] + make.chunk(b"eXIf", make.exif(6)) + png[-12:]
+    image = read(late)
+    assert image.pixels.shape == (1, 3, 24, 18), "turned"
+    assert image.metadata.exif == read(make.encoded(image, "PNG")).metadata.exif
+    assert b"\x12\x01" not in (image.metadata.exif or b"")[:40]
+
+
+def test_exif_in_the_old_text_form() -> None:
+    block = b"Exif\0\0" + make.exif(8)
+    text = b"\nexif\n%8d\n" % len(block) + block.hex().encode() + b"\n"
+    chunk = (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
+    image = read(make.with_chunks(imagecodecs.png_encode(make.pixels(3)), chunk))
+    assert image.pixels.shape == (1, 3, 24, 18)
+    kinds = [kind for kind, _ in make.png_chunks(make.encoded(image, "PNG"))]
+    assert b"eXIf" in kinds
+    assert b"zTXt" not in kinds
+
+
+def test_orientation_in_xmp_is_made_true() -> None:
+    stale = make.XMP.replace(b'Orientation="1"', b'Orientation="6"')
+    for packed, value in [(b"\0\0", stale), (b"\1\0", zlib.compress(stale))]:
+        chunk = (b"iTXt", b"XML:com.adobe.xmp\0" + packed + b"\0\0" + value)
+        image = read(make.with_chunks(imagecodecs.png_encode(make.pixels(3)), chunk))
+        assert image.metadata.xmp == make.XMP
+        assert make.XMP in make.encoded(image, "PNG")
+
+
+def test_a_transparent_colour_becomes_alpha() -> None:
+    array = make.pixels(3)
+    chunk = (b"tRNS", struct.pack(">3H", *array[0, 0]))
+    image = read(make.with_chunks(imagecodecs.png_encode(array), chunk))
+    assert image.alpha is not None
+    assert image.alpha[0, 0, 0, 0] == 0
+    assert image.metadata.notes == ("the transparent colour became an alpha channel",)
+    assert b"tRNS" not in [kind for kind, _ in make.png_chunks(make.encoded(image, "PNG"))]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_of_few_bits_says_so(bits: int) -> None:
+    header = struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + bytes(range(bits)) for _ in range(2))
+    png = b"\x89PNG\r\n\x1a\n" + make.chunk(b"IHDR", header) + make.chunk(b"IDAT", zlib.compress(rows))
+    image = read(png + make.chunk(b"IEND", b""))
+    assert image.pixels.shape == (1, 1, 2, 8)
+    assert image.metadata.notes == (f"{bits}-bit grey converted to 8-bit grey",)
+
+
+def test_an_interlaced_file_by_pillow_is_the_same() -> None:
+    # Adam7 with one pixel: every pass but the first is empty.
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 1)
+    idat = zlib.compress(b"\0\x01\x02\x03")
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + make.chunk(b"IHDR", header)
+        + make.chunk(b"IDAT", idat)
+        + make.chunk(b"IEND", b"")
+    )
+    assert make.interleaved(read(png)).tolist() == [[[1, 2, 3]]]
+
+
+def test_a_text_bomb_does_not_explode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_png, "MAX_TEXT", 2**20)
+    bomb = (b"iCCP", b"x\0\0" + zlib.compress(bytes(3 * 2**20)))
+    assert read(make.with_chunks(imagecodecs.png_encode(make.pixels(3)), bomb)).metadata.icc is None
+
+
+def test_rows_of_one_pixel_of_noise_fit() -> None:
+    array = np.random.default_rng(0).integers(0, 65536, (4000, 1, 3), dtype=np.uint16)
+    assert np.array_equal(make.interleaved(make.again(make.plain(array), "PNG")), array)

@@ -1,0 +1,161 @@
+"""TIFF: layouts, compressions and fields."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from genrestore.errors import InputError
+from genrestore.files import images
+from tests.files import make
+
+
+def page(data: bytes) -> tifffile.TiffPage:
+    return tifffile.TiffFile(io.BytesIO(data)).pages.first
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("compression", "kept"),
+    [(None, 1), ("lzw", 5), ("packbits", 32773), ("zlib", 8), (32946, 8), ("zstd", 50000), ("lzma", 34925)],
+)
+def test_compression_is_kept(tmp_path: Path, compression: str | int | None, kept: int, bits: int) -> None:
+    array = make.pixels(3, bits)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, array, photometric="rgb", compression=compression)
+    data = make.encoded(images.read(path), "TIFF")
+    assert page(data).compression == kept
+    assert np.array_equal(tifffile.imread(io.BytesIO(data)), array)
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("layout", ["planar", "tiled", "big", "strips"])
+def test_layouts(tmp_path: Path, layout: str, byteorder: str) -> None:
+    array = make.pixels(3, 16, 40, 50)
+    path = tmp_path / "a.tif"
+    options = {
+        "planar": {"planarconfig": "separate"},
+        "tiled": {"tile": (16, 16)},
+        "big": {},
+        "strips": {"rowsperstrip": 7},
+    }[layout]
+    stored = np.moveaxis(array, -1, 0) if layout == "planar" else array
+    tifffile.imwrite(
+        path,
+        stored,
+        photometric="rgb",
+        bigtiff=layout == "big",
+        byteorder=byteorder,
+        compression="zlib",
+        **options,
+    )
+    image = images.read(path)
+    assert np.array_equal(make.interleaved(image), array)
+    assert np.array_equal(tifffile.imread(io.BytesIO(make.encoded(image, "TIFF"))), array)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_white_is_zero(tmp_path: Path, bits: int) -> None:
+    array = make.pixels(1, bits)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, array, photometric="miniswhite")
+    image = images.read(path)
+    assert np.array_equal(make.interleaved(image), 2**bits - 1 - array.astype(int))
+    assert page(make.encoded(image, "TIFF")).photometric == 1
+
+
+def test_premultiplied_colours_are_divided_and_alpha_is_kept(tmp_path: Path) -> None:
+    array = make.pixels(4, 16)
+    array[0, :, 3] = 0
+    array[1, :, 3] = 65535
+    array[..., :3] = np.minimum(array[..., :3], array[..., 3:])
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, array, photometric="rgb", extrasamples=["assocalpha"])
+    image = images.read(path)
+    assert image.alpha is not None
+    assert np.array_equal(image.alpha[0, 0], array[..., 3])
+    expected = np.round(array[..., :3].astype(float) * 65535 / np.maximum(array[..., 3:], 1))
+    seen = array[..., 3] > 0
+    assert np.abs(make.interleaved(image)[..., :3].astype(float) - expected)[seen].max() <= 1
+    assert page(make.encoded(image, "TIFF")).extrasamples == (2,)
+
+
+def test_all_fields_of_the_first_ifd_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    extra = [
+        (271, 2, 7, "Camera", True),
+        (315, 2, 8, "Someone", True),
+        (33723, 7, 5, b"\x1c\x02\x05\0\0", True),
+        (34377, 7, 8, b"8BIM\0\0\0\0", True),
+        (50000, 12, 2, (1.5, -2.25), True),
+        (50001, 5, 1, (22, 7), True),
+    ]
+    tifffile.imwrite(
+        path,
+        make.pixels(3, 16),
+        photometric="rgb",
+        description="a description",
+        software="a software",
+        datetime="2024:01:02 03:04:05",
+        resolution=(118.11, 118.11),
+        resolutionunit="CENTIMETER",
+        iccprofile=make.ICC,
+        extratags=[*extra, (700, 1, len(make.XMP), make.XMP, True)],
+        metadata=None,
+    )
+    image = images.read(path)
+    tags = page(make.encoded(image, "TIFF", {"tool": "genrestore"})).tags
+    before = page(path.read_bytes()).tags
+    for code in (270, 271, 305, 306, 315, 700, 33723, 34377, 34675, 50000, 50001):
+        assert tags[code].value == before[code].value, code
+        assert tags[code].dtype == before[code].dtype, code
+    assert image.metadata.dpi == pytest.approx((300, 300), abs=0.01)
+
+
+def test_smaller_copies_inside_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(make.pixels(3), photometric="rgb", metadata=None)
+        writer.write(make.pixels(3)[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+    image = images.read(path)
+    assert image.pixels.shape == (1, 3, 18, 24)
+    assert image.metadata.notes == ("smaller copies of the picture inside the TIFF are left out",)
+
+
+@pytest.mark.parametrize(
+    ("array", "photometric", "message"),
+    [
+        (np.zeros((4, 4), np.float32), "minisblack", "32-bit floating-point pixels"),
+        (np.zeros((4, 4), np.int16), "minisblack", "16-bit signed pixels"),
+        (np.zeros((4, 4), np.uint32), "minisblack", "32-bit unsigned pixels"),
+        (np.zeros((4, 4, 4), np.uint16), "separated", "16-bit unsigned pixels .SEPARATED. cannot be kept"),
+        (np.zeros((2, 4, 4), np.uint8), "minisblack", "more than one picture"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(
+    tmp_path: Path, array: np.ndarray, photometric: str, message: str
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, array, photometric=photometric)
+    with pytest.raises(InputError, match=message):
+        images.read(path)
+
+
+def test_a_raw_in_disguise(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, make.pixels(3), photometric="rgb", extratags=[(50706, 1, 4, (1, 4, 0, 0), True)])
+    with pytest.raises(InputError, match="camera RAW is not read"):
+        images.read(path)
+
+
+def test_nothing_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, make.pixels(3), photometric="rgb", compression="zlib")
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(InputError, match="truncated or damaged TIFF"):
+        images.read(path)
+    assert capfd.readouterr() == ("", "")
