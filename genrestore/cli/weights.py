@@ -69,7 +69,7 @@ def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:  # 
     _table([_row(record) for record in records], ("name", "from", "kind", "size", "path", ""))
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def show(
     weights: NameOrPath,
     json: options.Json = False,
@@ -86,7 +86,7 @@ def show(
     _table(list(_flat(fields)), ())
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def add(
     path: File,
     name: NewName,
@@ -109,7 +109,7 @@ def add(
         _say_json({"name": name, "path": str(target), "sha256": found})
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def verify(weights: NameOrPath, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Check weights as a whole: layout, sha256, shapes and values."""
     from genrestore.weights import store
@@ -121,7 +121,7 @@ def verify(weights: NameOrPath, json: options.Json = False, quiet: options.Quiet
         _say_json({"path": str(path), "sha256": found})
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def remove(name: OwnName, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Delete weights from your store; those that ship with genrestore stay."""
     from genrestore.weights import store
@@ -134,7 +134,7 @@ def remove(name: OwnName, json: options.Json = False, quiet: options.Quiet = Fal
         _say_json({"name": name, "path": str(path)})
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def path(
     weights: NameOrPath,
     json: options.Json = False,
@@ -202,7 +202,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, ...]]:
 def _table(rows: Sequence[tuple[str, ...]], titles: Sequence[str]) -> None:
     """Rows of cells: a table where stdout is a terminal, else plain aligned lines without titles."""
     cells = [[_printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if not _is_terminal():
         wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for row in cells:
             typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip())
@@ -216,6 +216,10 @@ def _table(rows: Sequence[tuple[str, ...]], titles: Sequence[str]) -> None:
     for row in cells:
         table.add_row(*row)
     Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _printable(text: str) -> str:

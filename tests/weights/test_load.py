@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from genrestore.errors import WeightsError
+from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
 from genrestore.weights import load, store
 from genrestore.weights.header import NetworkSpec
@@ -140,7 +141,7 @@ def test_a_name_is_loaded_from_the_store(sound: Path) -> None:
 
 def test_every_network_of_this_version_can_be_stored_and_loaded(tmp_path: Path) -> None:
     """With the arguments it has by default; building it twice, once without memory, must work for all."""
-    for name, kind in load.NETWORKS.items():
+    for name, kind in NETWORKS.items():
         path, network = tmp_path / f"{name}.safetensors", kind().eval()
         header = samples.header(networks={"denoiser": NetworkSpec(name, {})})
         store.save(path, header, samples.tensors(network))

@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
 
 
 def put(source: Path, folder: Path, name: str) -> Path:
-    return shutil.copy(source, folder / f"{name}.safetensors")
+    return Path(shutil.copy(source, folder / f"{name}.safetensors"))
 
 
 def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
