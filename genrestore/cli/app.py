@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, report, train
+from genrestore.cli import denoise, doctor, report, train, weights
 from genrestore.errors import GenrestoreError, Interrupted
 
 EXIT_CODES = """\
@@ -63,6 +63,7 @@ app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True,
     denoise.denoise
 )
 app.add_typer(train.app, name="train")
+app.add_typer(weights.app, name="weights")
 app.command(name="doctor", help=flowing(doctor.doctor))(doctor.doctor)
 
 

@@ -131,7 +131,15 @@ class Report:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End the screen.
+
+        Raises:
+            Interrupted: Ctrl-C or SIGTERM came; says how many are done and how many are left.
+        """
         self._screen.stop()
+        if isinstance(error, KeyboardInterrupt):
+            left = len(self.jobs) - self.counts.total()
+            raise Interrupted(f"interrupted: {self.counts['done']} done, {left} left") from error
 
     def progress(self, job: Job, fraction: float) -> None:
         """Move the bar: `fraction` of this input, 0 to 1, is through the network."""
@@ -142,17 +150,9 @@ class Report:
 
         Returns:
             The exit code: 1 if an input failed, else 0.
-
-        Raises:
-            Interrupted: Ctrl-C or SIGTERM came; says how many are done and how many are left.
         """
-        try:
-            for outcome in outcomes:
-                self._add(outcome)
-        except KeyboardInterrupt as error:
-            done = self.counts["done"]
-            left = len(self.jobs) - self.counts.total()
-            raise Interrupted(f"interrupted: {done} done, {left} left") from error
+        for outcome in outcomes:
+            self._add(outcome)
         if len(self.jobs) > 1 and not self.quiet:
             self._screen.line(summary(self.counts))
         return int(self.counts["failed"] > 0)

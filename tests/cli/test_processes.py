@@ -121,8 +121,11 @@ def test_an_interruption_before_the_work(photo: Path, weights: str) -> None:
         time.sleep(0.8)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=DEADLINE)[1].decode()
-    assert process.returncode in (130, 0)
-    assert "Traceback" not in said
+    assert (process.returncode, said) in (
+        (130, "genrestore: interrupted: 0 done, 1 left\n"),
+        (130, "genrestore: interrupted\n"),  # a slow machine: still in the words
+        (130, ""),  # a very slow one: still loading the app
+    )
 
 
 def on_a_terminal(words: list[str], columns: int = 80) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genrestore.cli import screen
+from genrestore.cli import live, screen
 from genrestore.files.outputs import Job
 
 
@@ -67,7 +67,7 @@ def test_the_bar_shows_total_name_and_time_left(
     stream = terminal(monkeypatch, columns)
     work = jobs(tmp_path, 2)
     chosen = screen.choose(work, bar=True)
-    assert isinstance(chosen, screen.LiveScreen)
+    assert isinstance(chosen, live.LiveScreen)
     chosen.start()
     chosen.progress(work[0], 1.0)
     chosen.finished(work[0])

@@ -1,0 +1,99 @@
+"""One bar over all inputs, for a terminal. Loaded only where stderr is one, since rich takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+if TYPE_CHECKING:
+    from genrestore.files.outputs import Job
+
+NARROW = 70
+"""Below this many columns the bar gives way to the file's name."""
+MARGIN = 3
+"""Columns left free at the right for the terminal's own ^C, which else begins a line that stays."""
+
+
+class LiveScreen:
+    """Lines above one total bar with the time left; inputs count by their bytes."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._bar = _bar(self._console)
+        self._sizes = {id(job): _size(job) for job in jobs}
+        self._count = len(jobs)
+        self._finished = 0
+        self._through = 0.0
+        self._task = self._bar.add_task("starting", total=max(sum(self._sizes.values()), 1.0))
+
+    def start(self) -> None:
+        """Show the bar."""
+        self._bar.start()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def progress(self, job: Job, fraction: float) -> None:
+        """Move the bar; the input at work is named beside it."""
+        number = f"{min(self._finished + 1, self._count)}/{self._count}  " if self._count > 1 else ""
+        name = job.name if job.source is None else job.name.rpartition("/")[2]
+        through = self._through + fraction * self._sizes.get(id(job), 0.0)
+        self._bar.update(self._task, description=f"{number}{name}", completed=through)
+
+    def finished(self, job: Job) -> None:
+        """Count the whole input."""
+        self._finished += 1
+        self._through += self._sizes.get(id(job), 0.0)
+        self._bar.update(self._task, completed=self._through)
+
+    def line(self, text: str, *, failed: bool = False) -> None:
+        """Say one line above the bar."""
+        self._console.print(text, style="red" if failed else None, soft_wrap=True)
+
+
+class _Bar(Progress):
+    def get_renderable(self) -> RenderableType:
+        """The bar, a few columns narrower than the terminal of the moment."""
+        return _Narrower(Group(*self.get_renderables()))
+
+
+class _Narrower:
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self._inner, options.update_width(max(options.max_width - MARGIN, 1)))
+
+
+def _bar(console: Console) -> Progress:
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False, table_column=name),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+    ]
+    if console.width >= NARROW:
+        columns.insert(1, BarColumn(bar_width=30))
+    return _Bar(*columns, console=console, transient=True, expand=True, redirect_stdout=False)
+
+
+def _size(job: Job) -> float:
+    """The input's bytes, as a guess of its share of the work; skipped ones are none."""
+    if job.skipped is not None:
+        return 0.0
+    try:
+        return float(job.source.stat().st_size) if job.source is not None else 1.0
+    except OSError:
+        return 0.0
