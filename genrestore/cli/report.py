@@ -88,7 +88,7 @@ def json_lines(
     if json_file is None:
         yield sys.stdout if json else None
         return
-    if json_file.exists() and not overwrite:
+    if json_file.is_file() and not overwrite:
         raise UsageError(f"--json-file {json_file} exists; replace it with --overwrite, or name another")
     pictures = {path.resolve() for job in jobs for path in (job.source, job.target) if path is not None}
     if json_file.resolve() in pictures:
@@ -97,8 +97,12 @@ def json_lines(
         stream = json_file.open("w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--json-file {json_file}: {error.strerror}") from error
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+    finally:
+        if json_file.is_file() and json_file.stat().st_size == 0:  # the work never began
+            json_file.unlink()
 
 
 @dataclass

@@ -213,6 +213,16 @@ class TestJsonFile:
         self.refused(picture, [], False, "exists; replace it with --overwrite")
         assert picture.read_bytes() == b"picture"
 
+    def test_leaves_nothing_where_the_work_never_began(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyError), report.json_lines(False, tmp_path / "a.json", [], overwrite=False):
+            raise KeyError
+        assert list(tmp_path.iterdir()) == []
+
+    def test_may_be_a_device(self) -> None:
+        with report.json_lines(False, Path("/dev/null"), [], overwrite=False) as stream:
+            assert stream is not None
+        assert Path("/dev/null").exists()
+
     def test_that_cannot_be_written_is_wrong_use(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         self.refused(tmp_path / "file" / "a.json", [], False, "--json-file .*: Not a directory")
