@@ -32,7 +32,8 @@ class CameraSettings:
         pattern: Rows and columns by which the Bayer pattern RGGB is shifted, or None for no mosaic.
         demosaicker: A key of `DEMOSAICKERS`.
         luma_blur: σ in pixels of the camera's smoothing of the noise's brightness; 0 for none.
-        chroma_blur: The same for the noise's colour.
+        luma_fine: Share of the brightness's noise that smoothing left as it was, 0 to 1.
+        chroma_blur: As `luma_blur`, for the noise's colour.
         chroma_gain: Factor of the noise's colour after smoothing.
         scale: Change of size after development, 1 for none.
         quality: JPEG quality, or None for a file without loss.
@@ -48,6 +49,7 @@ class CameraSettings:
     pattern: tuple[int, int] | None = (0, 0)
     demosaicker: str = "bilinear"
     luma_blur: float = 0.0
+    luma_fine: float = 0.0
     chroma_blur: float = 0.0
     chroma_gain: float = 1.0
     scale: float = 1.0
@@ -75,9 +77,10 @@ def draw_settings(generator: torch.Generator) -> CameraSettings:
         contrast=number(0, 1) if chance(0.4) else 0.0,
         pattern=(int(number(0, 2)), int(number(0, 2))) if chance(0.8) else None,
         demosaicker="bilinear" if chance(0.5) else "gradient-corrected",
-        luma_blur=number(0.3, 1.2) if chance(0.3) else 0.0,
-        chroma_blur=number(0.3, 3.0) if chance(0.4) else 0.0,
-        chroma_gain=number(0.5, 1.5) if chance(0.3) else 1.0,
+        luma_blur=number(0.3, 2.0) if chance(0.5) else 0.0,
+        luma_fine=number(0, 0.7),
+        chroma_blur=number(0.3, 4.0) if chance(0.5) else 0.0,
+        chroma_gain=number(0.3, 1.5) if chance(0.5) else 1.0,
         scale=number(0.5, 1.0) if chance(0.2) else 1.0,
         quality=int(number(70, 101)) if chance(0.8) else None,
         subsampling=0 if chance(0.5) else 2,
@@ -255,10 +258,20 @@ DEMOSAICKERS = {"bilinear": demosaick_bilinear, "gradient-corrected": demosaick_
 
 
 def _smooth_noise(noise: Tensor, settings: CameraSettings) -> Tensor:
-    """The camera's own noise reduction: brightness and colour of the noise smoothed apart."""
+    """The camera's own noise reduction: brightness and colour of the noise smoothed apart.
+
+    Smoothing alone would leave hardly any noise; a camera smooths what has more of it. So the smoothed
+    noise is given the strength that it had before.
+    """
     brightness = noise.mean(0, keepdim=True)
-    colour = _blur(noise - brightness, settings.chroma_blur) * settings.chroma_gain
-    return _blur(brightness, settings.luma_blur) + colour
+    colour = noise - brightness
+    coarse = _as_strong(_blur(brightness, settings.luma_blur), brightness)
+    brightness = settings.luma_fine * brightness + (1 - settings.luma_fine) * coarse
+    return brightness + settings.chroma_gain * _as_strong(_blur(colour, settings.chroma_blur), colour)
+
+
+def _as_strong(smoothed: Tensor, before: Tensor) -> Tensor:
+    return smoothed * (before.square().mean() / smoothed.square().mean().clamp(min=1e-12)).sqrt()
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:

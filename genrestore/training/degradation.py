@@ -30,7 +30,7 @@ class Mixture:
     """
 
     largest: float = 75 / 255
-    camera: float = 0.35
+    camera: float = 0.4
     rounded: float = 0.25
     grey: float = 0.2
 

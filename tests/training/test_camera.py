@@ -77,13 +77,18 @@ def test_the_variance_grows_with_the_light() -> None:
         assert float((noisy - clean).var()) == pytest.approx(expected, rel=0.03)
 
 
-def test_smoothed_colour_noise_is_weaker() -> None:
-    flat = torch.full((3, 64, 64), 0.4)
+def test_smoothed_noise_is_as_strong_and_neighbours_are_alike() -> None:
+    flat = torch.full((3, 96, 96), 0.4)
     plain = CameraSettings(pattern=None, quality=None)
-    smooth = CameraSettings(pattern=None, quality=None, chroma_blur=2.0)
-    first, clean = photograph(flat, plain, generator())
-    second, _ = photograph(flat, smooth, generator())
-    assert (second - clean).std() < (first - clean).std()
+    smooth = CameraSettings(pattern=None, quality=None, luma_blur=1.5, chroma_blur=2.0)
+    noises = []
+    for settings in (plain, smooth):
+        noisy, clean = photograph(flat, settings, generator())
+        noises.append(noisy - clean)
+    first, second = noises
+    assert float(second.std()) == pytest.approx(float(first.std()), rel=0.05)
+    assert abs(float((first[..., 1:] * first[..., :-1]).mean() / first.var())) < 0.05
+    assert float((second[..., 1:] * second[..., :-1]).mean() / second.var()) > 0.7
 
 
 def test_a_change_of_size_keeps_the_shape() -> None:
