@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genrestore.errors import UsageError
 from genrestore.restore import arrays
-from genrestore.restore.noise_level import NoiseMeter
+from genrestore.restore.noise_level import NoiseProfile, profile
 from genrestore.restore.priors import DenoiserPrior, load_prior
 from genrestore.restore.tiling import Pixels, Tiling, map_tiles
 from genrestore.runtime import Runtime
@@ -104,17 +104,21 @@ class Denoise:
         """
         if self._noise_level == 0 or self._strength == 0:
             return Restored(pixels.copy(), self._noise_level)
-        meter = NoiseMeter(self.prior)
-        result = map_tiles(pixels, partial(self._restore_tile, meter), self._tiling, on_progress)
         if self._noise_level is not None:
-            return Restored(result, self._noise_level)
-        notes = ("little noise found",) if meter.overall < LITTLE_NOISE else ()
-        return Restored(result, meter.overall, notes)
+            return Restored(self._restore(pixels, None, on_progress), self._noise_level)
+        noise = profile(pixels, self.prior, self._tiling)
+        notes = ("little noise found",) if noise.overall < LITTLE_NOISE else ()
+        return Restored(self._restore(pixels, noise, on_progress), noise.overall, notes)
 
-    def _restore_tile(self, meter: NoiseMeter, tile: Tensor) -> Tensor:
+    def _restore(
+        self, pixels: Pixels, noise: NoiseProfile | None, on_progress: Callable[[float], None] | None
+    ) -> Pixels:
+        return map_tiles(pixels, partial(self._restore_tile, noise), self._tiling, on_progress)
+
+    def _restore_tile(self, noise: NoiseProfile | None, tile: Tensor) -> Tensor:
         """[1, 1 or 3, height, width] to the same, about [0, 1]."""
         colour = tile.expand(-1, 3, -1, -1)
-        level = meter.measure(colour) if self._noise_level is None else torch.tensor(self._noise_level)
+        level = torch.tensor(self._noise_level) if noise is None else noise.level(colour)
         restored = self.prior.denoise(colour, level)
         if tile.shape[1] == 1:
             restored = restored.mean(1, keepdim=True)

@@ -101,6 +101,20 @@ def map_tiles(
     return result
 
 
+def tiles(pixels: Pixels, tiling: Tiling) -> Iterator[Tensor]:
+    """The tiles of a picture, to look at; overlaps are seen twice.
+
+    Args:
+        pixels: [1, channel, height, width]; integers, or floating point on the [0, 1] scale.
+        tiling: Size and overlap of the tiles.
+
+    Yields:
+        Float32 [1, channel, height, width]; integers as [0, 1].
+    """
+    for row, column in _pieces(pixels.shape[-2], pixels.shape[-1], tiling):
+        yield to_float(pixels[..., row.start : row.stop, column.start : column.stop])
+
+
 def to_float(pixels: Pixels) -> Tensor:
     """Integers to float32 on the [0, 1] scale, [1, channel, height, width]; floating point as it is."""
     floats = pixels.astype(np.float32, copy=True)
