@@ -15,8 +15,8 @@ from genrestore.restore.tiling import Pixels, Tiling, tiles
 BINS = 12
 """Steps of brightness that have their own noise level."""
 
-TRUST = 64
-"""Cells of 8×8 pixels that a step of brightness needs to count as much as the picture as a whole."""
+TRUST = 16
+"""Cells of 8×8 pixels around a brightness that count as much as the picture as a whole."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfil
         tiling: How the picture is cut.
 
     Returns:
-        Medians over the cells of each step of brightness, drawn to the median of all where cells are few.
+        Medians over the cells of each step of brightness, averaged with those of neighbouring steps by the
+        number of cells, and drawn to the median of all where cells are few.
     """
     levels, lights = [], []
     for tile in tiles(pixels, tiling):
@@ -70,7 +71,11 @@ def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfil
     level, light = torch.cat(levels), torch.cat(lights)
     step = (light * BINS).long().clamp(0, BINS - 1)
     middle = level.median()
-    log_levels = torch.stack([_drawn_to(middle, level[step == index]) for index in range(BINS)])
+    medians = torch.stack([_median(level[step == index], middle) for index in range(BINS)])
+    index = torch.arange(BINS)
+    near = torch.exp(-0.5 * (index[:, None] - index).square())
+    weight = near * torch.bincount(step, minlength=BINS)
+    log_levels = (weight @ medians + TRUST * middle) / (weight.sum(1) + TRUST)
     overall = (2 * log_levels[step]).exp().mean().sqrt()
     return NoiseProfile(log_levels, float(overall))
 
@@ -87,7 +92,5 @@ def brightness(image: Tensor) -> Tensor:
     return functional.avg_pool2d(image.mean(1, keepdim=True), 8, ceil_mode=True)
 
 
-def _drawn_to(middle: Tensor, levels: Tensor) -> Tensor:
-    if levels.numel() == 0:
-        return middle
-    return (levels.numel() * levels.median() + TRUST * middle) / (levels.numel() + TRUST)
+def _median(values: Tensor, otherwise: Tensor) -> Tensor:
+    return values.median() if values.numel() else otherwise
