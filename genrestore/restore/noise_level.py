@@ -28,7 +28,7 @@ class NoiseProfile:
     Source: Liu et al., "Automatic Estimation and Removal of Noise from a Single Image", 2008.
 
     Attributes:
-        log_levels: Natural logarithm of σ (on the [0, 1] scale) at the middle of each step of brightness, [bins].
+        log_levels: log σ (σ on the [0, 1] scale) at the middle of each step of brightness, [bins].
         overall: Root mean square of σ over the picture, on the [0, 1] scale.
     """
 
