@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from genrestore.errors import Interrupted
+from genrestore.training import checkpoint, loop
+from genrestore.training.protocol import Diverged
+from genrestore.training.run import RunFolder
+from genrestore.training.settings import LoopSettings
+from genrestore.weights import load
+from tests.training import toy
+
+
+def go(folder: Path, settings: LoopSettings, *, minutes: float = 1e9, **model: int) -> toy.Witness:
+    folder.mkdir(exist_ok=True)
+    images, witness = toy.image_set(), toy.Witness()
+    training = toy.ToyTraining(toy.ToySettings(**model), settings, images, images, toy.RUNTIME)
+    loop.train(training, settings, RunFolder(folder, {}), witness, max_minutes=minutes)
+    return witness
+
+
+def settings(steps: int, optimiser: str = "adamw", **more: float) -> LoopSettings:
+    quick = LoopSettings(
+        batch_size=2, warmup=3, schedule="constant", log_every=10, save_minutes=0, steps=steps
+    )
+    quick = replace(quick, validate_every=40, sample_every=100, optimiser=optimiser)
+    return replace(quick, **more)  # type: ignore[arg-type]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_two_hundred_steps_are_a_hundred_and_a_hundred_resumed(tmp_path: Path, optimiser: str) -> None:
+    go(tmp_path / "whole", settings(200, optimiser))
+    go(tmp_path / "parts", settings(100, optimiser))
+    assert sha256(tmp_path / "parts/last.safetensors") != sha256(tmp_path / "whole/last.safetensors")
+    go(tmp_path / "parts", settings(200, optimiser))
+    for name in ("last.safetensors", "best.safetensors"):
+        assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
+
+
+def test_a_run_can_be_read(tmp_path: Path) -> None:
+    witness = go(tmp_path, settings(100))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "best.safetensors",
+        "checkpoint.safetensors",
+        "last.safetensors",
+        "loss.png",
+        "metrics.csv",
+        "samples",
+    }
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["00000100.png"]
+    assert [int(row["step"]) for row in rows(tmp_path)] == list(range(10, 101, 10))
+    assert [row["step"] for row in rows(tmp_path) if row["score"]] == ["40", "80", "100"]
+    assert witness.steps == list(range(1, 101))
+    assert float(rows(tmp_path)[-1]["loss"]) < 0.5 * float(rows(tmp_path)[0]["loss"])
+    loaded = load.load(str(tmp_path / "best.safetensors"), toy.RUNTIME)
+    assert list(loaded.networks) == ["estimator"]
+
+
+def test_steps_done_again_have_no_second_row(tmp_path: Path) -> None:
+    with pytest.raises(Diverged):
+        go(tmp_path, settings(100, save_every=25), nan_at=61)
+    assert [int(row["step"]) for row in rows(tmp_path)] == [10, 20, 30, 40, 50, 60]
+    go(tmp_path, settings(100, save_every=25))
+    assert [int(row["step"]) for row in rows(tmp_path)] == list(range(10, 101, 10))
+
+
+def test_the_best_is_kept_when_the_last_is_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.1, 0.9, 0.3])
+    monkeypatch.setattr(toy.ToyTraining, "validate", lambda self, networks: {"score": next(scores)})
+    go(tmp_path, settings(12, validate_every=4))
+    progress, _ = checkpoint.read(tmp_path / "checkpoint.safetensors")
+    assert (progress.score, progress.score_step, progress.step) == (0.9, 8, 12)
+    header = load.load(str(tmp_path / "best.safetensors"), toy.RUNTIME).header
+    assert (header.training["step"], header.training["score"]) == (8, 0.9)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_batches_prepared_ahead_are_the_same(tmp_path: Path) -> None:
+    go(tmp_path / "a", settings(6))
+    go(tmp_path / "b", settings(6, workers=2))
+    for name in ("last.safetensors",):
+        assert sha256(tmp_path / "a" / name) == sha256(tmp_path / "b" / name)
+
+
+def test_a_signal_ends_the_step_and_writes_the_checkpoint(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted, match="stopped at step 8 of 20; go on with --resume"):
+        go(tmp_path / "parts", settings(20), interrupt_at=7)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert checkpoint.read(tmp_path / "parts/checkpoint.safetensors")[0].step == 8
+    go(tmp_path / "parts", settings(20), interrupt_at=7)
+    go(tmp_path / "whole", settings(20), interrupt_at=21)
+    first, second = (
+        load.load(str(tmp_path / name / "last.safetensors"), toy.RUNTIME) for name in ("parts", "whole")
+    )
+    for one, other in zip(first.networks.values(), second.networks.values(), strict=True):
+        assert all(bool((a == b).all()) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_nan_stops_and_names_the_last_good_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(
+        Diverged, match=r"loss is nan at step 8; .*checkpoint\.safetensors of step 5; .*--init-from"
+    ):
+        go(tmp_path, settings(20, save_every=5), nan_at=7)
+    assert checkpoint.read(tmp_path / "checkpoint.safetensors")[0].step == 5
+    assert Diverged.exit_code == 1
+
+
+def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = toy.ToyTraining.step
+
+    def spoilt(self: toy.ToyTraining, batch: object) -> dict[str, float]:
+        step(self, batch)  # type: ignore[arg-type]
+        next(self.networks["estimator"].parameters()).data.fill_(float("inf"))
+        return {"loss": 1.0}
+
+    monkeypatch.setattr(toy.ToyTraining, "step", spoilt)
+    with pytest.raises(Diverged, match="not finite at step 3; the last good checkpoint"):
+        go(tmp_path, settings(20, save_every=3))
+    assert checkpoint.read(tmp_path / "checkpoint.safetensors")[0].step == 0
+
+
+def test_a_collapse_that_the_step_notices_names_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collapsed(self: toy.ToyTraining, batch: object) -> dict[str, float]:
+        raise Diverged("the discriminator is certain")
+
+    monkeypatch.setattr(toy.ToyTraining, "step", collapsed)
+    with pytest.raises(
+        Diverged, match=r"the discriminator is certain; the last good checkpoint is .* of step 0"
+    ):
+        go(tmp_path, settings(20))
+
+
+def test_time_is_up_after_max_minutes_with_a_checkpoint(tmp_path: Path) -> None:
+    witness = go(tmp_path, settings(1000), minutes=0)
+    assert witness.steps == [1]
+    assert checkpoint.read(tmp_path / "checkpoint.safetensors")[0].step == 1
+
+
+def test_checkpoints_are_written_by_time_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    save = RunFolder.save
+
+    def note(self: RunFolder, training: object, state: checkpoint.State) -> None:
+        saved.append(state.progress.step)
+        save(self, training, state)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunFolder, "save", note)
+    go(tmp_path, settings(5, save_minutes=1e-9, validate_every=100))
+    assert saved == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_finished_run_that_is_resumed_does_nothing(tmp_path: Path) -> None:
+    go(tmp_path, settings(5))
+    before = {path.name: sha256(path) for path in tmp_path.glob("*.safetensors")}
+    assert go(tmp_path, settings(5)).steps == []
+    assert before == {path.name: sha256(path) for path in tmp_path.glob("*.safetensors")}
