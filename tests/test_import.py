@@ -13,7 +13,7 @@ SHOW_HEAVY = f"import sys; print([name for name in {HEAVY} if name in sys.module
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=300
     )
 
 

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, copy)
     shutil.copytree(ROOT / "genrestore", copy / "genrestore", ignore=shutil.ignore_patterns("__pycache__"))
     code = "from setuptools import build_meta; build_meta.build_wheel('out')"
-    subprocess.run([sys.executable, "-c", code], cwd=copy, check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], cwd=copy, check=True, capture_output=True, timeout=300)
     return next((copy / "out").glob("*.whl"))
 
 
@@ -81,7 +81,7 @@ def test_the_wheel_runs_where_it_is_unpacked(wheel: Path, tmp_path: Path) -> Non
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == (f"genrestore {genrestore.__version__}\n", "", 0)
