@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -103,11 +102,10 @@ def test_an_interruption_is_counted_and_leaves_nothing_half_written(
         assert process.stderr is not None
         process.stderr.readline()  # the first is done
         process.send_signal(number)
-        start = time.monotonic()
         said = process.stderr.read().decode().splitlines()
         assert process.wait(DEADLINE) == 130
-    assert time.monotonic() - start < 5  # a second, on an idle machine
     written = sorted(Path("out").iterdir())
+    assert 0 < len(written) < 40
     assert said[-1] == f"genrestore: interrupted: {len(written)} done, {40 - len(written)} left"
     assert "Traceback" not in "".join(said)
     for path in written:
@@ -115,17 +113,24 @@ def test_an_interruption_is_counted_and_leaves_nothing_half_written(
             image.load()
 
 
-def test_an_interruption_before_the_work(photo: Path, weights: str) -> None:
-    """While torch is still being loaded."""
-    with subprocess.Popen(denoise(weights, photo), stderr=subprocess.PIPE) as process:
-        time.sleep(0.8)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=DEADLINE)[1].decode()
-    assert (process.returncode, said) in (
-        (130, "genrestore: interrupted: 0 done, 1 left\n"),
-        (130, "genrestore: interrupted\n"),  # a slow machine: still in the words
-        (130, ""),  # a very slow one: still loading the app
-    )
+INTERRUPTED_BY_TORCH = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "torch":
+            signal.raise_signal(signal.SIGTERM)
+
+sys.meta_path.insert(0, Finder())
+from genrestore.cli.app import main
+main()
+"""
+
+
+def test_an_interruption_while_torch_is_loaded(photo: Path, weights: str) -> None:
+    words = denoise(weights, photo)[len(GENRESTORE) :]
+    done = finished([sys.executable, "-c", INTERRUPTED_BY_TORCH, *words])
+    assert (done.stderr, done.returncode) == (b"genrestore: interrupted: 0 done, 1 left\n", 130)
 
 
 def on_a_terminal(words: list[str], columns: int = 80) -> tuple[int, str]:
