@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -69,7 +70,12 @@ def save(path: Path, state: State, options: Mapping[str, Any]) -> None:
         options: JSON values that say how the run was started; given back by `read`.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors()}
-    about = {"format": FORMAT, "progress": asdict(state.progress), "options": options}
+    about = {
+        "format": FORMAT,
+        "progress": asdict(state.progress),
+        "options": options,
+        "sha256": _sha256(tensors),
+    }
     content = to_bytes(tensors, {KEY: json.dumps(about)})
     with atomic(path) as stream:
         stream.write(content)
@@ -81,12 +87,8 @@ def read(path: Path) -> tuple[Progress, dict[str, Any]]:
     Raises:
         WeightsError: The file is damaged or not a checkpoint.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[KEY])
-        return Progress(**about["progress"]), about["options"]
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path}: not a checkpoint of genrestore, or damaged ({error})") from error
+    about = _about(path)
+    return Progress(**about["progress"]), about["options"]
 
 
 @torch.no_grad()
@@ -102,6 +104,10 @@ def load(path: Path, state: State) -> None:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: the checkpoint is damaged ({error})") from error
+    if _about(path)["sha256"] not in (_sha256(stored), None):
+        raise WeightsError(
+            f"{path}: the checkpoint is damaged (its sha256 is not the one it was written with)"
+        )
     for group, networks in (("network", state.networks), ("average", state.average.networks)):
         for name, network in networks.items():
             for key, value in network.state_dict().items():
@@ -111,6 +117,28 @@ def load(path: Path, state: State) -> None:
     if stored:
         raise WeightsError(f"{path}: made for another training; it also holds '{min(stored)}'")
     state.progress = progress
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """The checkpoint's own record, with everything that `read` and `load` need."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about: dict[str, Any] = json.loads((file.metadata() or {})[KEY])
+        Progress(**about["progress"])
+        if about["format"] > FORMAT:
+            raise WeightsError(f"{path}: a checkpoint of format {about['format']}; update genrestore")
+        return {"options": about["options"], "progress": about["progress"], "sha256": about.get("sha256")}
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path}: not a checkpoint of genrestore, or damaged ({error})") from error
+
+
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Of every name, shape and byte, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(repr((name, tuple(tensors[name].shape))).encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _take(stored: dict[str, Tensor], name: str, like: Tensor, path: Path) -> Tensor:
