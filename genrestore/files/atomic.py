@@ -19,9 +19,13 @@ def check_writable(path: Path) -> None:
         InputError: Its folder is none, or must not be written to.
     """
     folder = path.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        usable = folder.is_dir()
+    except OSError as error:
+        raise InputError(f"{shown(path)}: cannot be written ({error.strerror})") from error
+    if not usable:
         raise InputError(f"{shown(path)}: cannot be written, {shown(folder)} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{shown(path)}: cannot be written, no permission for the folder {shown(folder)}")

@@ -126,25 +126,36 @@ def _do(
         outputs.check_writable(job.target)
     source = job.source if job.source is not None else options.stdin or sys.stdin.buffer
     image = images.read(source, max_pixels=options.max_pixels)
-    times = None if job.source is None else job.source.stat()
+    times = _times(job.source)
     format, format_notes = _format(job, image)
     restored = restore(image.pixels, lambda fraction: on_progress(job, fraction))
-    result = Image(restored.pixels, image.alpha, image.metadata)
+    before = image.pixels if options.compare else None
+    image.pixels = restored.pixels  # so that the decoded pixels are given back before the result is written
     provenance = options.provenance
     if provenance is not None and restored.noise_level is not None:
         provenance = {**provenance, "noise_level": restored.noise_level}
     if job.target is None:
-        notes = _write_stdout(result, format, provenance, options.stdout or sys.stdout.buffer)
+        notes = _write_stdout(image, format, provenance, options.stdout or sys.stdout.buffer)
     else:
         own = job.target == job.source
-        notes = _write(result, job.target, format, provenance, options.overwrite or own)
-        if options.compare:
+        notes = _write(image, job.target, format, provenance, options.overwrite or own)
+        if before is not None:
             beside = outputs.comparison_path(job.target)
-            _write(_side_by_side(image, result), beside, format, provenance, options.overwrite)
+            _write(_side_by_side(before, image), beside, format, provenance, options.overwrite)
         if times is not None:
-            os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
+            with suppress(OSError):
+                os.utime(job.target, ns=times)
     notes = (*image.metadata.notes, *format_notes, *restored.notes, *notes)
     return Outcome(job, "done", noise_level=restored.noise_level, notes=notes, target=job.target)
+
+
+def _times(source: Path | None) -> tuple[int, int] | None:
+    """Times of access and change in nanoseconds; None for a stream, or if the file has gone meanwhile."""
+    try:
+        found = None if source is None else source.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_atime_ns, found.st_mtime_ns)
 
 
 def _format(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
@@ -192,7 +203,7 @@ def _write_stdout(
     return notes
 
 
-def _side_by_side(image: Image, result: Image) -> Image:
-    pixels: Array = np.concatenate([image.pixels, result.pixels], axis=3)
-    alpha = None if image.alpha is None else np.concatenate([image.alpha, image.alpha], axis=3)
-    return Image(pixels, alpha, image.metadata)
+def _side_by_side(before: Array, result: Image) -> Image:
+    pixels: Array = np.concatenate([before, result.pixels], axis=3)
+    alpha = None if result.alpha is None else np.concatenate([result.alpha, result.alpha], axis=3)
+    return Image(pixels, alpha, result.metadata)

@@ -38,8 +38,10 @@ def reason_to_skip(path: Path) -> str | None:
     """
     if path.name.startswith("."):
         return "a hidden file"
-    if path.is_dir():
+    if is_folder(path):
         return "a folder inside the folder"
+    if path.exists() and not path.is_file():
+        return "not a regular file"
     if path.stem.rpartition(".")[2] in OWN_INFIXES:
         return OWN_OUTPUT
     if path.suffix.lower() not in formats.IMAGE_SUFFIXES:
@@ -52,15 +54,23 @@ def reason_to_skip(path: Path) -> str | None:
     return None if read_provenance(path) is None else OWN_OUTPUT
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder can be seen there."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def content_format(path: Path) -> str | None:
     """The format that a file's first bytes show; None where they cannot be read."""
     return formats.of_content(_header(path))
 
 
 def _header(path: Path) -> bytes:
-    if not path.is_file():
-        return b""
     try:
+        if not path.is_file():
+            return b""
         with path.open("rb") as stream:
             return stream.read(formats.HEADER_BYTES)
     except OSError:

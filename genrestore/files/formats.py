@@ -85,7 +85,7 @@ def of_content(header: bytes) -> str | None:
         return "BMP"
     if header[:1] == b"P" and header[1:2] in b"123456" and header[2:3].isspace():
         return "PPM"
-    if header[4:8] == b"ftyp" and header[8:12] in (b"avif", b"avis"):
+    if header[4:8] == b"ftyp" and (b"avif" in header[8:] or b"avis" in header[8:]):
         return "AVIF"
     return None
 
@@ -100,9 +100,11 @@ def unreadable_kind(suffix: str, header: bytes) -> str | None:
         suffix: The file's suffix with its dot, in any case; may be empty.
         header: The first `HEADER_BYTES` bytes.
     """
-    if suffix.lower() in HEIC_SUFFIXES or (header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS):
+    content = of_content(header)
+    is_heic = header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS
+    if content is None and (is_heic or suffix.lower() in HEIC_SUFFIXES):
         return "HEIC is not read; convert it first, for example: heif-convert in.heic out.png"
-    if suffix.lower() in RAW_SUFFIXES and of_content(header) in (None, "TIFF"):
+    if suffix.lower() in RAW_SUFFIXES and content in (None, "TIFF"):
         return RAW_IS_NOT_READ
     return None
 

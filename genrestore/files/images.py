@@ -51,7 +51,7 @@ def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Im
             warnings.simplefilter("ignore")
             return _decode(stream, suffix, max_pixels)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(f"{name}: {shown(str(error))}") from error
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file") from error
     except PermissionError as error:

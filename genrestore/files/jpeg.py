@@ -60,6 +60,8 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         comment = _MARK + metadata.pack_provenance(provenance)
         if len(comment) <= MAX_SEGMENT:
             segments.append((_COMMENT, comment))
+        else:
+            notes.append("the record of the settings is larger than a JPEG can hold, and left out")
     options: dict[str, Any] = {"qtables": [list(table) for table in kept.tables]} if kept.tables else {}
     picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image, with_alpha=False))))
     picture.save(

@@ -78,7 +78,7 @@ def plan(inputs: Sequence[str], options: OutputOptions) -> list[Job]:
     sources = list(_sources(inputs))
     if all(source.skipped for source in sources):
         raise NoInputError(_nothing_found(inputs, sources))
-    single = len(inputs) == 1 and not Path(inputs[0]).is_dir()
+    single = len(inputs) == 1 and not folders.is_folder(Path(inputs[0]))
     jobs = _name_all(sources, options, single)
     _check_targets([job for job in jobs if not job.skipped], options)
     return jobs
@@ -110,7 +110,7 @@ def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
             yield _Source(None)
             continue
         path = Path(word)
-        for found, reason in folders.listed(path) if path.is_dir() else [(path, None)]:
+        for found, reason in folders.listed(path) if folders.is_folder(path) else [(path, None)]:
             real = os.path.realpath(found)
             yield _Source(found, reason or ("named before" if real in seen else None))
             if not reason:
@@ -155,13 +155,13 @@ def _folder(output: str | None, single: bool) -> Path | None:
     if output == STDIO:
         raise UsageError("--output - (standard output) takes one picture; name a folder for several")
     path = Path(output)
-    if output.endswith(("/", os.sep)) or path.is_dir():
+    if output.endswith(("/", os.sep)) or folders.is_folder(path):
         return path
     known = ", ".join(formats.SUFFIXES)
     if single and formats.SUFFIXES.get(path.suffix.lower()) is None:
         what = f"suffix '{path.suffix}' is not written" if path.suffix else "no suffix"
         raise UsageError(f"--output {shown(path)}: {what}; end it in one of {known}, or in / for a folder")
-    if not single and (path.exists() or path.suffix.lower() in formats.IMAGE_SUFFIXES):
+    if not single and (_identity(path) is not None or path.suffix.lower() in formats.IMAGE_SUFFIXES):
         raise UsageError(f"--output {shown(path)}: a file, and several inputs need a folder")
     return None if single else path
 
@@ -219,7 +219,7 @@ def _check_targets(jobs: Sequence[Job], options: OutputOptions) -> None:
         if (identity := _identity(target)) in inputs and identity is not None:
             name = inputs[identity].name
             raise UsageError(f"{shown(target)}: the output is the input {name}; --in-place replaces inputs")
-        if target.is_dir():
+        if folders.is_folder(target):
             raise UsageError(f"{shown(target)}: a folder is where this output would go")
     there = [target for target in targets if os.path.lexists(target)]
     if there and not options.overwrite:

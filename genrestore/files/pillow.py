@@ -1,9 +1,8 @@
-"""What Pillow decodes: JPEG, WebP, BMP, GIF, PPM, AVIF, and TIFFs that are no plain grey or RGB."""
+"""What Pillow decodes: JPEG, WebP, BMP, GIF, PPM and AVIF; and its conversions of colours."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +11,7 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files import exif, jpeg, metadata, webp
 from genrestore.files.formats import SEVERAL_PICTURES, check_size
-from genrestore.files.pixels import Array, Image, from_buffer
+from genrestore.files.pixels import Array, Converted, Image, from_buffer
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -25,28 +24,10 @@ _PLUGINS = {
     "GIF": "GifImagePlugin",
     "PPM": "PpmImagePlugin",
     "AVIF": "AvifImagePlugin",
-    "TIFF": "TiffImagePlugin",
 }
 _STRIP_PIXELS = 2**22
 _DIRECT = ("L", "LA", "RGB", "RGBA")
 _FULL_16 = 65535
-
-
-@dataclass(frozen=True)
-class Converted:
-    """Decoded pixels in one of the four layouts that are restored.
-
-    Attributes:
-        buffer: [height, width] or [height, width, channel], uint8 or uint16.
-        mode: Pillow's mode of the source.
-        icc: The profile that fits the buffer.
-        notes: What was converted.
-    """
-
-    buffer: Array
-    mode: str
-    icc: bytes | None
-    notes: tuple[str, ...]
 
 
 def open_as(stream: BinaryIO, format: str) -> ImageFile:
@@ -87,7 +68,7 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         mode=converted.mode,
         exif=None if block is None else exif.upright(block),
         icc=converted.icc,
-        xmp=metadata.upright_xmp(opened.info.get("xmp") or None),
+        xmp=webp.without_provenance(metadata.upright_xmp(opened.info.get("xmp") or None)),
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
         notes=(*notes, *converted.notes),
         jpeg=jpeg.settings(opened) if format == "JPEG" else None,
@@ -166,7 +147,7 @@ def _convert(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes |
         target = "RGBA" if mode == "PA" or "transparency" in opened.info else "RGB"
         return opened.convert(target), icc, f"palette converted to {target}"
     if mode == "CMYK":
-        return _cmyk_to_rgb(opened, icc)
+        return cmyk_to_rgb(opened, icc)
     target = {"La": "LA", "RGBa": "RGBA"}.get(mode, "RGB")
     try:
         return opened.convert(target), icc if target != "RGB" else None, f"{mode} converted to {target}"
@@ -174,17 +155,34 @@ def _convert(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes |
         raise InputError(f"pixels of mode {mode} cannot be converted to RGB") from error
 
 
-def _cmyk_to_rgb(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
-    """By the file's own profile to sRGB if it has one that can be used, else by the plain formula."""
+def from_array(buffer: Array, mode: str) -> PillowImage:
+    """An array [height, width, channel] of uint8 as Pillow's picture of that mode."""
+    import PIL.Image
+
+    height, width = buffer.shape[:2]
+    return PIL.Image.frombytes(mode, (width, height), np.ascontiguousarray(buffer).tobytes())
+
+
+def ycbcr_to_rgb(buffer: Array) -> Array:
+    """uint8 [height, width, 3], from YCbCr to RGB."""
+    return np.asarray(from_array(buffer, "YCbCr").convert("RGB")).copy()
+
+
+def cmyk_to_rgb(picture: PillowImage, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
+    """By the file's own profile to sRGB if it has one that can be used, else by the plain formula.
+
+    Returns:
+        The picture, its new profile, and what is said of it.
+    """
     from PIL import ImageCms
 
     if icc is not None:
         try:
             srgb = ImageCms.createProfile("sRGB")
             source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-            picture = ImageCms.profileToProfile(opened, source, srgb, outputMode="RGB")
+            converted = ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
-            picture = None
-        if picture is not None:
-            return picture, ImageCms.ImageCmsProfile(srgb).tobytes(), "CMYK converted to RGB by its profile"
-    return opened.convert("RGB"), None, "CMYK converted to RGB without a profile: colours are approximate"
+            converted = None
+        if converted is not None:
+            return converted, ImageCms.ImageCmsProfile(srgb).tobytes(), "CMYK converted to RGB by its profile"
+    return picture.convert("RGB"), None, "CMYK converted to RGB without a profile: colours are approximate"

@@ -30,6 +30,23 @@ class Image:
     metadata: Metadata
 
 
+@dataclass(frozen=True)
+class Converted:
+    """Decoded pixels in one of the four layouts that are restored.
+
+    Attributes:
+        buffer: [height, width] or [height, width, channel], uint8 or uint16.
+        mode: The source's, in Pillow's words.
+        icc: The profile that fits the buffer.
+        notes: What was converted.
+    """
+
+    buffer: Array
+    mode: str
+    icc: bytes | None
+    notes: tuple[str, ...]
+
+
 def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1) -> Image:
     """A picture as views of an interleaved buffer.
 

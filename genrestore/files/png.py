@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +26,7 @@ Chunk = tuple[bytes, bytes]
 
 _XMP_KEY, _PROVENANCE_KEY = b"XML:com.adobe.xmp", metadata.PROVENANCE_KEY.encode()
 _RAW_EXIF_KEYS = (b"Raw profile type exif", b"Raw profile type APP1")
+_ESSENTIAL = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 # Chunks that PNG calls unsafe to copy, but that hold true: the colour space, and the time of the last change.
 _TRUE = frozenset(b"gAMA cHRM sRGB iCCP cICP mDCV cLLI mDCv cLLi tIME".split())
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
@@ -50,21 +52,20 @@ def read(data: bytes) -> Image:
     """
     import imagecodecs
 
-    chunks = list(walk(memoryview(data)))
-    if not chunks or chunks[-1][0] != b"IEND":
-        raise InputError("truncated or damaged PNG (its end is missing)")
+    chunks, essential, notes = _sift(memoryview(data))
+    bits, colour = data[24], data[25]
+    del data
     for kind, payload in chunks:
         if kind == b"acTL" and payload[:4] > b"\0\0\0\1":
             raise InputError(SEVERAL_PICTURES)
     try:
-        buffer = imagecodecs.png_decode(data)
-    except Exception as error:  # libpng's reasons come as several types
-        raise InputError(f"truncated or damaged PNG ({error})") from error
-    bits, colour = data[24], data[25]
+        buffer = imagecodecs.png_decode(essential)
+    except Exception as error:  # of several types, and the text of libpng's may be of freed memory
+        raise InputError("truncated or damaged PNG (its pixels cannot be decoded)") from error
     see_through = any(kind == b"tRNS" for kind, _ in chunks)
     carried = tuple(_carried(chunks, plain=colour != 3 and not see_through))
     found, orientation = _describe(chunks, carried, bits, colour, see_through)
-    return from_buffer(buffer, found, orientation)
+    return from_buffer(buffer, replace(found, notes=(*found.notes, *notes)), orientation)
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
@@ -104,17 +105,36 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
     return None
 
 
-def walk(data: memoryview) -> Iterator[Chunk]:
-    """Type and payload of each chunk up to the end or the first that is cut off; IDAT's are left empty."""
+def _sift(data: memoryview) -> tuple[list[Chunk], bytes, list[str]]:
+    """All chunks (the pixels' left empty), the file with the essential ones alone, and notes.
+
+    libpng writes to stderr what it thinks of the others, and they are carried over without it.
+
+    Raises:
+        InputError: The end is missing, or an essential chunk is damaged.
+    """
+    chunks: list[Chunk] = []
+    essential, notes = [data[: len(SIGNATURE)]], []
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if at + 12 + length > len(data):
-            return
-        yield kind, b"" if kind in (b"IDAT", b"fdAT") else bytes(data[at + 8 : at + 8 + length])
+        end = at + 12 + length
+        if end > len(data):
+            break
+        sound = zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
+        needed = kind in _ESSENTIAL
+        if needed and not sound:
+            raise InputError(f"truncated or damaged PNG ({kind.decode()}: CRC error)")
+        if needed:
+            essential.append(data[at:end])
+        if sound:
+            chunks.append((kind, b"" if kind in (b"IDAT", b"fdAT") else bytes(data[at + 8 : end - 4])))
+        else:
+            notes.append(f"a damaged {kind.decode('ascii', 'replace')} chunk is left out")
         if kind == b"IEND":
-            return
-        at += 12 + length
+            return chunks, b"".join(essential), notes
+        at = end
+    raise InputError("truncated or damaged PNG (its end is missing)")
 
 
 def _chunk(kind: bytes, payload: bytes) -> bytes:

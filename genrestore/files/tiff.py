@@ -1,4 +1,4 @@
-"""TIFF: grey and RGB of 8 and 16 bits through tifffile; other kinds are decoded by Pillow.
+"""TIFF through tifffile, which has true 16-bit colour.
 
 The fields of the first IFD and of its EXIF and GPS IFDs are carried as bytes (`exif.Field`).
 """
@@ -13,17 +13,15 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
 from genrestore.errors import InputError
-from genrestore.files import exif, metadata, pillow
-from genrestore.files.formats import RAW_IS_NOT_READ, SEVERAL_PICTURES, check_size
-from genrestore.files.pixels import Array, Image, from_buffer, interleaved, without_single
+from genrestore.files import exif, metadata, tiff_pixels
+from genrestore.files.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.pixels import Image, from_buffer, interleaved, without_single
 
 if TYPE_CHECKING:
     import tifffile
 
-XMP, ICC, DNG_VERSION, PROVENANCE = 700, 34675, 50706, 65042
+XMP, ICC, PROVENANCE = 700, 34675, 65042
 # What describes the pixels' storage, or is written from the metadata: never carried over.
 _STRUCTURE = {*range(254, 260), *range(262, 267), 273, 274, *range(277, 285), *range(288, 294), 296, 297, 301}
 _STRUCTURE |= {317, *range(320, 326), 330, 332, 334, 336, *range(338, 343), 347, *range(512, 522)}
@@ -32,8 +30,6 @@ _LOSSLESS = ("NONE", "LZW", "PACKBITS", "ADOBE_DEFLATE", "ZSTD", "LZMA")
 _DEFAULT_COMPRESSION = "ADOBE_DEFLATE"
 _UNITS_AN_INCH = {2: 1.0, 3: 2.54}
 _MAX_PAGES = 1000
-_GREY, _RGB, _CFA, _LINEAR_RAW = (0, 1), 2, 32803, 34892
-_UNSIGNED, _ASSOCIATED_ALPHA, _MIN_IS_WHITE = 1, 1, 0
 Fields = tuple[exif.Field, ...]
 
 
@@ -55,19 +51,16 @@ def read(stream: BinaryIO, max_pixels: int) -> Image:
             assert isinstance(page, tifffile.TiffPage)
             check_size(page.imagewidth, page.imagelength, max_pixels)
             notes = _check_pages(file)
-            plain = _is_plain(page, fields)
+            converted = tiff_pixels.decode(page, page.iccprofile)
             described = _describe(page, order, fields)
-            buffer = _pixels(page) if plain else None
+            orientation = int(page.tags.valueof(exif.ORIENTATION, default=1))
     except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged file meets any of a dozen types
         raise InputError(f"truncated or damaged TIFF ({error})") from error
-    if buffer is None:
-        return _read_with_pillow(stream, described, notes)
-    turned = next((field.raw for field in fields if field.tag == exif.ORIENTATION), b"")
-    orientation = struct.unpack(order + "H", turned)[0] if len(turned) == 2 else 1
-    described = replace(described, notes=notes)
-    return from_buffer(buffer, described, orientation if 1 <= orientation <= 8 else 1)
+    notes = (*notes, *converted.notes)
+    described = replace(described, mode=converted.mode, icc=converted.icc, notes=notes)
+    return from_buffer(converted.buffer, described, orientation if 1 <= orientation <= 8 else 1)
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
@@ -136,12 +129,13 @@ def _block_fields(block: bytes | None) -> tuple[exif.ByteOrder, list[exif.Field]
 
 def _check_pages(file: tifffile.TiffFile) -> tuple[str, ...]:
     """Refuse several pictures; smaller copies of the first are told of."""
+    big = ("the EXIF of a BigTIFF is left out",) if file.is_bigtiff else ()
     count = len(file.pages)
     if count == 1:
-        return ()
+        return big
     if count > _MAX_PAGES or not all(_is_reduced(page) for page in list(file.pages)[1:]):
         raise InputError(SEVERAL_PICTURES)
-    return ("smaller copies of the picture inside the TIFF are left out",)
+    return (*big, "smaller copies of the picture inside the TIFF are left out")
 
 
 def _is_reduced(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
@@ -149,70 +143,20 @@ def _is_reduced(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
     return bool(getattr(page, "is_reduced", False))
 
 
-def _is_plain(page: tifffile.TiffPage, fields: Fields) -> bool:
-    """Whether tifffile's array is the picture; False for what Pillow converts to 8-bit grey or RGB."""
-    photometric, bits = int(page.photometric), page.bitspersample
-    if photometric in (_CFA, _LINEAR_RAW) or any(field.tag == DNG_VERSION for field in fields):
-        raise InputError(RAW_IS_NOT_READ)
-    if page.imagedepth > 1:
-        raise InputError(SEVERAL_PICTURES)
-    simple = photometric in (*_GREY, _RGB)
-    if int(page.sampleformat) != _UNSIGNED or bits not in ((1, 2, 4, 8, 16) if simple else (1, 2, 4, 8)):
-        kind = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(int(page.sampleformat), "unknown")
-        colours = getattr(page.photometric, "name", photometric)
-        raise InputError(
-            f"{bits}-bit {kind} pixels ({colours}) cannot be kept; "
-            "convert to 16-bit RGB or grey, for example: magick in.tif -colorspace sRGB -depth 16 out.tif"
-        )
-    extra = page.samplesperpixel - (3 if photometric == _RGB else 1)
-    if simple and extra not in (0, 1):
-        raise InputError(f"{page.samplesperpixel} channels; grey and RGB are restored, with or without alpha")
-    return simple and bits in (8, 16)
-
-
-def _pixels(page: tifffile.TiffPage) -> Array:
-    buffer: Array = page.asarray()
-    if page.axes.startswith("S"):
-        buffer = np.ascontiguousarray(np.moveaxis(buffer, 0, -1))
-    if int(page.photometric) == _MIN_IS_WHITE:
-        colours = buffer if buffer.ndim == 2 else buffer[..., :1]
-        np.subtract(np.iinfo(buffer.dtype).max, colours, out=colours)
-    if page.extrasamples and int(page.extrasamples[0]) == _ASSOCIATED_ALPHA:
-        _divide_by_alpha(buffer)
-    return buffer
-
-
-def _divide_by_alpha(buffer: Array) -> None:
-    """Turn premultiplied colours into plain ones, in place, row by row to stay small."""
-    full = int(np.iinfo(buffer.dtype).max)
-    for row in buffer:
-        alpha = np.maximum(row[:, -1:].astype(np.uint64), 1)
-        row[:, :-1] = np.minimum((row[:, :-1].astype(np.uint64) * full + alpha // 2) // alpha, full)
-
-
 def _describe(page: tifffile.TiffPage, order: exif.ByteOrder, fields: Fields) -> metadata.Metadata:
-    values = {field.tag: field.raw for field in fields}
     carried = [field for field in fields if field.tag not in _STRUCTURE]
-    channels = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}.get(page.samplesperpixel, "?")
+    xmp = page.tags.valueof(XMP)
     compression = str(getattr(page.compression, "name", ""))
     across, down = page.resolution
     scale = _UNITS_AN_INCH.get(int(page.resolutionunit), 0.0)
     return metadata.Metadata(
         format="TIFF",
-        mode=channels + (";16" if page.bitspersample == 16 else ""),
+        mode="",
         exif=exif.write_block(carried, order) if carried else None,
-        icc=values.get(ICC),
-        xmp=metadata.upright_xmp(values.get(XMP)),
+        xmp=metadata.upright_xmp(xmp if isinstance(xmp, bytes) else None),
         dpi=(across * scale, down * scale) if scale and across > 0 and down > 0 else None,
         compression=compression if compression in _LOSSLESS else _DEFAULT_COMPRESSION,
     )
-
-
-def _read_with_pillow(stream: BinaryIO, described: metadata.Metadata, notes: tuple[str, ...]) -> Image:
-    """Palette, CMYK, YCbCr and bilevel; Pillow turns the pixels of a TIFF upright by itself."""
-    converted = pillow.to_buffer(pillow.open_as(stream, "TIFF"), described.icc)
-    kept = replace(described, mode=converted.mode, icc=converted.icc, notes=(*notes, *converted.notes))
-    return from_buffer(converted.buffer, kept)
 
 
 def _add_fields(stream: BinaryIO, order: exif.ByteOrder, carried: list[exif.Field]) -> None:

@@ -34,7 +34,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     if max(height, width) > MAX_SIDE:
         raise InputError(f"{width} x {height}: WebP holds at most {MAX_SIDE} pixels a side; write PNG")
     found = image.metadata
-    xmp = None if found.xmp is not None and _provenance_of(found.xmp) is not None else found.xmp
+    xmp = found.xmp
     notes = list(_losses(image))
     if provenance is not None and xmp is None:
         xmp = _OPEN + _escape(metadata.pack_provenance(provenance)) + _CLOSE
@@ -52,6 +52,11 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         xmp=xmp or b"",
     )
     return tuple(notes)
+
+
+def without_provenance(xmp: bytes | None) -> bytes | None:
+    """XMP, or None where it is only what `write` made of the provenance."""
+    return None if xmp is None or _provenance_of(xmp) is not None else xmp
 
 
 def is_lossless(stream: BinaryIO) -> bool:

@@ -107,6 +107,8 @@ def test_where_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pass
     with pytest.raises(InputError, match=r"a\.png: cannot be written, .*file is not a folder"):
         check_writable(below)
+    with pytest.raises(InputError, match=r"cannot be written \(File name too long\)"):
+        check_writable(tmp_path / ("x" * 300) / "a.png")
     check_writable(tmp_path / "new" / "a.png")
     assert listing(tmp_path) == ["file"]
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import os
 import warnings
+import zlib
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError
@@ -348,7 +351,15 @@ class TestBadInput:
         content[len(content) // 2] ^= 1
         path = tmp_path / "a.png"
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"truncated or damaged PNG \(IDAT: "):
+        with pytest.raises(InputError, match=r"truncated or damaged PNG \(IDAT: CRC error\)"):
+            images.read(path)
+
+    def test_pixels_that_end_early(self, tmp_path: Path) -> None:
+        chunks = make.png_chunks(picture(".png"))
+        short = [(kind, zlib.compress(b"\0") if kind == b"IDAT" else payload) for kind, payload in chunks]
+        path = tmp_path / "a.png"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(make.chunk(*each) for each in short))
+        with pytest.raises(InputError, match=r"truncated or damaged PNG \(its pixels cannot be decoded\)"):
             images.read(path)
 
     def test_a_png_without_its_end(self, tmp_path: Path) -> None:
@@ -446,3 +457,20 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     writer.start()
     assert images.read(pipe).pixels.shape == (1, 3, 64, 64)
     writer.join()
+
+
+SEEDS = [picture(suffix) for suffix in (".png", ".jpg", ".webp", ".bmp", ".gif", ".ppm", ".tif")]
+
+
+@given(st.sampled_from(SEEDS), st.integers(0, 2**32 - 1))
+@settings(max_examples=150, deadline=None)
+def test_a_damaged_file_is_read_or_refused_in_one_line(seed: bytes, state: int) -> None:
+    draw = np.random.default_rng(state)
+    content = np.frombuffer(seed, np.uint8).copy()
+    places = np.minimum(draw.exponential(150, draw.integers(1, 9)).astype(int), len(content) - 1)
+    content[places] = draw.integers(0, 256, len(places))
+    try:
+        said = images.read(io.BytesIO(content.tobytes()), max_pixels=10**6).metadata.notes
+    except InputError as error:
+        said = (str(error),)
+    assert all(line.isprintable() for line in said)

@@ -233,6 +233,16 @@ class TestFolders:
         with pytest.raises(NoInputError, match=message):
             planned("in", output="out")
 
+    def test_a_pipe_and_a_dead_link(self) -> None:
+        touch("in/a.png")
+        os.mkfifo("in/pipe.png")
+        Path("in/dead.png").symlink_to("nowhere")
+        jobs = {job.name: job.skipped for job in planned("in", output="out")}
+        assert jobs == {"in/a.png": None, "in/dead.png": None, "in/pipe.png": "not a regular file"}
+
+    def test_a_name_that_is_too_long_fails_later(self) -> None:
+        assert planned("x" * 300 + ".png", output="out/")[0].skipped is None
+
     def test_that_cannot_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         touch("in/a.png")
 

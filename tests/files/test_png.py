@@ -119,3 +119,16 @@ def test_a_text_bomb_does_not_explode(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_of_one_pixel_of_noise_fit() -> None:
     array = np.random.default_rng(0).integers(0, 65536, (4000, 1, 3), dtype=np.uint16)
     assert np.array_equal(make.interleaved(make.again(make.plain(array), "PNG")), array)
+
+
+def test_a_damaged_text_is_left_out_said_and_printed_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+    png = bytearray(
+        make.with_chunks(imagecodecs.png_encode(make.pixels(3)), (b"iTXt", b"Title\0\0\0\0\0hello"))
+    )
+    png[png.index(b"hello")] ^= 1
+    image = read(bytes(png))
+    assert image.metadata.notes == ("a damaged iTXt chunk is left out",)
+    assert image.metadata.chunks == ()
+    strange = make.with_chunks(imagecodecs.png_encode(make.pixels(3)), (b"iCCP", b"x\0\0not compressed"))
+    assert read(strange).metadata.icc is None
+    assert capfd.readouterr() == ("", "")

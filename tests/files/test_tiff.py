@@ -145,6 +145,32 @@ def test_what_cannot_be_kept_is_refused(
         images.read(path)
 
 
+@pytest.mark.parametrize("bits", [1, 4])
+def test_a_damaged_page_of_few_bits_is_refused(
+    tmp_path: Path, bits: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, make.pixels(1, 8, 64, 64) >> (8 - bits), bitspersample=bits, photometric="minisblack"
+    )
+    assert images.read(path).metadata.notes == (f"{bits}-bit grey converted to 8-bit grey",)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match="truncated or damaged TIFF"):
+        images.read(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_big_tiff_keeps_orientation_profile_and_xmp(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tags = [(274, 3, 1, 6, True), (700, 1, len(make.XMP), make.XMP, True)]
+    array = make.pixels(3, 16)
+    tifffile.imwrite(path, array, photometric="rgb", bigtiff=True, iccprofile=make.ICC, extratags=tags)
+    image = images.read(path)
+    assert np.array_equal(make.interleaved(image), np.rot90(array, -1))
+    assert (image.metadata.icc, image.metadata.xmp) == (make.ICC, make.XMP)
+    assert image.metadata.notes == ("the EXIF of a BigTIFF is left out",)
+
+
 def test_a_raw_in_disguise(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, make.pixels(3), photometric="rgb", extratags=[(50706, 1, 4, (1, 4, 0, 0), True)])
