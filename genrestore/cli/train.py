@@ -32,6 +32,8 @@ def denoiser(
     output: training_options.Output = None,
     run_dir: training_options.RunDir = None,
     init_from: training_options.InitFrom = None,
+    origin: training_options.Origin = None,
+    licence: training_options.Licence = None,
     resume: training_options.Resume = False,
     overwrite: training_options.Overwrite = False,
     steps: training_options.Steps = None,

@@ -88,6 +88,26 @@ RunDir = Annotated[
         help="Checkpoint, log, plots and samples; runs/NAME in the user's data folder if left out.",
     ),
 ]
+Origin = Annotated[
+    str | None,
+    typer.Option(
+        "--origin",
+        metavar="TEXT",
+        rich_help_panel=WHERE,
+        show_default=False,
+        help="What the images are and where they come from; kept in the weights.",
+    ),
+]
+Licence = Annotated[
+    str | None,
+    typer.Option(
+        "--licence",
+        metavar="TEXT",
+        rich_help_panel=WHERE,
+        show_default=False,
+        help="Under which terms the weights may be used; kept in the weights.",
+    ),
+]
 InitFrom = Annotated[
     str | None,
     typer.Option(

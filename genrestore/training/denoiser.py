@@ -123,7 +123,7 @@ class DenoiserTraining:
             training=asdict(self.settings),
             data="",
             licence="",
-            source="",
+            source="genrestore train denoiser",
             version=__version__,
         )
 

@@ -150,7 +150,8 @@ class RunFolder:
             for name, network in state.average.networks.items()
             for key, value in network.state_dict().items()
         }
-        store.save(path, replace(header, training=record), tensors, overwrite=True, half=True)
+        about = self.options.get("about", {})
+        store.save(path, replace(header, training=record, **about), tensors, overwrite=True, half=True)
 
     def _write_rows(self) -> None:
         names = list(dict.fromkeys(name for row in self._rows for name in row))

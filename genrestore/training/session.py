@@ -63,6 +63,8 @@ class Request:
         overwrite: Replace a run, a name, or an output that is there.
         extend: Allow other steps on resume though the learning rates so far would have been others.
         init_from: Name or path of weights to start from.
+        origin: What the images are and where they come from, for the weights' header.
+        licence: Under which terms the weights may be used, for the weights' header.
         max_minutes: Stop after this time with a checkpoint.
         precision: "fp32" or "bf16"; None takes the runtime's, or on resume what the run has.
         data: "data" and "validate_data" (FOLDER or FOLDER:WEIGHT each), "holdout_every", "max_side".
@@ -77,6 +79,8 @@ class Request:
     overwrite: bool = False
     extend: bool = False
     init_from: str | None = None
+    origin: str | None = None
+    licence: str | None = None
     max_minutes: float | None = None
     precision: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -154,6 +158,7 @@ def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict
             "model": dataclasses.asdict(rebuild(kind.settings, request.model)),
             "data": {"holdout_every": None, "max_side": None, **request.data},
             "init_from": request.init_from,
+            "about": _about(request),
             "precision": request.precision or runtime.precision,
         }
     if not path.exists():
@@ -167,7 +172,19 @@ def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict
     _check_steps(stored["loop"], loop, progress.step, request.extend)
     model = merge(stored["model"], request.model, frozenset())
     data = merge(stored["data"], request.data, FREE_DATA)
-    return {**stored, "loop": loop, "model": model, "data": data}
+    return {
+        **stored,
+        "about": {**stored.get("about", {}), **_about(request)},
+        "loop": loop,
+        "model": model,
+        "data": data,
+    }
+
+
+def _about(request: Request) -> dict[str, str]:
+    """What the user says of images and weights, by field of the header."""
+    said = {"data": request.origin, "licence": request.licence}
+    return {name: text for name, text in said.items() if text is not None}
 
 
 def _check_steps(stored: Mapping[str, Any], now: Mapping[str, Any], done: int, extend: bool) -> None:

@@ -54,6 +54,15 @@ def test_the_header_tells_of_the_run_but_not_of_the_user_s_folders(
     assert str(tmp_path).encode() not in path.read_bytes()
 
 
+def test_the_header_keeps_what_is_said_of_images_and_terms(asked: session.Request) -> None:
+    toy.train(replace(asked, origin="three drawings", licence="CC0-1.0"))
+    header = load.load("toy", toy.RUNTIME).header
+    assert (header.data, header.licence) == ("three drawings", "CC0-1.0")
+    toy.train(replace(again(asked, steps=10), licence="MIT", extend=True))
+    header = load.load("toy", toy.RUNTIME).header
+    assert (header.data, header.licence) == ("three drawings", "MIT")
+
+
 def test_the_run_is_in_the_user_s_folder_if_not_said(asked: session.Request) -> None:
     toy.train(replace(asked, run_dir=None))
     assert (store.home() / "runs" / "toy" / "checkpoint.safetensors").exists()
