@@ -68,7 +68,7 @@ def _window_mean(plane: Pixels) -> Pixels:
     weights /= weights.sum()
     height, width = plane.shape
     rows = sum(weight * plane[i : height - 10 + i] for i, weight in enumerate(weights))
-    return sum(weight * rows[:, i : width - 10 + i] for i, weight in enumerate(weights))  # type: ignore[return-value]
+    return sum(weight * rows[:, i : width - 10 + i] for i, weight in enumerate(weights))
 
 
 def _require_same_shape(image: Pixels, reference: Pixels) -> None:

@@ -16,8 +16,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)  # starts as the identity
 
     def forward(self, features: Tensor) -> Tensor:
         """Features [batch, width, height, width of the picture] to features of the same shape."""

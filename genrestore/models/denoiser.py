@@ -49,7 +49,6 @@ class ResidualUNet(nn.Module):
             _stage(width, count) for width, count in zip(widths[:-1], blocks[:-1], strict=True)
         )
         self.tail = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
-        nn.init.zeros_(self.tail.bias)
 
     def forward(self, image: Tensor, noise_level: Tensor) -> Tensor:
         """Remove the noise.

@@ -32,7 +32,7 @@ class NoiseEstimator(nn.Module):
         self.shrink = nn.Conv2d(fine_width, width, 3, stride=2, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.tail = nn.Conv2d(width, 1, 3, stride=2, padding=1)
-        nn.init.constant_(self.tail.bias, -3.0)
+        nn.init.constant_(self.tail.get_parameter("bias"), -3.0)  # 13 grey levels
 
     def log_level(self, image: Tensor) -> Tensor:
         """log σ at an eighth of the resolution.

@@ -13,7 +13,8 @@ from torch import Tensor
 from genrestore.errors import UsageError
 from genrestore.restore import arrays
 from genrestore.restore.noise_level import NoiseProfile, profile
-from genrestore.restore.priors import DenoiserPrior, load_prior
+from genrestore.restore.priors import load_prior
+from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.tiling import Pixels, Tiling, map_tiles
 from genrestore.runtime import Runtime
 from genrestore.weights import store

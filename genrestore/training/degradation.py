@@ -70,7 +70,8 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
             noisy, clean = _luminance(noisy), _luminance(clean)
         level = local_level(noisy - clean)
         offsets = _offsets(generator)
-        return Sample(*(_trim(image, offsets) for image in (noisy, clean, level)), camera=True)
+        noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
+        return Sample(noisy, clean, level, camera=True)
     clean = _luminance(patch) if grey else patch
     clean = _trim(clean, _offsets(generator))
     sigma = _draw_sigma(mixture.largest, generator)

@@ -13,8 +13,8 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from genrestore.errors import UsageError
-from genrestore.models import NoiseEstimator, ResidualUNet
-from genrestore.models.noise_estimator import spread
+from genrestore.models.denoiser import ResidualUNet
+from genrestore.models.noise_estimator import NoiseEstimator, spread
 from genrestore.runtime import Runtime
 from genrestore.training import camera, distributed, losses, optimisers
 from genrestore.training.dataset import ImageSet, Pixels, sample_generator

@@ -44,9 +44,10 @@ def test_the_denoiser_keeps_any_shape(size: tuple[int, int]) -> None:
     assert small_denoiser()(image, torch.tensor(0.1)).shape == image.shape
 
 
-def test_the_denoiser_can_be_made_without_training_noise() -> None:
+def test_a_denoiser_without_residual_gives_back_the_image() -> None:
     network = small_denoiser()
-    torch.nn.init.zeros_(network.tail.weight)
+    for parameter in network.tail.parameters():
+        torch.nn.init.zeros_(parameter)
     image = torch.rand(1, 3, 20, 20) * 3 - 1
     assert torch.equal(network(image, torch.tensor(0.2)), image)
 

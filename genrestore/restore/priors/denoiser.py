@@ -29,8 +29,8 @@ class DenoiserPrior:
     def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
         self.runtime = runtime
         self.channels = loaded.header.channels
-        self._denoiser = loaded.networks["denoiser"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._estimator = loaded.networks["estimator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._denoiser = loaded.networks["denoiser"].to(memory_format=torch.channels_last)
+        self._estimator = loaded.networks["estimator"].to(memory_format=torch.channels_last)
 
     def denoise(self, image: Tensor, noise_level: Tensor) -> Tensor:
         """Remove noise of a known level.
