@@ -23,8 +23,7 @@ import photographs
 import synthetic
 from baselines import Memory
 from readme import write_tables
-from report import Section, terminal
-from rich.console import Console
+from report import Section, terminal, wide_console
 from settings import Bench
 from versions import machine as this_machine
 from versions import versions, weights_identity
@@ -121,7 +120,7 @@ def main() -> int:
     names = options.section or [name for name in SECTIONS if options.data or name in WITHOUT_DATA]
     whole = not options.quick and options.every == 1
     results = options.json or (RESULTS if whole else None)
-    console, missed = Console(), 0
+    console, missed = wide_console(), 0
     with tempfile.TemporaryDirectory() as scratch:
         bench = settle(options, Path(scratch))
         for name in names:

@@ -9,8 +9,7 @@ import ours
 from baselines import GRID_COLOUR, GRID_H, Grid, Pair, best_means
 from noise import CAMERAS, Camera, photograph
 from pictures import Picture, Pixels, mean, psnr, read
-from report import Row, Section, watched
-from rich.console import Console
+from report import Row, Section, watched, wide_console
 from rich.table import Table
 from settings import Bench
 
@@ -129,7 +128,7 @@ def _show(section: Section, grid: Grid, name: str) -> None:
         values = [grid.cells.get((h, colour)) for colour in GRID_COLOUR]
         cells = ["·" if value is None else f"{value:.2f}{'*' * (value == top)}" for value in values]
         table.add_row(f"{h:g}", *cells)
-    Console().print(table)
+    wide_console().print(table)
     section.more.setdefault("grids", {})[name] = {
         "cells": [{"h": h, "hColor": colour, "psnr": value} for (h, colour), value in grid.cells.items()],
         "best": {"h": grid.best[0], "hColor": grid.best[1], "psnr": mean(grid.scores)},

@@ -36,7 +36,7 @@ def _source(runs: list[dict[str, Any]]) -> str:
         f"{machine['device']}, {machine['precision']}; "
         f"genrestore {versions['genrestore']}, torch {versions['torch']}, Python {versions['python']}; "
         f"weights {', '.join(weights)}; {' to '.join([days[0], *days[1:][-1:]])}. "
-        "✔ must and ✔ aim: reached; ✘: missed.*"
+        "✔ what it must reach is reached, ✔ aim: its aim too, ✘: neither.*"
     )
 
 

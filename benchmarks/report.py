@@ -13,7 +13,7 @@ from rich.table import Table
 
 Item = TypeVar("Item")
 
-MARKS = {"aim": "✔ aim", "must": "✔ must", "below": "✘", "": ""}
+MARKS = {"aim": "✔ aim", "must": "✔", "below": "✘", "": ""}
 STYLES = {"aim": "green", "must": "yellow", "below": "red", "": ""}
 
 
@@ -95,6 +95,12 @@ def from_json(values: dict[str, Any]) -> Section:
         known = {key: value for key, value in row.items() if key != "mark"}
         rows.append(Row(**{**known, "value": math.nan if row["value"] is None else row["value"]}))
     return Section(values["name"], values["title"], rows, values["images"], values["notes"], values["more"])
+
+
+def wide_console() -> Console:
+    """Standard output; 120 columns where it is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def terminal(section: Section) -> Table:
