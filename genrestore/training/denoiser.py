@@ -25,6 +25,12 @@ from genrestore.weights.header import Header, NetworkSpec
 LEAST_LEVEL = 0.25 / 255
 """Noise below a quarter of a grey level counts as this much: it keeps the logarithm finite."""
 
+GRADIENT_LIMIT = 0.1
+"""Largest norm of a network's gradient, about twice the usual one.
+
+Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
+"""
+
 VALIDATION_LEVELS = (15 / 255, 25 / 255, 50 / 255)
 
 
@@ -170,6 +176,8 @@ class DenoiserTraining:
         distributed.average_gradients(
             parameter for network in self.networks.values() for parameter in network.parameters()
         )
+        for network in self.networks.values():
+            nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
         optimiser.step()
         return {"denoiser": denoiser_loss.detach(), "estimator": estimator_loss.detach()}
 
