@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 Pixels = np.ndarray[Any, Any]
+STRIP = 256
+"""Rows that are looked at together, so that memory does not grow with the picture."""
 
 
 def psnr(image: Pixels, reference: Pixels, data_range: float = 255.0) -> float:
@@ -24,7 +27,10 @@ def psnr(image: Pixels, reference: Pixels, data_range: float = 255.0) -> float:
         Decibels; infinity for equal pictures.
     """
     _require_same_shape(image, reference)
-    error = float(np.mean(np.square(image.astype(np.float64) - reference.astype(np.float64))))
+    error = sum(
+        float(np.square(x.astype(np.float64) - y.astype(np.float64)).sum())
+        for x, y in _strips(np.atleast_2d(image), np.atleast_2d(reference))
+    ) / max(image.size, 1)
     return math.inf if error == 0 else 10 * math.log10(data_range**2 / error)
 
 
@@ -48,11 +54,22 @@ def ssim(image: Pixels, reference: Pixels, data_range: float = 255.0) -> float:
     height, width = image.shape[-2:]
     if min(height, width) < 11:
         return math.nan
-    planes = zip(image.reshape(-1, height, width), reference.reshape(-1, height, width), strict=True)
-    return float(np.mean([_ssim_of_plane(x, y, data_range) for x, y in planes]))
+    total = sum(
+        _sum_of_ssim(x[plane], y[plane], data_range)
+        for x, y in _strips(image, reference, overlap=10)
+        for plane in np.ndindex(x.shape[:-2])
+    )
+    return total / (math.prod(image.shape[:-2]) * (height - 10) * (width - 10))
 
 
-def _ssim_of_plane(image: Pixels, reference: Pixels, data_range: float) -> float:
+def _strips(image: Pixels, reference: Pixels, overlap: int = 0) -> Iterator[tuple[Pixels, Pixels]]:
+    """Rows of both, `STRIP` at a time and `overlap` more of the next."""
+    for row in range(0, image.shape[-2] - overlap, STRIP):
+        rows = slice(row, row + STRIP + overlap)
+        yield image[..., rows, :], reference[..., rows, :]
+
+
+def _sum_of_ssim(image: Pixels, reference: Pixels, data_range: float) -> float:
     x, y = image.astype(np.float64), reference.astype(np.float64)
     mean_x, mean_y = _window_mean(x), _window_mean(y)
     variance_x = _window_mean(x * x) - mean_x**2
@@ -60,7 +77,7 @@ def _ssim_of_plane(image: Pixels, reference: Pixels, data_range: float) -> float
     covariance = _window_mean(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return float(np.mean(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))))
+    return float(np.sum(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))))
 
 
 def _window_mean(plane: Pixels) -> Pixels:

@@ -22,7 +22,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("[]", "", 0)
 
 
-LIGHT = [["--help"], ["--version"], ["denoise", "--help"], ["train", "--help"], ["weights", "--help"]]
+LIGHT = [["--help"], ["--version"]]
+LIGHT += [[command, "--help"] for command in ("denoise", "evaluate", "train", "weights")]
 
 
 @pytest.mark.parametrize("words", LIGHT, ids=" ".join)

@@ -26,11 +26,19 @@ def test_psnr_does_not_wrap_around() -> None:
     assert psnr(np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8)) == 0
 
 
+@pytest.fixture(params=[7, 40, 256])
+def strips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 40 rows in several strips, with a rest, and in one."""
+    monkeypatch.setattr("genrestore.metrics.STRIP", request.param)
+
+
+@pytest.mark.usefixtures("strips")
 def test_psnr_agrees_with_scikit_image() -> None:
     # skimage.metrics.peak_signal_noise_ratio(*pictures(), data_range=255), version 0.26.0
     assert psnr(*pictures()) == pytest.approx(32.53239543011544)
 
 
+@pytest.mark.usefixtures("strips")
 def test_ssim_agrees_with_scikit_image() -> None:
     # skimage.metrics.structural_similarity(*pictures(), data_range=255, gaussian_weights=True, sigma=1.5,
     # use_sample_covariance=False, win_size=11), version 0.26.0

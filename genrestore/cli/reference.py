@@ -1,11 +1,13 @@
-"""``--reference``: which clean picture belongs to which input, and how near the written file is to it."""
+"""How near a picture is to its clean reference, and ``--reference``, which says it of every result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genrestore.cli.pairs import CleanPictures, several
 from genrestore.cli.report import Scores
 from genrestore.errors import InputError, UsageError
+from genrestore.files.formats import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from genrestore.files.outputs import Job
 
 PEAK = 255.0
-"""Both pictures are compared on the 8-bit range, 16-bit ones too."""
+"""All figures are those of the 8-bit range, of 16-bit pictures too."""
 
 
 def scorer(reference: Path | None, jobs: Sequence[Job]) -> Callable[[Outcome], Scores] | None:
@@ -32,30 +34,32 @@ def scorer(reference: Path | None, jobs: Sequence[Job]) -> Callable[[Outcome], S
     """
     if reference is None:
         return None
-    if not reference.exists():
-        raise UsageError(f"--reference {reference}: no such file or folder")
+    clean_pictures = CleanPictures(reference, "--reference")
     waiting = [job for job in jobs if job.skipped is None]
     if any(job.target is None for job in waiting):
         raise UsageError("--reference compares the written file: give -o a file, not -")
-    found = {id(job): _match(reference, job) for job in waiting}
-    missing = [job for job in waiting if found[id(job)] is None]
+    found = {id(job): clean_pictures.named_like(job.source) for job in waiting}
+    missing = [job for job in waiting if not found[id(job)]]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise UsageError(
-            f"--reference {reference}: no picture in it named like {missing[0].source or '-'}{more}"
+            f"--reference {shown(reference)}: no picture in it named like {missing[0].name}{more}"
         )
+    for job in waiting:
+        if len(found[id(job)]) > 1:
+            raise UsageError(f"--reference {shown(reference)}: {several(job.name, found[id(job)])}")
 
     def score(outcome: Outcome) -> Scores:
-        clean, written = found[id(outcome.job)], outcome.target
-        if clean is None or written is None:
-            raise InputError(f"{outcome.job.source}: nothing to compare")
-        return compare(written, clean)
+        clean, written = found.get(id(outcome.job), []), outcome.target
+        if not clean or written is None:
+            raise InputError(f"{outcome.job.name}: nothing to compare")
+        return compare(written, clean[0])
 
     return score
 
 
-def compare(written: Path, clean: Path) -> Scores:
-    """PSNR and SSIM of a picture as it is on disk, both on the 8-bit range.
+def compare(written: Path, clean: Path, max_pixels: int | None = None) -> Scores:
+    """PSNR and SSIM of a picture as it is on disk, both on the 8-bit range; alpha is left out, and noted.
 
     Raises:
         InputError: One cannot be read, or they differ in size or channels.
@@ -63,40 +67,38 @@ def compare(written: Path, clean: Path) -> Scores:
     from genrestore import metrics
     from genrestore.files import images
 
-    result, reference = images.read(written).pixels, images.read(clean).pixels
-    if result.shape != reference.shape:
-        raise InputError(f"{written} is {_shape(result)}, the reference {clean} is {_shape(reference)}")
-    ours, theirs = _eight_bit_range(result), _eight_bit_range(reference)
-    return Scores(metrics.psnr(ours, theirs, PEAK), metrics.ssim(ours, theirs, PEAK))
-
-
-def _match(reference: Path, job: Job) -> Path | None:
-    if not reference.is_dir():
-        return reference
-    if job.source is None:
-        return None
-    exact = reference / job.source.name
-    if exact.is_file():
-        return exact
-    from genrestore.files.images import IMAGE_SUFFIXES
-
-    alike = [
-        path
-        for path in sorted(reference.iterdir())
-        if path.stem == job.source.stem and path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if len(alike) > 1:
-        names = ", ".join(path.name for path in alike)
-        raise UsageError(f"--reference {reference}: several pictures are named like {job.source}: {names}")
-    return alike[0] if alike else None
+    limit = images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    result, reference = images.read(written, max_pixels=limit), images.read(clean, max_pixels=limit)
+    ours, theirs = result.pixels, reference.pixels
+    if ours.shape != theirs.shape:
+        hint = "; grey and RGB are not compared, convert one" if ours.shape[1] != theirs.shape[1] else ""
+        raise InputError(
+            f"{shown(written)} is {_shape(ours)}, the reference {shown(clean)} is {_shape(theirs)}{hint}"
+        )
+    notes = [*result.metadata.notes, *(f"reference: {note}" for note in reference.metadata.notes)]
+    if result.alpha is not None or reference.alpha is not None:
+        notes.append("alpha left out")
+    peak = float(_largest(ours))
+    if ours.dtype != theirs.dtype:
+        ours, theirs, peak = _eight_bit_range(ours), _eight_bit_range(theirs), PEAK
+    return Scores(metrics.psnr(ours, theirs, peak), metrics.ssim(ours, theirs, peak), tuple(notes))
 
 
 def _eight_bit_range(pixels: np.ndarray) -> np.ndarray:
+    """[1, channel, height, width] of uint8 or uint16 to 0 to 255, not rounded."""
     import numpy as np
 
-    return pixels.astype(np.float32) * (PEAK / np.iinfo(pixels.dtype).max)
+    return pixels.astype(np.float32) * (PEAK / _largest(pixels))
+
+
+def _largest(pixels: np.ndarray) -> int:
+    """The value of white in pixels of any shape, uint8 or uint16."""
+    import numpy as np
+
+    return np.iinfo(pixels.dtype).max
 
 
 def _shape(pixels: np.ndarray) -> str:
+    """[1, channel, height, width] in words."""
     _, channels, height, width = pixels.shape
     return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"

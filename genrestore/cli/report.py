@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as _json
 import math
+import os
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -35,11 +36,18 @@ class Scores:
 
     Attributes:
         psnr: In decibels at peak 255; infinite where both are equal.
-        ssim: From −1 to 1.
+        ssim: From −1 to 1; NaN for pictures smaller than its window.
+        notes: What the user is told of the comparison, one sentence each.
     """
 
     psnr: float
     ssim: float
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The figures in words, with their range."""
+        ssim = "" if math.isnan(self.ssim) else f"  SSIM {self.ssim:.4f}"
+        return f"PSNR {self.psnr:.2f} dB{ssim} (8-bit range)"
 
 
 def one_line(text: str) -> str:
@@ -47,6 +55,12 @@ def one_line(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
     )
+
+
+def printable(text: str) -> str:
+    """Text as one line, with escapes for what stdout's encoding does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return one_line(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def problem(error: GenrestoreError) -> None:
@@ -90,8 +104,10 @@ def json_lines(
         return
     if json_file.is_file() and not overwrite:
         raise UsageError(f"--json-file {json_file} exists; replace it with --overwrite, or name another")
-    pictures = {path.resolve() for job in jobs for path in (job.source, job.target) if path is not None}
-    if json_file.resolve() in pictures:
+    pictures = {
+        os.path.realpath(path) for job in jobs for path in (job.source, job.target) if path is not None
+    }
+    if os.path.realpath(json_file) in pictures:
         raise UsageError(f"--json-file {json_file} is one of the pictures; name another")
     try:
         stream = json_file.open("w", encoding="utf-8")
@@ -115,6 +131,7 @@ class Report:
         quiet: Say failures only.
         json_stream: Where the JSON records go, if anywhere.
         score: Compares a written file with its reference, if asked for.
+        fail_fast: Ask for no further outcome after the first failure.
     """
 
     jobs: Sequence[Job]
@@ -122,6 +139,7 @@ class Report:
     quiet: bool = False
     json_stream: TextIO | None = None
     score: Callable[[Outcome], Scores] | None = None
+    fail_fast: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -157,8 +175,10 @@ class Report:
         """
         for outcome in outcomes:
             self._add(outcome)
-        if len(self.jobs) > 1 and not self.quiet:
-            self._screen.line(summary(self.counts))
+            if self.fail_fast and self.counts["failed"]:
+                break
+        if len(self.jobs) != 1 and not self.quiet:
+            self._screen.line(summary(self.counts, len(self.jobs) - self.counts.total()))
         return int(self.counts["failed"] > 0)
 
     def _add(self, outcome: Outcome) -> None:
@@ -190,11 +210,10 @@ def line(outcome: Outcome, status: str, error: str | None, scores: Scores | None
         how = " (estimated)" if estimated else ""
         parts.append(f"noise level {to_grey_levels(outcome.noise_level):.1f}{how}")
     if scores is not None:
-        ssim = "" if math.isnan(scores.ssim) else f"  SSIM {scores.ssim:.4f}"  # smaller than its window
-        parts.append(f"PSNR {scores.psnr:.2f} dB{ssim} (8-bit range)")
+        parts.append(str(scores))
     parts.append(f"{outcome.seconds:.1f} s")
-    if outcome.notes:
-        parts.append(f"({'; '.join(outcome.notes)})")
+    if notes := (*outcome.notes, *(scores.notes if scores else ())):
+        parts.append(f"({'; '.join(notes)})")
     return one_line("  ".join(parts))
 
 
@@ -208,16 +227,17 @@ def record(outcome: Outcome, status: str, error: str | None, scores: Scores | No
         "status": status,
         "seconds": round(outcome.seconds, 3),
         "sigma": None if level is None else round(to_grey_levels(level), 3),
-        "psnr": None if scores is None else _finite(scores.psnr),
-        "ssim": None if scores is None else _finite(scores.ssim),
+        "psnr": None if scores is None else finite(scores.psnr),
+        "ssim": None if scores is None else finite(scores.ssim),
         "in_domain": None,
         "error": error or outcome.job.skipped,
     }
 
 
-def summary(counts: Counter[str]) -> str:
-    """For example "3 done, 1 skipped, 1 failed"."""
+def summary(counts: Counter[str], left: int = 0) -> str:
+    """For example "3 done, 1 skipped, 1 failed"; with what was not begun, if there is any: "2 left"."""
     said = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]]
+    said += [f"{left} left"] if left else []
     return ", ".join(said) or "0 done"
 
 
@@ -230,5 +250,6 @@ def _name(path: Path | None) -> str:
     return "-" if path is None else str(path)
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A figure for a JSON record: four decimals; null for infinity and NaN, which JSON does not have."""
     return round(value, 4) if math.isfinite(value) else None

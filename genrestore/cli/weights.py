@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genrestore.cli import options, screen
-from genrestore.cli.report import one_line
+from genrestore.cli.report import one_line, printable
 from genrestore.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, ...]]:
 
 def _table(rows: Sequence[tuple[str, ...]], titles: Sequence[str]) -> None:
     """Rows of cells: a table where stdout is a terminal, else plain aligned lines without titles."""
-    cells = [[_printable(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     if not _is_terminal():
         wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for row in cells:
@@ -220,12 +220,6 @@ def _table(rows: Sequence[tuple[str, ...]], titles: Sequence[str]) -> None:
 
 def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _printable(text: str) -> str:
-    """Text in one line, with escapes for what stdout's encoding does not have."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return one_line(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _say_json(record: dict[str, Any]) -> None:

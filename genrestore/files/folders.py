@@ -9,7 +9,8 @@ from genrestore.errors import InputError
 from genrestore.files import formats
 from genrestore.files.formats import shown
 
-OWN_INFIXES = ("denoised", "inpainted", "inverted", "compare")
+RESULT_INFIXES = ("denoised", "inpainted", "inverted")
+OWN_INFIXES = (*RESULT_INFIXES, "compare", "preview")
 OWN_OUTPUT = "an output of genrestore; name it to take it as an input"
 
 

@@ -133,7 +133,7 @@ def test_help_lists_the_exit_codes(run: Run, words: list[str]) -> None:
 
 def test_help_lists_every_command_with_words(run: Run) -> None:
     shown = run("--help").stdout
-    for command in ("denoise", "doctor", "train", "weights"):
+    for command in ("denoise", "doctor", "evaluate", "train", "weights"):
         assert f"│ {command} " in shown
 
 
