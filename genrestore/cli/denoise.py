@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
 import typer
 
+from genrestore.cli import dry_run as rehearsal
+from genrestore.cli import file_options as files
 from genrestore.cli import options, report
 from genrestore.cli import reference as references
+
+if TYPE_CHECKING:
+    from genrestore.restore.tasks import Denoise
 
 
 def denoise(
     context: typer.Context,
-    inputs: options.Inputs,
-    output: options.Output = None,
+    inputs: files.Inputs = None,
+    output: files.Output = None,
     sigma: options.Sigma = None,
     strength: options.Strength = 1.0,
     weights: options.Weights = "photo",
+    recursive: files.Recursive = False,
+    files_from: files.FilesFrom = None,
+    null: files.Null = False,
+    shard: files.ShardOption = None,
+    fail_fast: files.FailFast = False,
+    suffix: files.Suffix = None,
+    format: files.Format = None,
+    skip_existing: files.SkipExisting = False,
     overwrite: options.Overwrite = False,
-    in_place: options.InPlace = False,
-    compare: options.Compare = False,
-    no_provenance: options.NoProvenance = False,
+    in_place: files.InPlace = False,
+    dry_run: files.DryRun = False,
+    compare: files.Compare = False,
+    no_provenance: files.NoProvenance = False,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -35,24 +53,37 @@ def denoise(
     never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
     picture and shown.
     """
-    options.check_streams(context, inputs, output, json=json, json_file=json_file)
-    from genrestore.files import batch, images, outputs
-    from genrestore.weights import store
+    files.check_streams(
+        context, inputs, output, files_from=files_from, dry_run=dry_run, json=json, json_file=json_file
+    )
+    from genrestore.files import batch, outputs
+    from genrestore.restore import provenance
 
-    plan = outputs.OutputOptions(output, "denoised", overwrite, in_place, compare)
-    jobs = outputs.plan(inputs, plan)
+    wanted = outputs.OutputOptions(
+        output, "denoised", overwrite, in_place, compare, recursive, suffix, format
+    )
+    wanted = replace(wanted, skip_existing=skip_existing, provenance=not no_provenance, shard=shard)
+    jobs = outputs.plan(files.words(inputs, files_from, null=null), wanted, listed=files_from is not None)
     score = references.scorer(reference, jobs)
-    store.resolve(weights)
+    made = report.provenance("denoise", seed, provenance.of_denoising(weights, sigma, strength))
+    settings = batch.BatchOptions.of(wanted, made, max_pixels)
+    if dry_run:
+        raise typer.Exit(rehearsal.show(jobs, settings, quiet=quiet))
+    task = batch.on_first_use(partial(_task, weights, sigma, strength, (device, precision, threads, seed)))
     with (
         report.json_lines(json, json_file, jobs, overwrite=overwrite) as lines,
-        report.Report(jobs, estimated=sigma is None, quiet=quiet, json_stream=lines, score=score) as said,
+        report.Report(jobs, sigma is None, quiet, lines, score, fail_fast) as said,
     ):
-        from genrestore.restore import tasks
-        from genrestore.runtime import Runtime
-
-        runtime = Runtime.create(device, precision, threads, seed)
-        task = tasks.Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime)
-        noted = None if no_provenance else report.provenance("denoise", seed, task.provenance)
-        pixels = images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
-        settings = batch.BatchOptions(pixels, noted, compare, overwrite)
         raise typer.Exit(said.show(batch.run(jobs, task, settings, said.progress)))
+
+
+def _task(
+    weights: str, sigma: float | None, strength: float, machine: tuple[str, str, int | None, int]
+) -> Denoise:
+    """What denoises; made when the first picture needs it, since torch takes seconds to load."""
+    from genrestore.restore.tasks import Denoise
+    from genrestore.runtime import Runtime
+
+    device, precision, threads, seed = machine
+    runtime = Runtime.create(device, precision, threads, seed)
+    return Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime)

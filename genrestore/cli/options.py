@@ -1,26 +1,25 @@
-"""Every shared option, declared once. Grey levels become [0, 1] here and nowhere else."""
+"""Shared options, declared once; those of inputs and results are in `file_options`.
+
+Grey levels become [0, 1] here and nowhere else.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from genrestore.errors import UsageError
 from genrestore.runtime import MAX_SEED
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 GREY_LEVELS = 255
 """The largest 8-bit grey level: 1.0 inside the code."""
 
-RESULTS, MACHINE, SCREEN = "Where results go", "Machine", "What is said"
+INPUTS, RESULTS = "Which inputs", "Where results go"
+MACHINE, SCREEN = "Machine", "What is said"
 
 
 def to_unit(grey_levels: float) -> float:
@@ -107,48 +106,9 @@ def _expand_path(path: str | Path) -> Path:
     return Path(expand(os.fspath(path)))
 
 
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="INPUT", parser=expand, help="Image files, folders, or - for stdin.", show_default=False
-    ),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="PATH",
-        parser=expand,
-        rich_help_panel=RESULTS,
-        help="A file for one input, a folder for several, or - for stdout; beside the input if left out.",
-    ),
-]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", metavar="", rich_help_panel=RESULTS, help="Replace outputs that exist."),
-]
-InPlace = Annotated[
-    bool,
-    typer.Option("--in-place", metavar="", rich_help_panel=RESULTS, help="Replace the inputs themselves."),
-]
-Compare = Annotated[
-    bool,
-    typer.Option(
-        "--compare",
-        metavar="",
-        rich_help_panel=RESULTS,
-        help="Also write input and result side by side, as STEM.compare.EXT beside the output.",
-    ),
-]
-NoProvenance = Annotated[
-    bool,
-    typer.Option(
-        "--no-provenance",
-        metavar="",
-        rich_help_panel=RESULTS,
-        help="Do not note tool, weights, options and seed in the output's metadata.",
-    ),
 ]
 MaxPixels = Annotated[
     int | None,
@@ -254,34 +214,3 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", metavar="", rich_help_panel=SCREEN, help="Say nothing but errors."),
 ]
-
-
-def check_streams(
-    context: typer.Context,
-    inputs: Sequence[str],
-    output: str | None,
-    *,
-    json: bool,
-    json_file: Path | None,
-) -> None:
-    """Refuse what stdin and stdout cannot carry, before anything is read.
-
-    Raises:
-        UsageError: Two things for stdout, pixels for a terminal, or `-` where stdin is one; then the help is
-            shown too.
-    """
-    if "-" in inputs and sys.stdin is not None and sys.stdin.isatty():
-        _show_help(context)
-        raise UsageError("-: stdin is a terminal; pipe a picture into it")
-    if output != "-" and (output is not None or "-" not in inputs):
-        return
-    if json and json_file is None:
-        raise UsageError("--json and the picture both want stdout; give --json-file PATH, or -o a file")
-    if sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")
-
-
-def _show_help(context: Any) -> None:
-    """The command's help on stderr, since stdout may be a picture's."""
-    with redirect_stdout(sys.stderr):
-        typer.echo(context.get_help())

@@ -9,17 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
-import numpy as np
-
 from genrestore.errors import InputError
-from genrestore.files import formats, images, outputs
-from genrestore.files.formats import shown
+from genrestore.files import formats, images, outputs, results, skipping
 from genrestore.files.metadata import Provenance
-from genrestore.files.outputs import Job
+from genrestore.files.outputs import Job, OutputOptions
 from genrestore.files.pixels import Array, Image
+from genrestore.files.skipping import Existing
 
 
 class Restored(Protocol):
@@ -70,9 +69,10 @@ class BatchOptions:
 
     Attributes:
         max_pixels: Larger pictures fail before they are decoded.
-        provenance: Written into each output, with the noise level; None: nothing is.
+        provenance: Written into each output, with the noise level and the input's sha256; None: nothing is.
         compare: Write input and result side by side, at `outputs.comparison_path`.
         overwrite: Replace an output that came to be there since the plan was made.
+        skip_existing: Leave an output that says what this run would say, and make other ones again.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
     """
@@ -81,8 +81,36 @@ class BatchOptions:
     provenance: Provenance | None = None
     compare: bool = False
     overwrite: bool = False
+    skip_existing: bool = False
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
+
+    @classmethod
+    def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
+        """The options of a batch whose plan was made with `options`.
+
+        Args:
+            options: The user's words.
+            made: The provenance of the results, if they are to have one.
+            max_pixels: None takes `images.DEFAULT_MAX_PIXELS`.
+        """
+        return cls(
+            images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
+            made if options.provenance else None,
+            options.compare,
+            options.overwrite,
+            options.skip_existing,
+        )
+
+
+def on_first_use(make: Callable[[], Restore]) -> Restore:
+    """A restoring that is made when the first picture comes, so that a batch of skipped ones needs none.
+
+    Args:
+        make: Gives what restores pixels, [1, channel, height, width] of uint8 or uint16.
+    """
+    made = cache(make)
+    return lambda pixels, on_progress: made()(pixels, on_progress)
 
 
 def run(
@@ -92,6 +120,8 @@ def run(
     on_progress: Callable[[Job, float], None],
 ) -> Iterator[Outcome]:
     """Do the jobs one after another; a job that fails does not stop the others.
+
+    Who stops asking for outcomes stops the batch.
 
     Args:
         jobs: From `outputs.plan`.
@@ -104,14 +134,14 @@ def run(
         One outcome a job, in their order.
     """
     for job in jobs:
-        if job.skipped:
-            yield Outcome(job, "skipped", error=job.skipped)
+        if job.skipped or job.problem:
+            yield Outcome(job, "skipped" if job.skipped else "failed", error=job.skipped or job.problem)
             continue
         started = time.perf_counter()
         try:
             outcome = _do(job, restore, options, on_progress)
         except InputError as error:
-            outcome = Outcome(job, "failed", error=str(error))
+            outcome = _failed_unless_done(job, options, str(error))
         except MemoryError:
             outcome = Outcome(job, "failed", error=f"{job.name}: not enough memory for this picture")
         except OSError as error:
@@ -119,34 +149,56 @@ def run(
         yield replace(outcome, seconds=time.perf_counter() - started)
 
 
+def examine(job: Job, options: BatchOptions) -> Existing:
+    """What `run` will make of an output that exists; with `options.skip_existing` only."""
+    if not options.skip_existing:
+        return Existing()
+    return skipping.examine(job, options.provenance, compare=options.compare, max_pixels=options.max_pixels)
+
+
+def _failed_unless_done(job: Job, options: BatchOptions, error: str) -> Outcome:
+    """A failure; but if another run has made the very output meanwhile, there is nothing left to do."""
+    if examine(job, options).done is not None:
+        return Outcome(job, "skipped", error="done by another run meanwhile, with the same parameters")
+    return Outcome(job, "failed", error=error)
+
+
 def _do(
     job: Job, restore: Restore, options: BatchOptions, on_progress: Callable[[Job, float], None]
 ) -> Outcome:
+    existing = examine(job, options)
+    if existing.done is not None:
+        return Outcome(job, "skipped", error=existing.done)
     if job.target is not None:
         outputs.check_writable(job.target)
-    source = job.source if job.source is not None else options.stdin or sys.stdin.buffer
+    source = _source(job, options)
     image = images.read(source, max_pixels=options.max_pixels)
     times = _times(job.source)
     format, format_notes = _format(job, image)
+    provenance = options.provenance
+    if provenance is not None:
+        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source)}
     restored = restore(image.pixels, lambda fraction: on_progress(job, fraction))
     before = image.pixels if options.compare else None
     image.pixels = restored.pixels  # so that the decoded pixels are given back before the result is written
-    provenance = options.provenance
     if provenance is not None and restored.noise_level is not None:
         provenance = {**provenance, "noise_level": restored.noise_level}
     if job.target is None:
-        notes = _write_stdout(image, format, provenance, options.stdout or sys.stdout.buffer)
+        notes = results.write_stdout(image, format, provenance, options.stdout or sys.stdout.buffer)
     else:
-        own = job.target == job.source
-        notes = _write(image, job.target, format, provenance, options.overwrite or own)
-        if before is not None:
-            beside = outputs.comparison_path(job.target)
-            _write(_side_by_side(before, image), beside, format, provenance, options.overwrite)
+        overwrite = options.overwrite or job.target == job.source or existing.stale is not None
+        notes = results.write_files(image, before, job.target, format, provenance, overwrite)
         if times is not None:
             with suppress(OSError):
                 os.utime(job.target, ns=times)
-    notes = (*image.metadata.notes, *format_notes, *restored.notes, *notes)
+    again = () if existing.stale is None else (f"made again: {existing.stale}",)
+    notes = (*image.metadata.notes, *format_notes, *restored.notes, *notes, *again)
     return Outcome(job, "done", noise_level=restored.noise_level, notes=notes, target=job.target)
+
+
+def _source(job: Job, options: BatchOptions) -> Path | io.BytesIO:
+    """What the picture is read from: the file, or all of standard input."""
+    return job.source or io.BytesIO((options.stdin or sys.stdin.buffer).read())
 
 
 def _times(source: Path | None) -> tuple[int, int] | None:
@@ -174,36 +226,3 @@ def _format(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
     if named is not None and named != found and chosen != found:
         return chosen, (f"the file is named {named} and holds {found}: the result is {chosen}",)
     return chosen, ()
-
-
-def _write(
-    image: Image, target: Path, format: str, provenance: Provenance | None, overwrite: bool
-) -> tuple[str, ...]:
-    with outputs.atomic(target, overwrite=overwrite) as stream:
-        try:
-            return images.encode(image, stream, format, provenance=provenance)
-        except InputError as error:
-            raise InputError(f"{shown(target)}: {error}") from error
-
-
-def _write_stdout(
-    image: Image, format: str, provenance: Provenance | None, stdout: BinaryIO
-) -> tuple[str, ...]:
-    encoded = io.BytesIO()
-    notes = images.encode(image, encoded, format, provenance=provenance)
-    try:
-        stdout.write(encoded.getbuffer())
-        stdout.flush()
-    except BrokenPipeError as error:
-        with suppress(
-            OSError, AttributeError
-        ):  # so that the flush at the end of the process does not fail again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        raise InputError("standard output: closed before the picture was written") from error
-    return notes
-
-
-def _side_by_side(before: Array, result: Image) -> Image:
-    pixels: Array = np.concatenate([before, result.pixels], axis=3)
-    alpha = None if result.alpha is None else np.concatenate([result.alpha, result.alpha], axis=3)
-    return Image(pixels, alpha, result.metadata)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from genrestore.errors import InputError
@@ -14,10 +15,14 @@ OWN_INFIXES = (*RESULT_INFIXES, "compare", "preview")
 OWN_OUTPUT = "an output of genrestore; name it to take it as an input"
 
 
-def listed(folder: Path) -> Iterator[tuple[Path, str | None]]:
+def listed(folder: Path, own_infixes: Collection[str] = OWN_INFIXES) -> Iterator[tuple[Path, str | None]]:
     """Every entry of a folder in the order of names, and why it is no input, or None if it is one.
 
     Convention: genrestore's own temporary files are not listed at all.
+
+    Args:
+        folder: Is not gone deeper into.
+        own_infixes: What stands between stem and suffix in the names of genrestore's outputs.
 
     Raises:
         InputError: The folder cannot be read.
@@ -28,10 +33,10 @@ def listed(folder: Path) -> Iterator[tuple[Path, str | None]]:
         raise InputError(f"{shown(folder)}: the folder cannot be read ({error.strerror})") from error
     for path in entries:
         if not (path.name.startswith(".genrestore-") and path.suffix == ".tmp"):
-            yield path, reason_to_skip(path)
+            yield path, reason_to_skip(path, own_infixes)
 
 
-def reason_to_skip(path: Path) -> str | None:
+def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> str | None:
     """Why an entry of a folder is no input, or None if it is one.
 
     A picture is known by its suffix, or else by its content; a broken file with a picture's suffix is an
@@ -41,9 +46,9 @@ def reason_to_skip(path: Path) -> str | None:
         return "a hidden file"
     if is_folder(path):
         return "a folder inside the folder"
-    if path.exists() and not path.is_file():
+    if _is_device(path):
         return "not a regular file"
-    if path.stem.rpartition(".")[2] in OWN_INFIXES:
+    if any(path.stem.endswith(f".{infix}") for infix in own_infixes):
         return OWN_OUTPUT
     if path.suffix.lower() not in formats.IMAGE_SUFFIXES:
         header = _header(path)
@@ -61,6 +66,23 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file can be seen there."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a pipe, a socket or a device can be seen there."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def content_format(path: Path) -> str | None:

@@ -15,6 +15,7 @@ from genrestore.restore import arrays
 from genrestore.restore.noise_level import NoiseProfile, profile
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.provenance import describe_denoising
 from genrestore.restore.tiling import Pixels, Tiling, map_tiles
 from genrestore.runtime import Runtime
 from genrestore.weights import store
@@ -84,13 +85,7 @@ class Denoise:
     @property
     def provenance(self) -> dict[str, Any]:
         """What made the result: weights, options and seed, as JSON values."""
-        level = self._noise_level
-        return {
-            "weights": self._path.stem,
-            "weights_sha256": self._header.sha256,
-            "sigma": None if level is None else round(level * 255, 4),
-            "strength": self._strength,
-        }
+        return describe_denoising(self._path, self._header, self._noise_level, self._strength)
 
     def __call__(self, pixels: Pixels, on_progress: Callable[[float], None] | None = None) -> Restored:
         """Denoise one picture.

@@ -106,7 +106,7 @@ WRONG_WORDS = {
     "denoise --sharp 3 photo.png": "No such option: --sharp.*see genrestore denoise --help",
     "denoise photo.png --device tpu": "'--device'.*: 'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'",
     "denoise photo.png --output": "'--output' requires an argument",
-    "denoise -q": "Missing argument 'INPUT'",
+    "denoise -q": "no input: name files, folders, - for stdin, or --files-from LIST",
     "--colour": "No such option: --colour",
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from genrestore.cli import options
+from genrestore.cli import file_options, options
 from genrestore.errors import UsageError
 from genrestore.runtime import DEVICES, MAX_SEED, PRECISIONS
 
@@ -72,7 +72,7 @@ def test_choices_are_those_of_the_runtime() -> None:
 def check(inputs: list[str], output: str | None = None, **given: Any) -> None:
     context: Any = SimpleNamespace(get_help=lambda: "the help")
     settings: dict[str, Any] = {"json": False, "json_file": None, **given}
-    options.check_streams(context, inputs, output, **settings)
+    file_options.check_streams(context, inputs, output, **settings)
 
 
 def on_a_terminal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +102,9 @@ def test_stdout_carries_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_option_has_help() -> None:
-    aliases = {name: alias for name, alias in vars(options).items() if hasattr(alias, "__metadata__")}
-    assert len(aliases) >= 17
+    declared = {**vars(options), **vars(file_options)}
+    aliases = {name: alias for name, alias in declared.items() if hasattr(alias, "__metadata__")}
+    assert len(aliases) >= 26
     for name, alias in aliases.items():
         (info,) = alias.__metadata__
         assert info.help, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -60,7 +61,11 @@ def test_pixels_are_restored_and_alpha_is_not() -> None:
     found = make.interleaved(images.read(Path("a.denoised.png")))
     assert np.array_equal(found[..., :3], 65535 - array[..., :3])
     assert np.array_equal(found[..., 3], array[..., 3])
-    assert images.read_provenance(Path("a.denoised.png")) == {"tool": "genrestore", "noise_level": 0.1}
+    assert images.read_provenance(Path("a.denoised.png")) == {
+        "tool": "genrestore",
+        "noise_level": 0.1,
+        "source_sha256": hashlib.sha256(Path("a.png").read_bytes()).hexdigest(),
+    }
 
 
 def test_junk_fails_alone_and_the_inputs_stay() -> None:

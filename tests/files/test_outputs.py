@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from genrestore.errors import InputError, NoInputError, UsageError
+from genrestore.errors import NoInputError, UsageError
 from genrestore.files.outputs import Job, OutputOptions, comparison_path, plan
 from tests.files import make
 
@@ -203,7 +203,7 @@ class TestFolders:
             "broken.jpg": None,
             "known": None,
             "notes.txt": "not a picture",
-            "sub": "a folder inside the folder",
+            "sub": "a folder inside the folder; -r goes into it",
         }
 
     def test_own_outputs_are_told_by_their_provenance(self) -> None:
@@ -250,8 +250,11 @@ class TestFolders:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(Path, "iterdir", refuse)
-        with pytest.raises(InputError, match=r"in: the folder cannot be read \(Permission denied\)"):
-            planned("in")
+        message = "in: the folder cannot be read (Permission denied)"
+        assert planned("in", "b.png") == [
+            Job(Path("in"), None, None, problem=message),
+            Job(Path("b.png"), Path("b.denoised.png"), "PNG"),
+        ]
 
     def test_planning_is_cheap_to_import(self) -> None:
         import subprocess

@@ -1,0 +1,38 @@
+"""``--dry-run``: the plan on stdout, and nothing done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from genrestore.cli import screen
+from genrestore.cli.report import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genrestore.files.batch import BatchOptions
+    from genrestore.files.outputs import Job
+
+
+def show(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> int:
+    """Say `input -> output` of every job, one a line; what would be skipped is said on stderr.
+
+    Returns:
+        The exit code: 1 if an input has failed already, else 0.
+    """
+    from genrestore.files import batch
+
+    failed = False
+    for job in jobs:
+        skipped = job.skipped or (batch.examine(job, settings).done if job.is_open else None)
+        failed = failed or job.problem is not None
+        if job.problem is not None:
+            screen.write(one_line(f"{job.name}  failed: {job.problem.removeprefix(f'{job.name}: ')}"))
+        elif skipped is None:
+            source, target = ("-" if path is None else str(path) for path in (job.source, job.target))
+            typer.echo(printable(f"{source} -> {target}"))
+        elif not quiet:
+            screen.write(one_line(f"{job.name}  skipped: {skipped}"))
+    return int(failed)

@@ -1,0 +1,86 @@
+"""Writing what came out: into files, whole or not at all, or to standard output."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from genrestore.errors import InputError
+from genrestore.files import images
+from genrestore.files.atomic import atomic
+from genrestore.files.formats import shown
+from genrestore.files.jobs import comparison_path
+from genrestore.files.metadata import Provenance
+from genrestore.files.pixels import Array, Image
+
+
+def write_files(
+    image: Image,
+    before: Array | None,
+    target: Path,
+    format: str,
+    provenance: Provenance | None,
+    overwrite: bool,
+) -> tuple[str, ...]:
+    """Write a result, and beside it the comparison.
+
+    Args:
+        image: The result.
+        before: The pixels that went in, [1, channel, height, width]; None: no comparison.
+        target: Where the result goes.
+        format: One of `formats.WRITABLE`.
+        provenance: What the files say of how they were made; None: nothing.
+        overwrite: Replace what is there.
+
+    Returns:
+        What the format could not keep, one note each.
+
+    Raises:
+        InputError: One cannot be written; one line with its path.
+    """
+    notes = _write(image, target, format, provenance, overwrite)
+    if before is not None:
+        beside = comparison_path(target)
+        _write(_side_by_side(before, image), beside, format, provenance, overwrite)
+    return notes
+
+
+def write_stdout(
+    image: Image, format: str, provenance: Provenance | None, stdout: BinaryIO
+) -> tuple[str, ...]:
+    """Write a result as a whole to a stream; returns notes as `write_files` does.
+
+    Raises:
+        InputError: The format cannot hold it, or nobody reads the stream any more.
+    """
+    encoded = io.BytesIO()
+    notes = images.encode(image, encoded, format, provenance=provenance)
+    try:
+        stdout.write(encoded.getbuffer())
+        stdout.flush()
+    except BrokenPipeError as error:
+        with suppress(OSError, AttributeError):  # so that the flush at the process's end does not fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        raise InputError("standard output: closed before the picture was written") from error
+    return notes
+
+
+def _write(
+    image: Image, target: Path, format: str, provenance: Provenance | None, overwrite: bool
+) -> tuple[str, ...]:
+    with atomic(target, overwrite=overwrite) as stream:
+        try:
+            return images.encode(image, stream, format, provenance=provenance)
+        except InputError as error:
+            raise InputError(f"{shown(target)}: {error}") from error
+
+
+def _side_by_side(before: Array, result: Image) -> Image:
+    pixels: Array = np.concatenate([before, result.pixels], axis=3)
+    alpha = None if result.alpha is None else np.concatenate([result.alpha, result.alpha], axis=3)
+    return Image(pixels, alpha, result.metadata)
