@@ -49,7 +49,11 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     place = Path(os.path.realpath(path))
     waiting = place.with_name(f".genrestore-{os.urandom(4).hex()}.tmp")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            check_writable(place)  # names the file that is in the way
+            raise
         try:
             with waiting.open("x+b") as stream:
                 yield stream

@@ -103,8 +103,10 @@ def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_where_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     below = tmp_path / "file" / "a.png"
-    with pytest.raises(InputError, match=r"a\.png: cannot be written \(.*\)"), atomic(below):
-        pass
+    for path in (below, below / "deeper.png"):
+        message = rf"{path.name}: cannot be written, .*file is not a folder$"
+        with pytest.raises(InputError, match=message), atomic(path, overwrite=False):
+            pass
     with pytest.raises(InputError, match=r"a\.png: cannot be written, .*file is not a folder"):
         check_writable(below)
     with pytest.raises(InputError, match=r"cannot be written \(File name too long\)"):
