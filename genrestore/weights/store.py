@@ -65,7 +65,8 @@ def resolve(weights: str) -> Path:
         WeightsError: No such file or name; names the known ones.
     """
     if is_path(weights):
-        return _existing(Path(weights))
+        path = _existing(Path(weights))
+        return path if is_path(str(path)) else path.absolute()  # "./photo" must not become a name
     found = {entry.name: entry.path for entry in entries()}
     if weights in found:
         return found[weights]
@@ -217,7 +218,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _write(path: Path, raw: bytes, overwrite: bool) -> None:
-    from genrestore.files.outputs import atomic
+    from genrestore.files.atomic import atomic
 
     _check_free(path, overwrite)
     with atomic(path, overwrite=overwrite) as stream:

@@ -63,6 +63,14 @@ def test_a_path_is_not_looked_up(sound: Path, monkeypatch: pytest.MonkeyPatch) -
         store.resolve("null\0/byte")
 
 
+def test_a_path_stays_one_however_it_is_written(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sound.parent)
+    sound.rename("photo")
+    found = store.resolve("./photo")
+    assert found.samefile("photo")
+    assert store.resolve(str(found)) == found
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.safetensors")
