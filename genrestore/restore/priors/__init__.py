@@ -19,7 +19,7 @@ def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Denois
         runtime: Device, precision and seed; None settles them for this machine.
 
     Raises:
-        WeightsError: The weights are missing, corrupted or of a kind that is no prior.
+        WeightsError: The weights are missing, corrupted, or of a kind or networks that make no prior.
     """
     runtime = runtime or Runtime.create()
     loaded = load(weights, runtime)
@@ -28,4 +28,9 @@ def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Denois
         raise WeightsError(
             f"weights '{weights}' are of kind '{loaded.header.kind}'; a prior is one of: {known}"
         )
-    return PRIORS[loaded.header.kind](loaded, runtime)
+    try:
+        return PRIORS[loaded.header.kind](loaded, runtime)
+    except ValueError as error:
+        raise WeightsError(
+            f"weights '{weights}' cannot be used as a {loaded.header.kind}: {error}"
+        ) from error

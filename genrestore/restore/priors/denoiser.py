@@ -7,8 +7,13 @@ import warnings
 import torch
 from torch import Tensor
 
+from genrestore.models.denoiser import ResidualUNet
+from genrestore.models.noise_estimator import NoiseEstimator
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
+
+NETWORKS: dict[str, type[torch.nn.Module]] = {"denoiser": ResidualUNet, "estimator": NoiseEstimator}
+"""The roles that a denoiser's file must fill, and by what."""
 
 
 class DenoiserPrior:
@@ -21,12 +26,16 @@ class DenoiserPrior:
         loaded: Networks "denoiser" and "estimator".
         runtime: Device and precision.
 
+    Raises:
+        ValueError: Networks that are missing, of another class, or not for RGB.
+
     Attributes:
         channels: Channels of the images that the networks take.
         runtime: Device and precision.
     """
 
     def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
+        _check(loaded)
         self.runtime = runtime
         self.channels = loaded.header.channels
         self._denoiser = loaded.networks["denoiser"].to(memory_format=torch.channels_last)
@@ -66,3 +75,12 @@ class DenoiserPrior:
             warnings.warn("half precision overflowed; that part is done again in float32", stacklevel=2)
             output = network(*moved)
         return output.float().to(device)
+
+
+def _check(loaded: Loaded) -> None:
+    """Whether these are the networks that are called here, on RGB."""
+    for role, network in NETWORKS.items():
+        if not isinstance(loaded.networks.get(role), network):
+            raise ValueError(f"no network '{role}' of the class {network.__name__}")
+        if loaded.header.networks[role].arguments.get("channels", 3) != 3:
+            raise ValueError(f"its network '{role}' is not for 3 channels")

@@ -1,0 +1,73 @@
+"""What a weights file must hold to be a prior."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from genrestore.errors import WeightsError
+from genrestore.models import NETWORKS
+from genrestore.restore.priors import DenoiserPrior, load_prior
+from genrestore.runtime import Runtime
+from genrestore.weights.header import NetworkSpec, read_header
+from genrestore.weights.store import save
+from tests import tiny
+
+RUNTIME = Runtime("cpu", "fp32", 1, 0)
+
+
+def saved(folder: Path, networks: dict[str, NetworkSpec], **changes: Any) -> str:
+    """The path of weights with these networks, whatever they are worth."""
+    header = replace(read_header(tiny.save_denoiser(folder)), networks=networks, **changes)
+    built: dict[str, nn.Module] = {
+        role: NETWORKS[spec.name](**spec.arguments) for role, spec in networks.items()
+    }
+    tensors = {
+        f"{role}.{key}": value for role, one in built.items() for key, value in one.state_dict().items()
+    }
+    path = folder / "made.safetensors"
+    save(path, header, tensors)
+    return str(path)
+
+
+UNET = NetworkSpec("residual-unet", tiny.DENOISER)
+ESTIMATOR = NetworkSpec("noise-estimator", tiny.ESTIMATOR)
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        ({"denoiser": UNET}, "cannot be used as a denoiser: no network 'estimator'"),
+        ({"estimator": ESTIMATOR}, "no network 'denoiser' of the class ResidualUNet"),
+        ({"denoiser": ESTIMATOR, "estimator": ESTIMATOR}, "no network 'denoiser' of the class ResidualUNet"),
+        (
+            {
+                "denoiser": NetworkSpec("residual-unet", {**tiny.DENOISER, "channels": 1}),
+                "estimator": ESTIMATOR,
+            },
+            "its network 'denoiser' is not for 3 channels",
+        ),
+    ],
+)
+def test_networks_that_are_not_a_denoisers_are_refused(
+    tmp_path: Path, networks: dict[str, NetworkSpec], message: str
+) -> None:
+    with pytest.raises(WeightsError, match=rf"made\.safetensors.*{message}"):
+        load_prior(saved(tmp_path, networks), RUNTIME)
+
+
+def test_a_kind_without_a_prior_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"denoiser": UNET, "estimator": ESTIMATOR}, kind="generator")
+    with pytest.raises(WeightsError, match="are of kind 'generator'; a prior is one of: denoiser"):
+        load_prior(path, RUNTIME)
+
+
+def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:
+    prior = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    assert isinstance(prior, DenoiserPrior)
+    assert prior.denoise(torch.rand(1, 3, 8, 10), torch.tensor(0.1)).shape == (1, 3, 8, 10)
