@@ -71,6 +71,16 @@ def read_fields(block: Block) -> tuple[Field, ...]:
     return _read_ifd(block, order, _number(block, order, 4, "I"), (EXIF_IFD, GPS_IFD))
 
 
+def tags(block: Block) -> frozenset[int]:
+    """The tags of the first IFD, also of fields whose values lie outside the block.
+
+    Raises:
+        BadBlock: The IFD lies outside the block.
+    """
+    order = byte_order(block)
+    return frozenset(tag for tag, _ in _entries(block, order, _number(block, order, 4, "I")))
+
+
 def write_ifd(fields: Iterable[Field], start: int, order: ByteOrder) -> bytes:
     """An IFD with its values and the IFDs below it, to be placed at offset `start` (even) of a file."""
     ordered = sorted(fields, key=lambda field: field.tag)

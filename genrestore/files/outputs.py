@@ -39,13 +39,16 @@ def plan(inputs: Sequence[str], options: OutputOptions, *, listed: bool = False)
         raise NoInputError(_nothing_found(inputs, found))
     single = len(inputs) == 1 and not listed and not folders.is_folder(Path(inputs[0]))
     jobs = naming.name_all(found, options, single)
-    share = jobs
+    todo = [job for job in jobs if job.is_open]
+    if not options.in_place:
+        _check_targets(todo, options)
     if options.shard is not None:
         told = [job for job in jobs if not job.is_open] if options.shard.index == 1 else []
-        share = told + options.shard.of([job for job in jobs if job.is_open])
-    if not options.in_place:
-        _check_targets(share, jobs, options)
-    return share
+        todo = options.shard.of(todo)
+        jobs = told + todo
+    if not (options.in_place or options.overwrite):
+        _check_free(todo, options)
+    return jobs
 
 
 def _check_words(inputs: Sequence[str], options: OutputOptions) -> None:
@@ -92,21 +95,14 @@ def _nothing_found(inputs: Sequence[str], found: Sequence[Source]) -> str:
     return f"{where}: no picture to restore{hint}"
 
 
-def _check_targets(share: Sequence[Job], jobs: Sequence[Job], options: OutputOptions) -> None:
-    """Refuse outputs that are inputs, folders, or there already.
-
-    Args:
-        share: The jobs of this process.
-        jobs: Those of all shards, whose inputs are safe too.
-        options: The user's words.
+def _check_targets(jobs: Sequence[Job], options: OutputOptions) -> None:
+    """Refuse outputs that are inputs or folders, or are in each other's way.
 
     Raises:
-        UsageError: The first of them, and how many there are.
+        UsageError: The first of them.
     """
     inputs = {identity: job for job in jobs if job.source and (identity := _identity(job.source))}
-    targets = [job.target for job in share if job.target is not None]
-    if options.compare:
-        targets += [comparison_path(target) for target in targets]
+    targets = _targets(jobs, options)
     files = set(targets)
     for target in targets:
         if (identity := _identity(target)) in inputs and identity is not None:
@@ -116,23 +112,29 @@ def _check_targets(share: Sequence[Job], jobs: Sequence[Job], options: OutputOpt
             raise UsageError(f"{shown(target)}: a folder is where this output would go")
         if above := next((folder for folder in target.parents if folder in files), None):
             raise UsageError(f"{shown(target)}: the output {shown(above)} is where its folder would be")
-    if not options.overwrite:
-        _check_free([target for target in targets if os.path.lexists(target)], len(targets), options)
 
 
-def _check_free(there: Sequence[Path], count: int, options: OutputOptions) -> None:
+def _check_free(jobs: Sequence[Job], options: OutputOptions) -> None:
     """Refuse to replace what exists; with --skip-existing, only what genrestore did not make.
 
     Raises:
         UsageError: The first of them, and how many there are.
     """
+    targets = _targets(jobs, options)
+    there = [target for target in targets if os.path.lexists(target)]
     way_out = "--overwrite replaces what exists, --skip-existing keeps what is done"
     if options.skip_existing:
         there = [path for path in there if options.provenance and skipping.is_foreign(path)]
         way_out = "and genrestore did not note that it made it; --overwrite replaces it"
     if there:
-        others = f", and {len(there) - 1} more of {count} outputs" if len(there) > 1 else ""
+        others = f", and {len(there) - 1} more of {len(targets)} outputs" if len(there) > 1 else ""
         raise UsageError(f"{shown(there[0])}: exists already{others}; {way_out}")
+
+
+def _targets(jobs: Sequence[Job], options: OutputOptions) -> list[Path]:
+    """Every file that jobs write, the comparisons last."""
+    targets = [job.target for job in jobs if job.target is not None]
+    return targets + [comparison_path(target) for target in targets] if options.compare else targets
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

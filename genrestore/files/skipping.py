@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from genrestore.errors import InputError
-from genrestore.files import folders, formats, metadata
+from genrestore.files import exif, folders, formats, metadata
 from genrestore.files.jobs import Job, comparison_path
 from genrestore.files.metadata import Provenance
 
@@ -77,7 +77,7 @@ def is_foreign(path: Path) -> bool:
 
     Convention: a damaged file is not foreign, since then nobody can say what it was.
     """
-    if _own_provenance(path) is not None:
+    if _own_provenance(path) is not None or _lost_its_end(path):
         return False
     from genrestore.files import images
 
@@ -111,6 +111,19 @@ def _own_provenance(path: Path) -> dict[str, Any] | None:
     return found if found is not None and found.get("tool") == "genrestore" else None
 
 
+def _lost_its_end(path: Path) -> bool:
+    """Whether a TIFF names our provenance and does not hold it, which a decoder would not mind."""
+    if not folders.is_file(path) or folders.content_format(path) != "TIFF":
+        return False
+    from genrestore.files.tiff import PROVENANCE
+
+    try:
+        named = PROVENANCE in exif.tags(path.read_bytes())
+    except (OSError, exif.BadBlock):
+        return False
+    return named and _own_provenance(path) is None
+
+
 def _in_place(source: Path, wanted: Mapping[str, Any] | None) -> Existing:
     """An input that is a result of this command is never restored twice, since the original is gone."""
     found = _own_provenance(source)
@@ -134,6 +147,8 @@ def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixe
             return reason
         if found.get(SOURCE) != source_sha256(job.source):
             return "the input was another one"
+    if _lost_its_end(path):
+        return "it was damaged"
     try:
         image = images.read(path, max_pixels=2 * max_pixels)  # a comparison is twice as wide
     except InputError:

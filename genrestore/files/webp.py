@@ -19,11 +19,14 @@ _OPEN = (
 )
 _OPEN += b'<rdf:Description rdf:about="" xmlns:genrestore="urn:genrestore"><genrestore:provenance>'
 _CLOSE = b"</genrestore:provenance></rdf:Description></rdf:RDF></x:xmpmeta>"
+_CHUNK = b"GNRS"
 _ESCAPES = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
-    """Encode to WebP; returns notes for the user. Provenance goes into XMP, unless the source has its own.
+    """Encode to WebP; returns notes for the user.
+
+    Provenance goes into XMP, or into a chunk of its own at the end where the source has XMP.
 
     Raises:
         InputError: Larger than WebP can hold.
@@ -35,11 +38,8 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         raise InputError(f"{width} x {height}: WebP holds at most {MAX_SIDE} pixels a side; write PNG")
     found = image.metadata
     xmp = found.xmp
-    notes = list(_losses(image))
     if provenance is not None and xmp is None:
         xmp = _OPEN + _escape(metadata.pack_provenance(provenance)) + _CLOSE
-    elif provenance is not None:
-        notes.append("the WebP has XMP of its own: the record of the settings is left out")
     picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image))))
     picture.save(
         stream,
@@ -51,7 +51,9 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         icc_profile=found.icc or b"",
         xmp=xmp or b"",
     )
-    return tuple(notes)
+    if provenance is not None and found.xmp is not None:
+        _append(stream, metadata.pack_provenance(provenance))
+    return tuple(_losses(image))
 
 
 def without_provenance(xmp: bytes | None) -> bytes | None:
@@ -65,11 +67,14 @@ def is_lossless(stream: BinaryIO) -> bool:
 
 
 def read_provenance(stream: BinaryIO) -> bytes | None:
-    """The provenance that `write` put into the XMP, packed; reads no pixels."""
+    """The provenance that `write` put into the XMP or its own chunk, packed; reads no pixels."""
+    packed = None
     for kind, length in _chunks(stream):
         if kind == b"XMP " and length <= metadata.MAX_PROVENANCE:
-            return _provenance_of(stream.read(length))
-    return None
+            packed = _provenance_of(stream.read(length))
+        elif kind == _CHUNK and length <= metadata.MAX_PROVENANCE:
+            packed = stream.read(length)
+    return packed
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -83,6 +88,16 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         kind, length = struct.unpack("<4sI", head)
         yield kind, length
         at += 8 + length + length % 2
+
+
+def _append(stream: BinaryIO, packed: bytes) -> None:
+    """Put our chunk at the end, where readers pass over what they do not know; the file has others too."""
+    stream.seek(0, 2)
+    stream.write(struct.pack("<4sI", _CHUNK, len(packed)) + packed + b"\0" * (len(packed) % 2))
+    size = stream.tell() - 8
+    stream.seek(4)
+    stream.write(struct.pack("<I", size))
+    stream.seek(0, 2)
 
 
 def _provenance_of(xmp: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -230,3 +230,82 @@ def test_an_output_made_meanwhile_is_kept() -> None:
     assert outcome.error == "a.denoised.png: exists already; replace it with --overwrite"
     assert Path("a.denoised.png").read_bytes() == b"theirs"
     assert run(todo, overwrite=True)[0].status == "done"
+
+
+class TestSkipExisting:
+    SETTINGS: ClassVar[dict[str, Any]] = {
+        "skip_existing": True,
+        "provenance": {"tool": "genrestore", "seed": 0},
+    }
+
+    def never(self, pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
+        raise AssertionError("worked for nothing")
+
+    def test_the_second_run_does_nothing_and_a_third_of_other_settings_all(self) -> None:
+        make.save(Path("a.png"), make.smooth(3))
+        todo = jobs("a.png", skip_existing=True)
+        assert run(todo, **self.SETTINGS)[0].status == "done"
+        before = Path("a.denoised.png").read_bytes()
+        outcome = run(todo, self.never, **self.SETTINGS)[0]
+        assert (outcome.status, outcome.error) == ("skipped", "done before, with the same parameters")
+        assert Path("a.denoised.png").read_bytes() == before
+        again = run(todo, skip_existing=True, provenance={"tool": "genrestore", "seed": 1})[0]
+        assert (again.status, again.notes[-1]) == ("done", "made again: seed was 0")
+        assert images.read_provenance(Path("a.denoised.png"))["seed"] == 1  # type: ignore[index]
+
+    def test_what_another_run_made_meanwhile_is_no_failure(self) -> None:
+        make.save(Path("a.png"), make.smooth(3))
+        todo = jobs("a.png", skip_existing=True)
+
+        def overtaken(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
+            assert run(todo, **self.SETTINGS)[0].status == "done"
+            return invert(pixels, on_progress)
+
+        outcome = run(todo, overtaken, **self.SETTINGS)[0]
+        assert outcome.status == "skipped"
+        assert outcome.error == "done by another run meanwhile, with the same parameters"
+
+    def test_someone_elses_picture_that_came_meanwhile_stays(self) -> None:
+        make.save(Path("a.png"), make.smooth(3))
+        todo = jobs("a.png", skip_existing=True)
+        make.save(Path("a.denoised.png"), make.smooth(1))
+        before = Path("a.denoised.png").read_bytes()
+        outcome = run(todo, **self.SETTINGS)[0]
+        assert outcome.error == "a.denoised.png: exists already; replace it with --overwrite"
+        assert Path("a.denoised.png").read_bytes() == before
+
+    def test_in_place_it_is_done_once(self) -> None:
+        make.save(Path("a.png"), make.smooth(3))
+        todo = jobs("a.png", in_place=True, skip_existing=True)
+        assert run(todo, **self.SETTINGS)[0].status == "done"
+        assert run(todo, self.never, **self.SETTINGS)[0].error == "restored in place before"
+        assert np.array_equal(make.interleaved(images.read(Path("a.png"))), 255 - make.smooth(3))
+
+
+def test_a_restoring_is_made_when_it_is_needed() -> None:
+    make.save(Path("a.png"), make.smooth(3))
+    make.save(Path("b.png"), make.smooth(3))
+    made: list[int] = []
+
+    def make_it() -> Any:
+        made.append(1)
+        return invert
+
+    lazy = batch.on_first_use(make_it)
+    assert run([Job(Path("x"), None, None, skipped="not a picture")], lazy)[0].status == "skipped"
+    assert made == []
+    assert [outcome.status for outcome in run(jobs("a.png", "b.png"), lazy)] == ["done", "done"]
+    assert made == [1]
+
+
+def test_a_problem_of_the_plan_is_a_failure() -> None:
+    outcome = run([Job(Path("in"), None, None, problem="in: the folder cannot be read")])[0]
+    assert (outcome.status, outcome.error) == ("failed", "in: the folder cannot be read")
+
+
+def test_what_standard_input_held_is_noted() -> None:
+    data = make.encoded(make.plain(make.smooth(3)), "PNG")
+    run(jobs("-", output="b.png"), stdin=io.BytesIO(data), provenance={"tool": "genrestore"})
+    noted = images.read_provenance(Path("b.png"))
+    assert noted is not None
+    assert noted["source_sha256"] == hashlib.sha256(data).hexdigest()

@@ -11,6 +11,7 @@ import pytest
 
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files.outputs import Job, OutputOptions, comparison_path, plan
+from genrestore.files.shards import Shard
 from tests.files import make
 
 
@@ -265,6 +266,160 @@ class TestFolders:
         assert found.stdout == "[]\n"
 
 
+class TestTrees:
+    def test_are_mirrored(self) -> None:
+        touch("in/a.png", "in/x/a.png", "in/x/y/b.jpg")
+        names = ["out/a.png", "out/x/a.png", "out/x/y/b.jpg"]
+        assert targets("in", output="out", recursive=True) == names
+        assert targets("in/x", output="out", recursive=True) == ["out/a.png", "out/y/b.jpg"]
+        assert targets("in", recursive=True)[2] == "in/x/y/b.denoised.jpg"
+
+    def test_several_in_one_folder_do_not_collide(self) -> None:
+        touch("one/x/a.png", "two/x/a.png")
+        assert targets("one", "two", output="out", recursive=True) == ["out/x/a.png", "out/x/a-2.png"]
+
+    def test_a_result_where_a_folder_of_results_would_be(self) -> None:
+        touch("one/a.png/b.png", "two/a.png")
+        with pytest.raises(UsageError, match=r"out/a\.png/b\.png: the output out/a\.png is where its folder"):
+            planned("one", "two", output="out", recursive=True)
+
+
+class TestSuffix:
+    def test_goes_between_stem_and_suffix_everywhere(self) -> None:
+        touch("a.png", "in/b.bmp")
+        assert targets("a.png", suffix="clean") == ["a.clean.png"]
+        assert targets("a.png", suffix="clean", output="out/") == ["out/a.clean.png"]
+        assert targets("a.png", "in", suffix="clean", output="out") == ["out/a.clean.png", "out/b.clean.png"]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"output": "b.png"}, r"--suffix names files in a folder, and --output b\.png is a name"),
+            ({"output": "-"}, "--suffix names files, and the output is -"),
+            ({"in_place": True}, "--in-place and --suffix contradict each other"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, options: dict[str, Any], message: str) -> None:
+        touch("a.png")
+        with pytest.raises(UsageError, match=message):
+            planned("a.png", suffix="clean", **options)
+
+
+class TestFormat:
+    def test_decides_the_suffix_but_keeps_one_that_fits(self) -> None:
+        touch("in/a.png", "in/b.JPEG", "in/c.bmp", "in/d.webp")
+        jobs = planned("in", output="out", format="JPEG")
+        assert [str(job.target) for job in jobs] == ["out/a.jpg", "out/b.JPEG", "out/c.jpg", "out/d.jpg"]
+        assert {job.format for job in jobs} == {"JPEG"}
+        assert targets("in/a.png", format="TIFF") == ["in/a.denoised.tif"]
+
+    def test_two_of_one_stem_do_not_collide(self) -> None:
+        touch("in/1.jpg", "in/1.png", "in/1.tif")
+        assert targets("in", output="out", format="PNG") == ["out/1.jpg.png", "out/1.png", "out/1.tif.png"]
+
+    def test_of_standard_output(self) -> None:
+        assert planned("-", format="WEBP") == [Job(None, None, "WEBP")]
+
+    def test_agrees_with_the_name_of_a_file(self) -> None:
+        touch("a.png")
+        assert targets("a.png", output="b.jpeg", format="JPEG") == ["b.jpeg"]
+        with pytest.raises(UsageError, match=r"--output b\.png is PNG, and --format says JPEG; give one"):
+            planned("a.png", output="b.png", format="JPEG")
+        with pytest.raises(UsageError, match="--in-place and --format contradict each other"):
+            planned("a.png", in_place=True, format="JPEG")
+
+
+class TestShards:
+    def shares(self, *inputs: str, count: int = 3, **options: Any) -> list[list[str]]:
+        planned_shares = [
+            planned(*inputs, shard=Shard(index, count), output="out", **options)
+            for index in range(1, count + 1)
+        ]
+        return [[str(job.target) for job in share if job.is_open] for share in planned_shares]
+
+    def test_are_the_whole_plan_in_parts(self) -> None:
+        touch(*[f"in/{n}.png" for n in range(7)], "in/0.jpg", "in/x/0.png")
+        whole = targets("in", output="out", recursive=True)
+        shares = self.shares("in", recursive=True)
+        assert sorted(name for share in shares for name in share) == sorted(map(str, whole))
+        assert [len(share) for share in shares] == [3, 3, 3]
+
+    def test_do_not_depend_on_the_order_of_the_words(self) -> None:
+        touch("a/1.png", "b/1.png", "c/1.png")
+        assert self.shares("a", "b", "c") == self.shares("c", "a", "b")
+        assert self.shares("a", "b", "c") == [["out/1.png"], ["out/1-2.png"], ["out/1-3.png"]]
+
+    def test_do_not_move_when_others_have_written(self) -> None:
+        touch(*[f"in/{n}.png" for n in range(6)])
+        before = [[job.target for job in planned("in", shard=Shard(i, 2)) if job.is_open] for i in (1, 2)]
+        for target in before[0]:
+            touch(str(target))
+        assert [job.target for job in planned("in", shard=Shard(2, 2)) if job.is_open] == before[1]
+        with pytest.raises(UsageError, match="exists already, and 2 more of 3 outputs"):
+            planned("in", shard=Shard(1, 2))
+
+    def test_what_is_no_input_is_told_once(self) -> None:
+        touch("in/a.png", "in/b.png", "in/c.txt")
+        shares = [planned("in", shard=Shard(index, 2), output="out") for index in (1, 2)]
+        assert [[job.name for job in share] for share in shares] == [["in/c.txt", "in/a.png"], ["in/b.png"]]
+
+    def test_may_be_empty_but_not_all(self) -> None:
+        touch("in/a.png", "empty/a.txt")
+        assert planned("in", shard=Shard(2, 2), output="out") == []
+        with pytest.raises(NoInputError):
+            planned("empty", shard=Shard(2, 2), output="out")
+
+    def test_no_output_is_an_input_of_another_share(self) -> None:
+        touch("in/a.png", "out/a.png")
+        for index in (1, 2):
+            with pytest.raises(UsageError, match=r"out/a\.png: the output is the input out/a\.png"):
+                planned("in", "out", output="out", overwrite=True, shard=Shard(index, 2))
+
+    def test_need_files(self) -> None:
+        with pytest.raises(UsageError, match="--shard needs files, and the input is -"):
+            planned("-", shard=Shard(1, 2))
+
+
+class TestSkipExisting:
+    def own(self, name: str) -> None:
+        touch(name)
+        Path(name).write_bytes(make.encoded(make.plain(make.smooth(3)), "PNG", {"tool": "genrestore"}))
+
+    def test_own_and_damaged_results_are_no_reason_to_refuse(self) -> None:
+        touch("in/a.png", "in/b.png", "out/b.png")
+        self.own("out/a.png")
+        assert targets("in", output="out", skip_existing=True) == ["out/a.png", "out/b.png"]
+
+    def test_someone_elses_picture_is(self) -> None:
+        touch("in/a.png", "in/b.png", "out/x")
+        make.save(Path("out/b.png"), make.smooth(3))
+        message = r"^out/b\.png: exists already; and genrestore did not note that it made it; --overwrite"
+        with pytest.raises(UsageError, match=message):
+            planned("in", output="out", skip_existing=True)
+        assert len(planned("in", output="out", skip_existing=True, overwrite=True)) == 2
+        assert len(planned("in", output="out", skip_existing=True, provenance=False)) == 2
+
+    @pytest.mark.parametrize(
+        ("words", "options", "message"),
+        [
+            ("-", {"output": "b.png"}, "--skip-existing needs files, and the input is -"),
+            ("a.png", {"output": "-"}, "--skip-existing needs an output file"),
+            ("a.png", {"in_place": True, "provenance": False}, "leave out --no-provenance"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, words: str, options: dict[str, Any], message: str) -> None:
+        touch("a.png")
+        with pytest.raises(UsageError, match=message):
+            planned(words, skip_existing=True, **options)
+
+
+def test_a_list_of_one_is_a_list() -> None:
+    touch("a.png")
+    assert plan(["a.png"], OutputOptions(output="out"), listed=True)[0].target == Path("out/a.png")
+    with pytest.raises(UsageError, match=r"--output b\.png: a file, and several inputs need a folder"):
+        plan(["a.png"], OutputOptions(output="b.png"), listed=True)
+
+
 class TestNoInputIsHarmed:
     def aliases(self) -> dict[str, str]:
         touch("a.png")
@@ -301,6 +456,10 @@ class TestNoInputIsHarmed:
 
 
 class TestWhatExists:
+    def test_results_beside_the_inputs_of_a_folder_are_replaced_when_asked(self) -> None:
+        touch("in/a.png", "in/a.denoised.png")
+        assert targets("in", overwrite=True) == [None, "in/a.denoised.png"]
+
     def test_is_refused_with_the_first_and_the_count(self) -> None:
         touch("a.png", "b.png", "c.png", "out/b.png", "out/c.png")
         message = r"out/b\.png: exists already, and 1 more of 3 outputs; --overwrite replaces what exists"
