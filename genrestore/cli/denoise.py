@@ -14,6 +14,7 @@ from genrestore.cli import options, report
 from genrestore.cli import reference as references
 
 if TYPE_CHECKING:
+    from genrestore.files.part import Part
     from genrestore.restore.tasks import Denoise
 
 
@@ -36,6 +37,7 @@ def denoise(
     in_place: files.InPlace = False,
     dry_run: files.DryRun = False,
     compare: files.Compare = False,
+    preview: files.Preview = None,
     no_provenance: files.NoProvenance = False,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "auto",
@@ -57,19 +59,27 @@ def denoise(
         context, inputs, output, files_from=files_from, dry_run=dry_run, json=json, json_file=json_file
     )
     from genrestore.files import batch, outputs
+    from genrestore.files import preview as previews
     from genrestore.restore import provenance
 
     wanted = outputs.OutputOptions(
         output, "denoised", overwrite, in_place, compare, recursive, suffix, format
     )
     wanted = replace(wanted, skip_existing=skip_existing, provenance=not no_provenance, shard=shard)
-    jobs = outputs.plan(files.words(inputs, files_from, null=null), wanted, listed=files_from is not None)
+    named = files.words(inputs, files_from, null=null)
+    if preview is not None:
+        others = {"--reference": reference, "--files-from": files_from, "--strength": strength != 1}
+        wanted = previews.words(named, wanted, others)
+    jobs = outputs.plan(named, wanted, listed=files_from is not None)
     score = references.scorer(reference, jobs)
     made = report.provenance("denoise", seed, provenance.of_denoising(weights, sigma, strength))
     settings = batch.BatchOptions.of(wanted, made, max_pixels)
     if dry_run:
         raise typer.Exit(rehearsal.show(jobs, settings, quiet=quiet))
-    task = batch.on_first_use(partial(_task, weights, sigma, strength, (device, precision, threads, seed)))
+    machine = (device, precision, threads, seed)
+    task = batch.on_first_use(partial(_task, weights, sigma, strength, machine, preview))
+    if preview is not None:
+        task, settings = previews.instead(preview, task, settings)
     with (
         report.json_lines(json, json_file, jobs, overwrite=overwrite) as lines,
         report.Report(jobs, sigma is None, quiet, lines, score, fail_fast) as said,
@@ -78,7 +88,11 @@ def denoise(
 
 
 def _task(
-    weights: str, sigma: float | None, strength: float, machine: tuple[str, str, int | None, int]
+    weights: str,
+    sigma: float | None,
+    strength: float,
+    machine: tuple[str, str, int | None, int],
+    part: Part | None,
 ) -> Denoise:
     """What denoises; made when the first picture needs it, since torch takes seconds to load."""
     from genrestore.restore.tasks import Denoise
@@ -86,4 +100,5 @@ def _task(
 
     device, precision, threads, seed = machine
     runtime = Runtime.create(device, precision, threads, seed)
-    return Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime)
+    region = None if part is None else part.region
+    return Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime, region=region)

@@ -13,6 +13,7 @@ import typer
 from genrestore.cli.options import INPUTS, RESULTS, expand
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files.formats import SUFFIXES
+from genrestore.files.part import Part
 from genrestore.files.shards import Shard
 
 if TYPE_CHECKING:
@@ -166,6 +167,16 @@ Compare = Annotated[
         metavar="",
         rich_help_panel=RESULTS,
         help="Also write input and result side by side, as STEM.compare.EXT beside the output.",
+    ),
+]
+Preview = Annotated[
+    Part | None,
+    typer.Option(
+        "--preview",
+        metavar="X,Y,W,H",
+        parser=Part.parse,
+        rich_help_panel=RESULTS,
+        help="Only show this part, in pixels, at strengths 0 to 1: a sheet STEM.preview.png, and no result.",
     ),
 ]
 NoProvenance = Annotated[

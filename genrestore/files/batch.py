@@ -73,6 +73,8 @@ class BatchOptions:
         compare: Write input and result side by side, at `outputs.comparison_path`.
         overwrite: Replace an output that came to be there since the plan was made.
         skip_existing: Leave an output that says what this run would say, and make other ones again.
+        finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
+            None: it is the picture with those pixels.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
     """
@@ -82,6 +84,7 @@ class BatchOptions:
     compare: bool = False
     overwrite: bool = False
     skip_existing: bool = False
+    finish: Callable[[Image, Array], Image] | None = None
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
 
@@ -180,7 +183,10 @@ def _do(
         provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source)}
     restored = restore(image.pixels, lambda fraction: on_progress(job, fraction))
     before = image.pixels if options.compare else None
-    image.pixels = restored.pixels  # so that the decoded pixels are given back before the result is written
+    if options.finish is not None:
+        image = options.finish(image, restored.pixels)
+    else:  # the decoded pixels are given back before the result is written
+        image.pixels = restored.pixels
     if provenance is not None and restored.noise_level is not None:
         provenance = {**provenance, "noise_level": restored.noise_level}
     if job.target is None:

@@ -16,7 +16,7 @@ from genrestore.restore.noise_level import NoiseProfile, profile
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.provenance import describe_denoising
-from genrestore.restore.tiling import Pixels, Tiling, map_tiles
+from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles
 from genrestore.runtime import Runtime
 from genrestore.weights import store
 from genrestore.weights.header import read_header
@@ -51,6 +51,8 @@ class Denoise:
         strength: Result = input + strength · (denoised − input), 0 to 1.
         runtime: Device, precision and seed; None settles them for this machine.
         tiling: How large pictures are cut.
+        region: Rows and columns: only this part of each picture is wanted, and the rest may stay as it is.
+            The noise is estimated from the whole, so that the part is what it is in the whole.
 
     Raises:
         UsageError: A value out of its range.
@@ -65,6 +67,7 @@ class Denoise:
         strength: float = 1.0,
         runtime: Runtime | None = None,
         tiling: Tiling | None = None,
+        region: Region | None = None,
     ) -> None:
         if noise_level is not None and not (0 <= noise_level <= 1):
             raise UsageError(f"noise level {noise_level}: must be between 0 and 1 (grey levels / 255)")
@@ -76,6 +79,7 @@ class Denoise:
         self._strength = strength
         self._given_runtime = runtime
         self._tiling = tiling or Tiling()
+        self._region = region
 
     @cached_property
     def prior(self) -> DenoiserPrior:
@@ -109,7 +113,8 @@ class Denoise:
     def _restore(
         self, pixels: Pixels, noise: NoiseProfile | None, on_progress: Callable[[float], None] | None
     ) -> Pixels:
-        return map_tiles(pixels, partial(self._restore_tile, noise), self._tiling, on_progress)
+        tile = partial(self._restore_tile, noise)
+        return map_tiles(pixels, tile, self._tiling, on_progress, self._region)
 
     def _restore_tile(self, noise: NoiseProfile | None, tile: Tensor) -> Tensor:
         """[1, 1 or 3, height, width] to the same, about [0, 1]."""

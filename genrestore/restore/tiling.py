@@ -16,6 +16,8 @@ from torch import Tensor
 
 Pixels = np.ndarray[Any, Any]
 TileFunction = Callable[[Tensor], Tensor]
+Region = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def map_tiles(
     function: TileFunction,
     tiling: Tiling,
     on_progress: Callable[[float], None] | None = None,
+    region: Region | None = None,
 ) -> Pixels:
     """Apply a function to a picture, tile by tile.
 
@@ -80,12 +83,17 @@ def map_tiles(
         function: Takes and gives float32 [1, channel, height, width]; integers arrive as [0, 1].
         tiling: Size and overlap of the tiles.
         on_progress: Is told the finished share, 0 to 1, after every tile.
+        region: Only this part is wanted; None: all of it.
 
     Returns:
-        A new array of the input's shape and type. Integers are clipped and rounded.
+        A new array of the input's shape and type. Integers are clipped and rounded. Inside `region` it is
+        what it is without one, outside it may be the input.
     """
-    result = np.empty_like(pixels)
     pieces = list(_pieces(pixels.shape[-2], pixels.shape[-1], tiling))
+    result = np.empty_like(pixels)
+    if region is not None:
+        result[...] = pixels
+        pieces = [piece for piece in pieces if all(map(_is_kept_from, piece, region))]
     for number, (row, column) in enumerate(pieces, start=1):
         tile = to_float(pixels[..., row.start : row.stop, column.start : column.stop])
         output = function(tile)
@@ -128,6 +136,10 @@ def from_float(image: Tensor, dtype: np.dtype[Any]) -> Pixels:
     if np.issubdtype(dtype, np.integer):
         image = image.clamp(0, 1).mul(np.iinfo(dtype).max).round()
     return image.numpy().astype(dtype)
+
+
+def _is_kept_from(span: Span, wanted: slice) -> bool:
+    return span.keep_start < wanted.stop and wanted.start < span.keep_stop
 
 
 def _pieces(height: int, width: int, tiling: Tiling) -> Iterator[tuple[Span, Span]]:

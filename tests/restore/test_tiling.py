@@ -54,6 +54,21 @@ def test_doing_nothing_gives_the_same_bits(dtype: type) -> None:
     assert np.array_equal(result, picture)
 
 
+@pytest.mark.parametrize("region", [(slice(70, 71), slice(3, 4)), (slice(40, 60), slice(0, 90))])
+def test_a_region_is_what_it_is_in_the_whole_and_costs_its_tiles(region: tuple[slice, slice]) -> None:
+    picture, calls = random_picture(200, 90), []
+
+    def counted(tile: Tensor) -> Tensor:
+        calls.append(tile.shape)
+        return blur(tile)
+
+    part = map_tiles(picture, counted, Tiling(64, 8), region=region)
+    assert len(calls) == (1 if region[0].start == 70 else 4)
+    whole = map_tiles(picture, blur, Tiling(64, 8))
+    assert np.array_equal(part[(..., *region)], whole[(..., *region)])
+    assert np.array_equal(part[..., -1, -1], picture[..., -1, -1])
+
+
 def test_integers_arrive_as_0_to_1_and_are_clipped() -> None:
     seen = []
 

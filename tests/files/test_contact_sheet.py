@@ -1,0 +1,61 @@
+"""The sheet: which pixels stand where, in every type, and its shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from genrestore.files import contact_sheet
+from genrestore.files.contact_sheet import GAP, GROUND, STRENGTHS, mixed, sheet
+
+
+def panels(height: int, width: int, dtype: type = np.uint8, channels: int = 3) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    top = np.iinfo(dtype).max
+    shape = (2, 1, channels, height, width)
+    return generator.integers(top // 2, top + 1, shape, dtype=dtype)
+
+
+def occurrences(panel: np.ndarray, of: np.ndarray) -> list[tuple[int, int]]:
+    """Where a panel stands on a sheet, both [1, channel, height, width]."""
+    windows = np.lib.stride_tricks.sliding_window_view(of[0], panel.shape[1:])[0]
+    rows, columns = np.nonzero((windows == panel[0]).all((-1, -2, -3)))
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 3), (np.uint8, 1), (np.uint16, 3)])
+def test_every_strength_stands_once_in_reading_order(dtype: type, channels: int) -> None:
+    before, after = panels(6, 9, dtype, channels)
+    result = sheet(before, after)
+    assert (result.dtype, result.shape[:2]) == (dtype, (1, channels))
+    places = [occurrences(mixed(before, after, strength), result) for strength in STRENGTHS]
+    assert [len(place) for place in places] == [1] * 5
+    assert places == sorted(places)
+    assert places[0][0][1] == GAP
+
+
+def test_the_ends_are_input_and_result_and_the_middle_is_between() -> None:
+    before, after = panels(4, 4)
+    assert np.array_equal(mixed(before, after, 0), before)
+    assert np.array_equal(mixed(before, after, 1), after)
+    exact = before.astype(float) + 0.25 * (after.astype(float) - before)
+    assert np.abs(mixed(before, after, 0.25) - exact).max() <= 0.5
+
+
+def test_labels_are_lighter_than_the_ground_and_differ() -> None:
+    black = np.zeros((1, 1, 30, 120), np.uint16)
+    result = sheet(black, black)
+    assert (result[..., 0, :] == GROUND * 257).all()
+    assert result.max() > 200 * 257
+    labels = [contact_sheet._label(f"strength {strength:g}", 30) for strength in STRENGTHS]
+    assert len({label.tobytes() for label in labels}) == 5
+
+
+@pytest.mark.parametrize(
+    ("size", "columns"), [((192, 256), 3), ((1000, 100), 5), ((60, 400), 1), ((256, 256), 3), ((1, 1), 2)]
+)
+def test_the_sheet_fits_a_screen(size: tuple[int, int], columns: int) -> None:
+    before, after = panels(*size, channels=1)
+    result = sheet(before, after)
+    label = contact_sheet._label("strength 0.75", min(size)).shape[1]
+    assert result.shape[-1] == columns * (max(size[1], label) + GAP) + GAP
