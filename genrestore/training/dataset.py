@@ -108,7 +108,7 @@ class ImageSet:
         Returns:
             [3, size, size] in [0, 1].
         """
-        image = _at_least(self.images[self.draw(generator)], size)
+        image = at_least(self.images[self.draw(generator)], size)
         top, left = _below(image.shape[0] - size + 1, generator), _below(image.shape[1] - size + 1, generator)
         crop = np.rot90(image[top : top + size, left : left + size], _below(4, generator))
         if _below(2, generator):
@@ -226,7 +226,8 @@ def _read(path: Path, max_side: int | None) -> Pixels | str:
         return str(error) or type(error).__name__
 
 
-def _at_least(image: Pixels, size: int) -> Pixels:
+def at_least(image: Pixels, size: int) -> Pixels:
+    """An image [height, width, 3], continued by reflection until no side is below `size`."""
     height, width = image.shape[:2]
     if height >= size and width >= size:
         return image

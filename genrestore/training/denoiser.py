@@ -17,7 +17,7 @@ from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator, spread
 from genrestore.runtime import Runtime
 from genrestore.training import camera, distributed, losses, optimisers
-from genrestore.training.dataset import ImageSet, Pixels, sample_generator
+from genrestore.training.dataset import ImageSet, Pixels, at_least, sample_generator
 from genrestore.training.degradation import MARGIN, Mixture, Sample, degrade, local_level, uniform
 from genrestore.training.settings import LoopSettings
 from genrestore.weights.header import Header, NetworkSpec
@@ -206,7 +206,7 @@ class DenoiserTraining:
         """Noisy and restored in turn, of up to six images kept out: [batch, 3, height, width] in [0, 1]."""
         pictures = []
         for index, image in enumerate(self.validation.images[:6]):
-            for name, sample in _examinations(to_patch(image, 128), index):
+            for name, sample in _examinations(to_patch(at_least(image, 128), 128), index):
                 if name in ("50", "camera"):
                     restored = self._restore(networks, sample, estimated=True)
                     pictures += [sample.noisy.clamp(0, 1), restored.clamp(0, 1).cpu()]
@@ -226,7 +226,11 @@ class DenoiserTraining:
 
 
 def to_patch(image: Pixels, side: int = 256) -> Tensor:
-    """The middle of an image: uint8 [height, width, 3] to [3, ≤ side, ≤ side] in [0, 1], sides even."""
+    """The middle of an image: uint8 [height, width, 3] to [3, ≤ side, ≤ side] in [0, 1].
+
+    Sides are multiples of 16; an image below 16 pixels is continued by reflection.
+    """
+    image = at_least(image, 16)
     height, width = (min(side, length) // 16 * 16 for length in image.shape[:2])
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     crop = image[top : top + height, left : left + width].transpose(2, 0, 1)

@@ -65,8 +65,17 @@ def test_validation_scores_every_kind_of_noise() -> None:
 def test_samples_show_noisy_and_restored() -> None:
     subject = training()
     pictures = subject.samples(subject.networks)
-    assert pictures.shape == (4, 3, 64, 80)
+    assert pictures.shape == (4, 3, 128, 128)
     assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
+
+
+def test_validation_takes_images_of_any_sizes() -> None:
+    sizes = [(9, 200), (130, 40), (7, 5)]
+    pictures = tuple(np.full((*size, 3), 90, np.uint8) for size in sizes)
+    small = ImageSet(pictures, tuple(Path(f"{size}.png") for size in sizes), (1.0,) * len(sizes))
+    subject = DenoiserTraining(SETTINGS, LOOP, images(), small, Runtime("cpu", "fp32", 1, 0))
+    assert subject.validate(subject.networks)["score"] > 0
+    assert subject.samples(subject.networks).shape == (2 * 2 * len(sizes), 3, 128, 128)
 
 
 def test_the_header_rebuilds_the_networks() -> None:
