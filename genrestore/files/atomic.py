@@ -11,6 +11,13 @@ from typing import BinaryIO
 from genrestore.errors import InputError
 from genrestore.files.formats import shown
 
+_PREFIX, _SUFFIX = ".genrestore-", ".tmp"
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one of `atomic`'s, which a process that was killed may leave."""
+    return path.name.startswith(_PREFIX) and path.suffix == _SUFFIX
+
 
 def check_writable(path: Path) -> None:
     """Find out before the work whether `path` can be written; makes nothing.
@@ -47,7 +54,7 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         InputError: It cannot be written; one line with the path.
     """
     place = Path(os.path.realpath(path))
-    waiting = place.with_name(f".genrestore-{os.urandom(4).hex()}.tmp")
+    waiting = place.with_name(f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}")
     try:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

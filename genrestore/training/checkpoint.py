@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genrestore.errors import WeightsError
-from genrestore.files.outputs import atomic
+from genrestore.files.atomic import atomic
 from genrestore.training.average import Average
 
 KEY = "genrestore-checkpoint"

@@ -67,6 +67,7 @@ def train(
             _check_finite(row, run, settings)
             if "validate" in due:
                 row |= training.validate(state.average.networks)
+                _check_finite(row, run, settings)
                 _keep_best(row.get("score", 0.0), training, state, run)
             if "log" in due:
                 run.log(row)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from genrestore.files.outputs import atomic
+from genrestore.files.atomic import atomic
 
 NOT_PLOTTED = frozenset({"step", "seconds", "images_per_second", "learning_rate"})
 

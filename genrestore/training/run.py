@@ -13,8 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from genrestore.errors import UsageError
-from genrestore.files.outputs import atomic
+from genrestore.files.atomic import atomic, is_temporary
 from genrestore.training import checkpoint, distributed, plots
+from genrestore.training.dataset import Folder
 from genrestore.training.protocol import Diverged, Training
 from genrestore.training.settings import FREE
 from genrestore.weights import store
@@ -61,7 +62,7 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise UsageError(f"--run-dir {self.path}: is a file; a folder is needed")
-        found = {entry.name for entry in self.path.iterdir()}
+        found = {entry.name for entry in self.path.iterdir() if not is_temporary(entry)}
         foreign = found - {*FILES, "samples"}
         if foreign:
             raise UsageError(
@@ -79,6 +80,9 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
+        for entry in self.path.iterdir():
+            if is_temporary(entry):
+                entry.unlink(missing_ok=True)
         shutil.rmtree(self.path / "samples", ignore_errors=True)
 
     def log(self, row: Mapping[str, float]) -> None:
@@ -167,7 +171,7 @@ def _public(options: Mapping[str, Any]) -> dict[str, Any]:
     """What weights that are handed on tell of their run: settings and the names of folders, no paths."""
     data = dict(options.get("data", {}))
     for key in ("data", "validate_data"):
-        data[key] = [Path(words).name for words in data.get(key, [])]
+        data[key] = [_name(Folder.parse(words)) for words in data.get(key, [])]
     start = options.get("init_from")
     return {
         "loop": {name: value for name, value in options.get("loop", {}).items() if name not in FREE},
@@ -175,6 +179,11 @@ def _public(options: Mapping[str, Any]) -> dict[str, Any]:
         "init_from": Path(start).name if start else None,
         "precision": options.get("precision"),
     }
+
+
+def _name(folder: Folder) -> str:
+    weight = "" if folder.weight is None else f":{folder.weight:g}"
+    return folder.path.absolute().name + weight
 
 
 def _numbers(row: Mapping[str, str]) -> dict[str, float]:

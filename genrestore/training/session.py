@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from genrestore.errors import UsageError
-from genrestore.files.outputs import atomic
+from genrestore.files.atomic import atomic, check_writable
 from genrestore.runtime import Runtime
 from genrestore.training import checkpoint, distributed
 from genrestore.training.checkpoint import Progress
@@ -108,6 +108,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
 
     Raises:
         UsageError: Options that contradict each other or the run that is resumed, or something in the way.
+        InputError: The output cannot be written.
         NoInputError: No image.
         WeightsError: A checkpoint or start weights that do not fit.
         Interrupted: Ctrl-C; go on with `resume`.
@@ -122,14 +123,13 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     if not request.resume:
         place.check(request.overwrite)
     images, validation, place.options["data"]["images"] = _images(options["data"], observer)
-    if not request.resume:
-        distributed.barrier()
-        place.clear()
     runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
     training = kind.build(model, settings, images, validation, runtime)
     if not request.resume:
-        if options["init_from"]:
+        if options["init_from"]:  # before the folder is cleared: they may lie in it
             _start_from(options["init_from"], training, runtime, observer)
+        distributed.barrier()
+        place.clear()
         reals = [
             images.patch(sample_generator(settings.seed, -1, index), kind.size) for index in range(REALS)
         ]
@@ -142,11 +142,15 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
 
 def _check_target(request: Request) -> None:
     """Refuse before the work what would be refused after it."""
-    if request.output is not None:
-        if request.output.exists() and not request.overwrite:
-            raise UsageError(f"--output {request.output}: exists; --overwrite replaces it")
+    if request.output is None:
+        store.check_free(request.name, request.overwrite)
         return
-    store.check_free(request.name, request.overwrite)
+    store.place(request.name)
+    if request.output.is_dir():
+        raise UsageError(f"--output {request.output}: is a folder; name a file")
+    if request.output.exists() and not request.overwrite:
+        raise UsageError(f"--output {request.output}: exists; --overwrite replaces it")
+    check_writable(request.output)
 
 
 def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict[str, Any]:
@@ -264,7 +268,6 @@ def _finish(progress: Progress, settings: LoopSettings, place: RunFolder, reques
         if distributed.rank() == 0:
             store.add(place.best, request.name, overwrite=request.overwrite)
     elif distributed.rank() == 0:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with place.best.open("rb") as source, atomic(target) as stream:
+        with place.best.open("rb") as source, atomic(target, overwrite=request.overwrite) as stream:
             shutil.copyfileobj(source, stream)
     return Result(progress, True, target)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from genrestore.errors import Interrupted, NoInputError, UsageError, WeightsError
+from genrestore.errors import InputError, Interrupted, NoInputError, UsageError, WeightsError
 from genrestore.training import checkpoint, session
 from genrestore.weights import load, store
 from tests.training import toy
@@ -45,10 +46,11 @@ def test_the_best_goes_into_the_store_under_its_name(asked: session.Request) -> 
 def test_the_header_tells_of_the_run_but_not_of_the_user_s_folders(
     asked: session.Request, tmp_path: Path
 ) -> None:
-    toy.train(asked)
+    folder = f"{tmp_path / 'images'}{os.sep}:2"
+    toy.train(replace(asked, data={"data": [folder]}))
     path = store.resolve("toy")
     training = load.load("toy", toy.RUNTIME).header.training
-    assert training["data"]["data"] == ["images"]
+    assert training["data"]["data"] == ["images:2"]
     assert training["loop"]["steps"] == 8
     assert training["precision"] == "fp32"
     assert str(tmp_path).encode() not in path.read_bytes()
@@ -76,6 +78,32 @@ def test_an_output_file_instead_of_the_store(asked: session.Request, tmp_path: P
     shutil.rmtree(run_dir(asked))
     with pytest.raises(UsageError, match=r"--output .*w\.safetensors: exists; --overwrite replaces it"):
         toy.train(replace(asked, output=target))
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    asked: session.Request, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"--output .*: is a folder; name a file"):
+        toy.train(replace(asked, output=tmp_path / "images", overwrite=True))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is not a folder"):
+        toy.train(replace(asked, output=tmp_path / "file" / "w.safetensors"))
+    with pytest.raises(UsageError, match=r"'\.\./up' cannot be the name of weights"):
+        toy.train(replace(asked, name="../up", run_dir=None, output=tmp_path / "w.safetensors"))
+    assert not run_dir(asked).exists()
+
+
+def test_a_run_may_start_from_the_weights_of_the_run_that_it_replaces(asked: session.Request) -> None:
+    toy.train(asked)
+    (run_dir(asked) / ".genrestore-0123abcd.tmp").touch()
+    start = run_dir(asked) / "last.safetensors"
+    again = toy.train(replace(asked, overwrite=True, init_from=str(start)))
+    assert again.finished
+    assert not list(run_dir(asked).glob(".genrestore-*"))
+    before = sha256(start)
+    with pytest.raises(WeightsError, match="no weights named 'nobody'"):
+        toy.train(replace(asked, overwrite=True, init_from="nobody"))
+    assert sha256(start) == before
 
 
 def test_an_existing_name_is_refused_before_the_work(asked: session.Request) -> None:
