@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 MAX_SEED = 2**63 - 1
+MAX_THREADS = 1024
+"""More than any machine has, and few enough that torch does not die of them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Runtime:
         Args:
             device: One of `DEVICES`; "auto" takes CUDA, then MPS, then the CPU.
             precision: One of `PRECISIONS`; "auto" takes bfloat16 where the hardware multiplies in it.
-            threads: CPU threads, or None for torch's own choice (all cores, OMP_NUM_THREADS).
+            threads: CPU threads, up to `MAX_THREADS`; None for torch's own choice (all cores,
+                OMP_NUM_THREADS).
             seed: From 0 to 2**63 - 1.
 
         Raises:
@@ -58,8 +61,8 @@ class Runtime:
         if not 0 <= seed <= MAX_SEED:
             raise UsageError(f"seed {seed} is not between 0 and 2**63 - 1")
         if threads is not None:
-            if threads < 1:
-                raise UsageError(f"threads {threads} is not 1 or more")
+            if not 1 <= threads <= MAX_THREADS:
+                raise UsageError(f"threads {threads} is not between 1 and {MAX_THREADS}")
             torch.set_num_threads(threads)
         chosen = _settle_device(device)
         return cls(chosen, _settle_precision(precision, chosen), torch.get_num_threads(), seed)
