@@ -60,9 +60,13 @@ def _apply_to_tensor(image: torch.Tensor, function: PixelFunction) -> torch.Tens
         raise UsageError(
             f"a tensor of shape {list(image.shape)}: must be [channel, height, width] or a batch of it"
         )
+    if image.numel() == 0:
+        raise UsageError("an image without pixels")
     batch = image.detach().cpu() if image.ndim == 4 else image.detach().cpu()[None]
+    if batch.dtype == torch.bfloat16:  # which NumPy does not have
+        batch = batch.float()
     results = [torch.from_numpy(_checked(one[None].numpy(), function).copy()) for one in batch]
-    return torch.cat(results).reshape(image.shape).to(image.device)
+    return torch.cat(results).reshape(image.shape).to(image)
 
 
 def _checked(pixels: Pixels, function: PixelFunction) -> Pixels:

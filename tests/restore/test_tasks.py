@@ -161,6 +161,14 @@ def test_the_api_takes_noise_beyond_0_and_1(weights: str) -> None:
     assert restored.shape == image.shape
 
 
+def test_the_api_takes_half_precision_and_gives_it_back(weights: str) -> None:
+    for dtype in (torch.bfloat16, torch.float16):
+        image = torch.rand(3, 8, 8).to(dtype)
+        restored = genrestore.denoise(image, noise_level=0.5, weights=weights, runtime=RUNTIME)
+        means = torch.from_numpy(block_means(image[None].float().numpy())[0]).to(dtype)
+        torch.testing.assert_close(restored, means)
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [
@@ -171,6 +179,7 @@ def test_the_api_takes_noise_beyond_0_and_1(weights: str) -> None:
         (PIL.Image.new("CMYK", (4, 4)), "CMYK"),
         ("photo.png", "type str"),
         (np.zeros((0, 4), np.uint8), "without pixels"),
+        (torch.zeros(0, 3, 4, 4), "without pixels"),
     ],
 )
 def test_other_images_are_refused(weights: str, image: object, message: str) -> None:
