@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genrestore.cli.app import main
+from genrestore.cli import main
 
 if __name__ == "__main__":
     main()

@@ -38,7 +38,7 @@ def test_the_installed_version_is_the_packages() -> None:
 
 def test_the_console_script_is_there() -> None:
     found = [script.value for script in entry_points(group="console_scripts", name="genrestore")]
-    assert found[0] == "genrestore.cli.app:main"
+    assert found[0] == "genrestore.cli:main"
 
 
 def test_the_default_prior_ships_and_says_what_it_is() -> None:
@@ -74,7 +74,7 @@ def test_the_wheel_runs_where_it_is_unpacked(wheel: Path, tmp_path: Path) -> Non
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); import genrestore; "
-        "assert genrestore.__file__.startswith(sys.path[0]); from genrestore.cli.app import main; main()"
+        "assert genrestore.__file__.startswith(sys.path[0]); from genrestore.cli import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), "--version"],
