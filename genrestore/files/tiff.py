@@ -51,7 +51,7 @@ def read(stream: BinaryIO, max_pixels: int) -> Image:
             assert isinstance(page, tifffile.TiffPage)
             check_size(page.imagewidth, page.imagelength, max_pixels)
             notes = _check_pages(file)
-            converted = tiff_pixels.decode(page, page.iccprofile)
+            converted = tiff_pixels.decode(page, page.tags.valueof(ICC))
             described = _describe(page, order, fields)
             orientation = int(page.tags.valueof(exif.ORIENTATION, default=1))
     except (InputError, MemoryError):
