@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -20,10 +18,9 @@ NOT_SHOWN = frozenset({"step", "seconds", "learning_rate", "images_per_second"})
 
 def choose(*, quiet: bool) -> TrainingScreen:
     """A bar on a terminal, else plain lines; nothing when quiet."""
-    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if quiet:
         return SilentScreen()
-    return LiveScreen() if terminal else TrainingScreen()
+    return LiveScreen() if screen.is_terminal() else TrainingScreen()
 
 
 class TrainingScreen:
