@@ -35,7 +35,7 @@ def scorer(reference: Path | None, jobs: Sequence[Job]) -> Callable[[Outcome], S
     if reference is None:
         return None
     clean_pictures = CleanPictures(reference, "--reference")
-    waiting = [job for job in jobs if job.skipped is None]
+    waiting = [job for job in jobs if job.is_open]
     if any(job.target is None for job in waiting):
         raise UsageError("--reference compares the written file: give -o a file, not -")
     found = {id(job): clean_pictures.named_like(job.source) for job in waiting}
