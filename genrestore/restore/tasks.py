@@ -104,11 +104,15 @@ class Denoise:
         """
         if self._noise_level == 0 or self._strength == 0:
             return Restored(pixels.copy(), self._noise_level)
-        if self._noise_level is not None:
-            return Restored(self._restore(pixels, None, on_progress), self._noise_level)
-        noise = profile(pixels, self.prior, self._tiling)
-        notes = ("little noise found",) if noise.overall < LITTLE_NOISE else ()
-        return Restored(self._restore(pixels, noise, on_progress), noise.overall, notes)
+        before = self.prior.overflows
+        noise = profile(pixels, self.prior, self._tiling) if self._noise_level is None else None
+        result = self._restore(pixels, noise, on_progress)
+        notes = []
+        if noise is not None and noise.overall < LITTLE_NOISE:
+            notes.append("little noise found")
+        if self.prior.overflows > before:
+            notes.append("half precision overflowed, and was done again in float32")
+        return Restored(result, self._noise_level if noise is None else noise.overall, tuple(notes))
 
     def _restore(
         self, pixels: Pixels, noise: NoiseProfile | None, on_progress: Callable[[float], None] | None
