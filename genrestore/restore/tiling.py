@@ -6,6 +6,7 @@ far enough from its edge is kept, so no seam is seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,14 +28,22 @@ class Tiling:
     Attributes:
         size: Largest side of a tile in pixels, overlap included.
         overlap: Pixels next to an inner edge of a tile that are computed and not kept.
+        multiple: Every tile begins at a multiple of it, so that a network that halves the picture several
+            times sees the same pixels together as in the whole picture.
     """
 
     size: int = 768
     overlap: int = 32
+    multiple: int = 16
 
     def __post_init__(self) -> None:
         if self.overlap < 0 or self.size <= 2 * self.overlap:
             raise ValueError(f"tiles of {self.size} pixels cannot overlap by {self.overlap} on each side")
+        if (self.size - 2 * self.overlap) % self.multiple:
+            raise ValueError(
+                f"tiles of {self.size} pixels less twice the overlap of {self.overlap} must be a multiple of "
+                f"{self.multiple}"
+            )
 
 
 @dataclass(frozen=True)
@@ -55,16 +64,18 @@ def spans(length: int, tiling: Tiling) -> list[Span]:
         tiling: Size and overlap.
 
     Returns:
-        Tiles in order; the kept parts cover the axis once. All tiles have the same length, the last one is
-        moved back to end with the picture.
+        Tiles in order; the kept parts cover the axis once. As few tiles as the size allows, and all of about
+        one length, so that little is computed twice.
     """
     if length <= tiling.size:
         return [Span(0, length, 0, length)]
-    stride = tiling.size - 2 * tiling.overlap
-    starts = [*range(0, length - tiling.size, stride), length - tiling.size]
+    inside = length - 2 * tiling.overlap
+    count = math.ceil(inside / (tiling.size - 2 * tiling.overlap))
+    stride = math.ceil(inside / count / tiling.multiple) * tiling.multiple
+    starts = range(0, inside, stride)
     edges = [0, *(start + tiling.overlap for start in starts[1:]), length]
     return [
-        Span(start, start + tiling.size, low, high)
+        Span(start, min(length, start + stride + 2 * tiling.overlap), low, high)
         for start, low, high in zip(starts, edges, edges[1:], strict=False)
     ]
 

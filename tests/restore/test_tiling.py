@@ -23,18 +23,19 @@ def blur(tile: Tensor) -> Tensor:
     return functional.avg_pool2d(tile, 7, stride=1, padding=3, count_include_pad=False)
 
 
-@given(st.integers(1, 500), st.integers(1, 90), st.integers(0, 20))
-def test_the_kept_parts_cover_the_axis_once(length: int, inner: int, overlap: int) -> None:
-    tiling = Tiling(inner + 2 * overlap, overlap)
+@given(st.integers(1, 500), st.integers(1, 20), st.integers(0, 20), st.integers(1, 8))
+def test_the_kept_parts_cover_the_axis_once(length: int, inner: int, overlap: int, multiple: int) -> None:
+    tiling = Tiling(inner * multiple + 2 * overlap, overlap, multiple)
     covered = [pixel for span in spans(length, tiling) for pixel in range(span.keep_start, span.keep_stop)]
     assert covered == list(range(length))
 
 
-@given(st.integers(1, 500), st.integers(1, 90), st.integers(0, 20))
-def test_what_is_kept_is_far_from_inner_edges(length: int, inner: int, overlap: int) -> None:
-    tiling = Tiling(inner + 2 * overlap, overlap)
+@given(st.integers(1, 500), st.integers(1, 20), st.integers(0, 20), st.integers(1, 8))
+def test_what_is_kept_is_far_from_inner_edges(length: int, inner: int, overlap: int, multiple: int) -> None:
+    tiling = Tiling(inner * multiple + 2 * overlap, overlap, multiple)
     for span in spans(length, tiling):
-        assert span.stop - span.start == min(length, tiling.size)
+        assert span.stop - span.start <= tiling.size
+        assert span.start % multiple == 0
         assert span.start == 0 or span.keep_start - span.start >= overlap
         assert span.stop == length or span.stop - span.keep_stop >= overlap
 
@@ -42,14 +43,14 @@ def test_what_is_kept_is_far_from_inner_edges(length: int, inner: int, overlap: 
 @pytest.mark.parametrize("size", [(10, 10), (64, 64), (65, 130), (200, 31)])
 def test_tiles_give_what_the_whole_gives(size: tuple[int, int]) -> None:
     picture = random_picture(*size)
-    whole = map_tiles(picture, blur, Tiling(1000, 0))
+    whole = map_tiles(picture, blur, Tiling(1024, 0))
     assert np.array_equal(map_tiles(picture, blur, Tiling(64, 8)), whole)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_doing_nothing_gives_the_same_bits(dtype: type) -> None:
     picture = random_picture(40, 50, dtype)
-    result = map_tiles(picture, lambda tile: tile, Tiling(32, 4))
+    result = map_tiles(picture, lambda tile: tile, Tiling(40, 4))
     assert result.dtype == dtype
     assert np.array_equal(result, picture)
 
@@ -97,6 +98,16 @@ def test_the_input_is_not_changed() -> None:
     before = picture.copy()
     map_tiles(picture, torch.zeros_like, Tiling())
     assert np.array_equal(picture, before)
+
+
+def test_tiles_have_about_one_length() -> None:
+    lengths = [span.stop - span.start for span in spans(800, Tiling(768, 32))]
+    assert lengths == [432, 432]
+
+
+def test_a_size_off_the_network_s_grid_is_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 16"):
+        Tiling(100, 8)
 
 
 def test_an_overlap_that_leaves_nothing_is_refused() -> None:
