@@ -59,12 +59,13 @@ def run(words: list[str]) -> list[dict[str, Any]]:
     """Run a command with --json and read its records.
 
     Raises:
-        RuntimeError: It failed; the message is what it said.
+        RuntimeError: It failed, or left out an input; the message is what it said.
     """
     done = subprocess.run([*words, "--json"], capture_output=True, text=True, check=False)
-    if done.returncode:
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode or not records or any(record["status"] != "done" for record in records):
         raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr.strip()}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return records
 
 
 def denoise_files(source: Path, output: Path, weights: str, sigma: float | None = None) -> dict[str, float]:

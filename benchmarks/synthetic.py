@@ -42,7 +42,8 @@ def gaussian_section(bench: Bench) -> Section:
         known, unknown = mean([*given.values()]), mean([*blind.values()])
         section.rows += [
             Row(f"σ {sigma}, given", known, MUST[sigma], AIM[sigma], beside=PUBLISHED[sigma]),
-            Row(f"σ {sigma}, not given", unknown, headline=False, beside={"mean σ seen": mean(levels)}),
+            Row(f"σ {sigma}, not given", unknown, headline=False),
+            Row(f"σ {sigma}, seen, mean", mean(levels), unit="levels", headline=False),
             Row(f"σ {sigma}, lost where σ is not given", known - unknown, 0.15, 0.05, more=False),
         ]
         section.rows.append(_beside_slow(bench, pictures, sigma, given))
