@@ -110,16 +110,14 @@ def _file_rows(
     ffdnet = PUBLISHED[sigma]["FFDNet*"]
     means = {case: mean([*values.values()]) for case, values in scores.items()}
     rows = [
-        Row(f"σ {sigma}, {case}", value, aim=ffdnet, beside={"FFDNet*": ffdnet}, headline=False)
+        Row(f"σ {sigma}, {case}", value, aim=ffdnet, beside={"FFDNet*": ffdnet})
         for case, value in means.items()
     ]
     apart = abs(means["given"] - means["not given"])
     rows.append(Row(f"σ {sigma}, σ given and not, apart", apart, 0.15, more=False))
     for case, values in scores.items():
         value = mean([values[picture.name] for picture in few])
-        rows.append(
-            Row(f"σ {sigma}, {case}, {len(few)} pictures", value, cbm3d, ffdnet, beside={"CBM3D": cbm3d})
-        )
+        rows.append(Row(f"σ {sigma}, {case}, {len(few)} pictures", value, cbm3d, beside={"CBM3D": cbm3d}))
     return rows
 
 
