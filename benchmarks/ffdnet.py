@@ -22,7 +22,9 @@ class FFDNet(nn.Module):
         self.model = nn.Sequential(*layers, nn.Conv2d(96, 12, 3, padding=1))
 
     def forward(self, image: Tensor, noise_level: float) -> Tensor:
-        """Float32 [batch, 3, height, width], both sides even, to the same shape; σ on the [0, 1] scale."""
-        folded = functional.pixel_unshuffle(image, 2)
+        """Float32 [batch, 3, height, width] to the same shape; σ on the [0, 1] scale."""
+        height, width = image.shape[-2:]
+        even = functional.pad(image, (0, width % 2, 0, height % 2), mode="replicate")
+        folded = functional.pixel_unshuffle(even, 2)
         level = folded.new_full((len(folded), 1, *folded.shape[-2:]), noise_level)
-        return functional.pixel_shuffle(self.model(torch.cat([folded, level], 1)), 2)
+        return functional.pixel_shuffle(self.model(torch.cat([folded, level], 1)), 2)[..., :height, :width]

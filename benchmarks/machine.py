@@ -31,7 +31,7 @@ STARTS = 7
 
 def large_picture(megapixels: int) -> Pixels:
     """The example photograph, mirrored up to 4:3 of this size, with Gaussian noise; uint8."""
-    width = round((megapixels * 4 / 3 * 1e6) ** 0.5)
+    width = 16 * round((megapixels * 4 / 3 * 1e6) ** 0.5 / 16)
     height = width * 3 // 4
     scene = read(EXAMPLE)
     scene = np.pad(
