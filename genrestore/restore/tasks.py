@@ -16,7 +16,7 @@ from genrestore.restore.noise_level import NoiseProfile, profile
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.provenance import describe_denoising
-from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles
+from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles, with_less_memory
 from genrestore.runtime import Runtime
 from genrestore.weights import store
 from genrestore.weights.header import read_header
@@ -105,8 +105,11 @@ class Denoise:
         if self._noise_level == 0 or self._strength == 0:
             return Restored(pixels.copy(), self._noise_level)
         before = self.prior.overflows
-        noise = profile(pixels, self.prior, self._tiling) if self._noise_level is None else None
-        result = self._restore(pixels, noise, on_progress)
+        noise = None
+        if self._noise_level is None:
+            noise = with_less_memory(partial(profile, pixels, self.prior), self._tiling)
+        work = partial(self._restore, pixels, noise, on_progress)
+        result = with_less_memory(work, self._tiling)
         notes = []
         if noise is not None and noise.overall < LITTLE_NOISE:
             notes.append("little noise found")
@@ -115,10 +118,14 @@ class Denoise:
         return Restored(result, self._noise_level if noise is None else noise.overall, tuple(notes))
 
     def _restore(
-        self, pixels: Pixels, noise: NoiseProfile | None, on_progress: Callable[[float], None] | None
+        self,
+        pixels: Pixels,
+        noise: NoiseProfile | None,
+        on_progress: Callable[[float], None] | None,
+        tiling: Tiling,
     ) -> Pixels:
         tile = partial(self._restore_tile, noise)
-        return map_tiles(pixels, tile, self._tiling, on_progress, self._region)
+        return map_tiles(pixels, tile, tiling, on_progress, self._region)
 
     def _restore_tile(self, noise: NoiseProfile | None, tile: Tensor) -> Tensor:
         """[1, 1 or 3, height, width] to the same, about [0, 1]."""

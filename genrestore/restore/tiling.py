@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 Pixels = np.ndarray[Any, Any]
 TileFunction = Callable[[Tensor], Tensor]
+Result = TypeVar("Result")
 Region = tuple[slice, slice]
 """Rows and columns of a picture."""
 
@@ -44,6 +45,11 @@ class Tiling:
                 f"tiles of {self.size} pixels less twice the overlap of {self.overlap} must be a multiple of "
                 f"{self.multiple}"
             )
+
+    def halved(self) -> Tiling | None:
+        """Tiles of about half the size with the same overlap, or None where too little would be kept."""
+        kept = (self.size - 2 * self.overlap) // 2 // self.multiple * self.multiple
+        return replace(self, size=kept + 2 * self.overlap) if kept >= 4 * self.multiple else None
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,37 @@ def spans(length: int, tiling: Tiling) -> list[Span]:
         Span(start, min(length, start + stride + 2 * tiling.overlap), low, high)
         for start, low, high in zip(starts, edges, edges[1:], strict=False)
     ]
+
+
+def with_less_memory(work: Callable[[Tiling], Result], tiling: Tiling) -> Result:
+    """Do the work, and where memory is short do all of it again with smaller tiles.
+
+    Args:
+        work: Takes a tiling.
+        tiling: What is tried first.
+
+    Returns:
+        What `work` gives.
+
+    Raises:
+        MemoryError: The smallest tiles need too much as well.
+    """
+    smaller: Tiling | None = tiling
+    while smaller is not None:
+        tiling, smaller = smaller, smaller.halved()
+        try:
+            return work(tiling)
+        except (MemoryError, RuntimeError) as error:  # torch has no class of its own for it on the CPU
+            if not is_out_of_memory(error):
+                raise
+    raise MemoryError(f"tiles of {tiling.size} pixels do not fit into memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, numpy or torch means that memory was short."""
+    words = str(error).lower()
+    short = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(text in words for text in short)
 
 
 def map_tiles(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from genrestore.restore.tiling import Pixels, Tiling, map_tiles, spans
+from genrestore.restore.tiling import Pixels, Tiling, map_tiles, spans, with_less_memory
 
 
 def random_picture(height: int, width: int, dtype: type = np.uint8, channels: int = 3) -> Pixels:
@@ -113,3 +115,37 @@ def test_a_size_off_the_network_s_grid_is_refused() -> None:
 def test_an_overlap_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="tiles of 64 pixels cannot overlap by 32"):
         Tiling(64, 32)
+
+
+def no_memory_beyond(size: int) -> Callable[[Tensor], Tensor]:
+    """A blur that fails, in the words of torch's CPU allocator, on tiles with a longer side."""
+
+    def limited(tile: Tensor) -> Tensor:
+        if max(tile.shape[-2:]) > size:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return blur(tile)
+
+    return limited
+
+
+def test_without_memory_smaller_tiles_give_the_same_pixels() -> None:
+    picture = random_picture(300, 500)
+    whole = map_tiles(picture, blur, Tiling(1024, 0))
+    result = with_less_memory(
+        lambda tiling: map_tiles(picture, no_memory_beyond(150), tiling), Tiling(528, 8)
+    )
+    assert np.array_equal(result, whole)
+
+
+def test_memory_that_no_tile_fits_into_is_said() -> None:
+    picture = random_picture(300, 500)
+    with pytest.raises(MemoryError, match="tiles of 80 pixels do not fit"):
+        with_less_memory(lambda tiling: map_tiles(picture, no_memory_beyond(10), tiling), Tiling(528, 8))
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
+    def fail(tiling: Tiling) -> None:
+        raise RuntimeError(f"shapes do not match in tiles of {tiling.size}")
+
+    with pytest.raises(RuntimeError, match="tiles of 528"):
+        with_less_memory(fail, Tiling(528, 8))
