@@ -50,9 +50,9 @@ def test_defaults_are_parsed_too() -> None:
 def test_home_is_expanded_unless_a_file_has_that_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "own"))
     monkeypatch.chdir(tmp_path)
-    assert options.expand("~/a.png") == f"{tmp_path}/home/a.png"
+    assert options.expand("~/a.png") == f"{tmp_path}/own/a.png"
     assert options.expand("~nobody-of-that-name.png") == "~nobody-of-that-name.png"
     Path("~").mkdir()
     Path("~/a.png").touch()
