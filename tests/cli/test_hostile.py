@@ -24,7 +24,7 @@ NAMES = {
     "a dash": b"-x.png",
     "an option": b"--overwrite.png",
     "shell": b"$(touch x);&|<>*?[a]#~.png",
-    "markup": b"[bold]a[/bold] [/].png",
+    "markup": b"[bold]a[red] [].png",
     "percent and braces": b"%s%d{0}{x}.png",
     "escape codes": b"\x1b[31mred\x07.png",
     "no UTF-8": b"a\xff\xfe.png",
