@@ -43,27 +43,35 @@ def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> I
         stages: What is done with them.
 
     Yields:
-        One result an item, in their order; that of a light item after the next one was worked on.
+        One result an item, in their order; that of a light item after the next one was worked on, if that
+        was taken up ahead.
     """
     taking: Future[Taken | None] | None = None
-    putting: Future[Result] | None = None
+    putting: list[Future[Result]] = []
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
             for index, item in enumerate(items, start=1):
                 is_last = index == len(items)
                 taken = None if taking is None else taking.result()
+                if taken is None:
+                    yield from _given(putting)
                 taking = None if is_last else threads.submit(stages.ahead, items[index])
                 worked = stages.work(item, taken)
                 del taken
-                if putting is not None:
-                    result, putting = putting.result(), None
-                    yield result
+                yield from _given(putting)
                 if is_last or not stages.is_light(worked):
                     yield stages.behind(worked)
                 else:
-                    putting = threads.submit(stages.behind, worked)
+                    putting.append(threads.submit(stages.behind, worked))
                 del worked
     except BaseException:
-        if putting is not None:  # the threads have ended, so it is put away
-            yield putting.result()
+        yield from _given(putting)  # the threads have ended, so it is put away
         raise
+
+
+def _given(putting: list[Future[Result]]) -> Iterator[Result]:
+    """The result of what is being put away, if anything is; from then on nothing is."""
+    if putting:
+        result = putting[0].result()
+        putting.clear()
+        yield result

@@ -144,6 +144,7 @@ def test_what_is_not_light_waits_for_its_turn_and_is_put_away_at_once() -> None:
     assert len(list(log.run(5))) == 5
     heavy = [name for name in log.said if not name.startswith("ahead") and name[-1] in "12"]
     assert heavy == ["work 1", "behind 1", "work 2", "behind 2"]
+    assert log.said.index("behind 0") < log.said.index("work 1")
     assert log.said.index("behind 1") < log.said.index("work 2")
     assert log.said.index("behind 2") < log.said.index("work taken 3")
     assert all(log.threads[f"behind {item}"] is threading.current_thread() for item in (1, 2))
