@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,8 +15,12 @@ from genrestore.cli import options, report
 from genrestore.cli import reference as references
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genrestore.files.outputs import Job
     from genrestore.files.part import Part
     from genrestore.restore.tasks import Denoise
+    from genrestore.runtime import Runtime
 
 
 def denoise(
@@ -77,6 +82,8 @@ def denoise(
     if dry_run:
         raise typer.Exit(rehearsal.show(jobs, settings, quiet=quiet))
     machine = (device, precision, threads, seed)
+    if device not in ("auto", "cpu") and _is_work_left(jobs, skip_existing):
+        _runtime(*machine)  # a device that is not here is told before any input is looked at
     task = batch.on_first_use(partial(_task, weights, sigma, strength, machine, preview))
     if preview is not None:
         task, settings = previews.instead(preview, task, settings)
@@ -96,9 +103,18 @@ def _task(
 ) -> Denoise:
     """What denoises; made when the first picture needs it, since torch takes seconds to load."""
     from genrestore.restore.tasks import Denoise
+
+    region = None if part is None else part.region
+    return Denoise(weights, noise_level=sigma, strength=strength, runtime=_runtime(*machine), region=region)
+
+
+def _runtime(device: str, precision: str, threads: int | None, seed: int) -> Runtime:
     from genrestore.runtime import Runtime
 
-    device, precision, threads, seed = machine
-    runtime = Runtime.create(device, precision, threads, seed)
-    region = None if part is None else part.region
-    return Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime, region=region)
+    return Runtime.create(device, precision, threads, seed)
+
+
+def _is_work_left(jobs: Sequence[Job], skip_existing: bool) -> bool:
+    """Whether something will surely be restored; told from names alone, since it is asked of everything."""
+    todo = [job.target for job in jobs if job.is_open]
+    return any(not skip_existing or target is None or not os.path.lexists(target) for target in todo)

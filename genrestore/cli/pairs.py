@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files import folders, formats
+from genrestore.files import folders, formats, trees
 from genrestore.files.formats import shown
+from genrestore.files.jobs import OutputOptions, Source
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_TOP = Path()
+"""The folder itself, as a folder below it."""
+
+
+class _Folder:
+    """The files of one folder by name, and its pictures by stem."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.by_name = {path.name: [path] for path in files}
+        self.by_stem: dict[str, list[Path]] = {}
+        for path in files:
+            if path.suffix.lower() in formats.IMAGE_SUFFIXES:
+                self.by_stem.setdefault(path.stem, []).append(path)
 
 
 class CleanPictures:
@@ -21,49 +33,61 @@ class CleanPictures:
     Args:
         place: The file or the folder.
         word: How the user named it, for messages.
+        recursive: Also those in the folders of the folder; links to folders and hidden ones are left out.
 
     Raises:
         UsageError: It is not there, or the folder cannot be read.
     """
 
-    def __init__(self, place: Path, word: str) -> None:
+    def __init__(self, place: Path, word: str, *, recursive: bool = False) -> None:
         self.place = place
         self.is_folder = folders.is_folder(place)
+        self._folders: dict[Path, _Folder] = {}
         if not os.path.lexists(place):
             raise UsageError(f"{word} {shown(place)}: no such file or folder")
         try:
-            entries = sorted(place.iterdir()) if self.is_folder else []
-            files = [path for path in entries if path.is_file() and not path.name.startswith(".")]
+            if self.is_folder:
+                self._folders = {inside: _Folder(files) for inside, files in _files(place, recursive)}
         except OSError as error:
             raise UsageError(f"{word} {shown(place)}: cannot be read ({error.strerror})") from error
-        self._by_name = {path.name: path for path in files}
-        self._by_stem: dict[str, list[Path]] = {}
-        for path in files:
-            if path.suffix.lower() in formats.IMAGE_SUFFIXES:
-                self._by_stem.setdefault(path.stem, []).append(path)
 
     @property
     def pictures(self) -> list[Path]:
         """Every picture of the folder, known by its suffix; of a file, nothing."""
-        return [path for paths in self._by_stem.values() for path in paths]
+        return [path for one in self._folders.values() for paths in one.by_stem.values() for path in paths]
 
-    def named_like(self, picture: Path | None) -> list[Path]:
+    def named_like(self, picture: Path | None, inside: Path = _TOP) -> list[Path]:
         """The clean picture of `picture`; several if its name does not decide, none if there is none.
 
         The same name goes before the same stem, and a stem before one without "denoised": the clean picture
         of photo.denoised.png is photo.denoised.png, photo.denoised.*, photo.* in this order, never itself.
+
+        Args:
+            picture: The picture; None is standard input.
+            inside: The folder below the clean ones in which they are looked for.
         """
         if not self.is_folder:
             return [self.place]
-        if picture is None:
+        if picture is None or inside not in self._folders:
             return []
-        own = os.path.realpath(picture)
+        own, folder = os.path.realpath(picture), self._folders[inside]
         for word in (picture.name, picture.stem, bare_stem(picture)):
-            exact = [self._by_name[word]] if word in self._by_name else []
-            for choice in (exact, self._by_stem.get(word, [])):
+            for choice in (folder.by_name.get(word, []), folder.by_stem.get(word, [])):
                 if others := [path for path in choice if os.path.realpath(path) != own]:
                     return others
         return []
+
+
+def _files(place: Path, recursive: bool) -> Iterator[tuple[Path, list[Path]]]:
+    """The files of a folder, and with `recursive` of those in it, by their folder below `place`."""
+    waiting = [_TOP]
+    while waiting:
+        inside = waiting.pop()
+        entries = [path for path in sorted((place / inside).iterdir()) if not path.name.startswith(".")]
+        yield inside, [path for path in entries if path.is_file()]
+        if recursive:
+            below = [path for path in entries if path.is_dir() and not path.is_symlink()]
+            waiting += [inside / path.name for path in reversed(below)]
 
 
 def bare_stem(picture: Path) -> str:
@@ -84,16 +108,25 @@ class Pair:
     Attributes:
         result: The picture to be judged.
         alike: The clean pictures of its name; one, if all is well.
+        inside: Its folder below the one of all results.
         skipped: Why it is none, or None.
+        problem: Why it cannot be looked at, or None.
     """
 
     result: Path
     alike: list[Path]
+    inside: Path = _TOP
     skipped: str | None = None
+    problem: str | None = None
 
 
-def plan(results: Path, clean: CleanPictures) -> list[Pair]:
+def plan(results: Path, clean: CleanPictures, *, recursive: bool = False) -> list[Pair]:
     """Pair every result with the clean picture of its name.
+
+    Args:
+        results: A picture or a folder.
+        clean: The clean pictures.
+        recursive: Also results in the folders of the folder; those of sub/ belong to the clean ones of sub/.
 
     Raises:
         UsageError: No file or folder of results is there.
@@ -103,12 +136,11 @@ def plan(results: Path, clean: CleanPictures) -> list[Pair]:
         if not results.exists() and results.suffix.lower() not in formats.IMAGE_SUFFIXES:
             raise UsageError(f"RESULTS {shown(results)}: no such file or folder")
         return [Pair(results, clean.named_like(results))]
-    listed = list(_listed(results).items())
-    pairs = [Pair(path, [] if skipped else clean.named_like(path), skipped) for path, skipped in listed]
-    waiting = [pair for pair in pairs if pair.skipped is None]
-    if not waiting:
+    pairs = list(_pairs(results, clean, recursive))
+    waiting = [pair for pair in pairs if pair.skipped is None and pair.problem is None]
+    if not waiting and not any(pair.problem for pair in pairs):
         raise NoInputError(f"{shown(results)}: no picture to compare")
-    if not any(pair.alike for pair in waiting):
+    if waiting and not any(pair.alike for pair in waiting):
         first = shown(waiting[0].result.name)
         raise NoInputError(
             f"{shown(results)}: none of {len(waiting)} pictures has one of its name in {shown(clean.place)}; "
@@ -117,31 +149,39 @@ def plan(results: Path, clean: CleanPictures) -> list[Pair]:
     return pairs
 
 
-def _listed(folder: Path) -> dict[Path, str | None]:
-    """Every entry of a folder, and why it is no result, or None; results of genrestore are what is wanted."""
-    entries = {
-        path: _reason_to_skip_own(path) if reason == folders.OWN_OUTPUT else reason
-        for path, reason in folders.listed(folder)
+def _pairs(folder: Path, clean: CleanPictures, recursive: bool) -> Iterator[Pair]:
+    """A pair for every entry of a folder; results of genrestore are what is wanted."""
+    reasons = {
+        source: _reason_to_skip(source) for source in trees.tree(folder, OutputOptions(recursive=recursive))
     }
-    waiting = [path for path, reason in entries.items() if reason is None]
-    made = {bare_stem(path): path for path in waiting if bare_stem(path) != path.stem}
-    for path in waiting:
-        result = made.get(path.stem) or made.get(path.name)
-        if result is not None and result != path:
-            entries[path] = f"the input of {shown(result.name)}, which is compared"
-    return entries
+    made = {
+        (source.inside, bare_stem(source.path)): source.path
+        for source, reason in reasons.items()
+        if source.path and not (reason or source.problem) and bare_stem(source.path) != source.path.stem
+    }
+    for source, reason in reasons.items():
+        path, inside = source.path or folder, source.inside
+        result = made.get((inside, path.stem)) or made.get((inside, path.name))
+        if reason is None and result is not None and result != path:
+            reason = f"the input of {shown(result.name)}, which is compared"
+        alike = [] if reason or source.problem else clean.named_like(path, inside)
+        yield Pair(path, alike, inside, reason, source.problem)
 
 
-def _reason_to_skip_own(path: Path) -> str | None:
-    if path.suffix.lower() not in formats.IMAGE_SUFFIXES and folders.content_format(path) is None:
+def _reason_to_skip(source: Source) -> str | None:
+    """Why an entry of a folder is no result, or None."""
+    if source.skipped != folders.OWN_OUTPUT or source.path is None:
+        return source.skipped
+    suffix = source.path.suffix.lower()
+    if suffix not in formats.IMAGE_SUFFIXES and folders.content_format(source.path) is None:
         return "not a picture"
-    infix = path.stem.rpartition(".")[2]
+    infix = source.path.stem.rpartition(".")[2]
     if infix in folders.OWN_INFIXES and infix not in folders.RESULT_INFIXES:
         return "a sheet of several pictures, no result"
     return None
 
 
 def left_over(pairs: list[Pair], clean: CleanPictures) -> list[Path]:
-    """Clean pictures of the folder that no result belongs to."""
+    """Clean pictures of the folder that no result belongs to, by their paths below it."""
     taken = {path for pair in pairs for path in pair.alike}
-    return [path for path in clean.pictures if path not in taken]
+    return [path.relative_to(clean.place) for path in clean.pictures if path not in taken]
