@@ -67,6 +67,11 @@ class Runtime:
         chosen = _settle_device(device)
         return cls(chosen, _settle_precision(precision, chosen), torch.get_num_threads(), seed)
 
+    @property
+    def workers(self) -> int:
+        """Threads that calls of a network may be spread over: the processor's own, or 1 for a GPU."""
+        return self.threads if self.device == "cpu" else 1
+
     def generator(self) -> torch.Generator:
         """A fresh CPU random generator at the start of the seed's sequence."""
         import torch

@@ -47,6 +47,7 @@ def denoiser(
     optimiser: training_options.Optimiser = None,
     weight_decay: training_options.WeightDecay = None,
     ema_decay: training_options.EmaDecay = None,
+    loss: training_options.Loss = None,
     patch_size: training_options.PatchSize = None,
     widths: training_options.Widths = None,
     blocks: training_options.Blocks = None,

@@ -316,6 +316,15 @@ SaveMinutes = Annotated[
         help="A checkpoint at least this often (10; 0 for never).",
     ),
 ]
+Loss = Annotated[
+    Literal["absolute", "root-mean-square"] | None,
+    typer.Option(
+        "--loss",
+        rich_help_panel=LEARNING,
+        show_default=False,
+        help="What a restored picture is judged by (absolute).",
+    ),
+]
 PatchSize = Annotated[
     int | None,
     typer.Option(

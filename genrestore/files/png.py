@@ -2,6 +2,8 @@
 
 Pillow has no 16-bit colour, so both depths go through imagecodecs. Level 4 writes 12 megapixels in 0.9 s
 (Pillow's default: 3.3 s) into files 6 % larger than level 6 does (a mosaic of real photographs, one core).
+Run lengths alone (zlib's RLE with Paeth's filter) take a third of that time and 92 to 105 % of the bytes on
+photographs, but 113 % where a flat alpha channel lies between, and 20 times as many on a page of text.
 """
 
 from __future__ import annotations

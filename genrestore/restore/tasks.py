@@ -125,7 +125,7 @@ class Denoise:
         tiling: Tiling,
     ) -> Pixels:
         tile = partial(self._restore_tile, noise)
-        return map_tiles(pixels, tile, tiling, on_progress, self._region)
+        return map_tiles(pixels, tile, tiling, on_progress, self._region, self.prior.runtime.workers)
 
     def _restore_tile(self, noise: NoiseProfile | None, tile: Tensor) -> Tensor:
         """[1, 1 or 3, height, width] to the same, about [0, 1]."""

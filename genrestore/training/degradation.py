@@ -30,9 +30,9 @@ class Mixture:
     """
 
     largest: float = 75 / 255
-    camera: float = 0.4
+    camera: float = 0.33
     rounded: float = 0.25
-    grey: float = 0.2
+    grey: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,14 @@ def local_level(noise: Tensor, window: int = 17) -> Tensor:
 
 
 def _draw_sigma(largest: float, generator: torch.Generator) -> float:
-    """Most draws from the lower two thirds, where photographs are, and a tenth almost clean.
+    """Most draws from the lower two thirds, where photographs are, a tenth almost clean, some wholly.
 
     A denoiser that has hardly seen clean pictures harms them.
     """
     kind = uniform(generator)
-    if kind < 0.1:
+    if kind < 0.04:
+        return 0.0
+    if kind < 0.14:
         return log_uniform(generator, 0.2 / 255, 5 / 255)
     if kind < 0.8:
         return uniform(generator, 0, largest * 2 / 3)

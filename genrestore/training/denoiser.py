@@ -19,7 +19,7 @@ from genrestore.runtime import Runtime
 from genrestore.training import camera, distributed, losses, optimisers
 from genrestore.training.dataset import ImageSet, Pixels, at_least, sample_generator
 from genrestore.training.degradation import MARGIN, Mixture, Sample, degrade, local_level, uniform
-from genrestore.training.settings import LoopSettings
+from genrestore.training.settings import LoopSettings, one_of
 from genrestore.weights.header import Header, NetworkSpec
 
 LEAST_LEVEL = 0.25 / 255
@@ -30,6 +30,9 @@ GRADIENT_LIMIT = 0.1
 
 Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
 """
+
+CAMERA_QUANTILE = 0.7
+"""Of the noise level that the estimator finds for camera noise: coarse noise that is missed stays."""
 
 VALIDATION_LEVELS = (15 / 255, 25 / 255, 50 / 255)
 
@@ -43,6 +46,7 @@ class DenoiserSettings:
         widths: Feature maps of the U-Net at each scale, finest first.
         blocks: Residual blocks at each scale.
         estimator_width: Feature maps of the noise estimator at quarter resolution.
+        loss: What a restored picture is judged by, a key of `losses.RECONSTRUCTION`.
         estimated_share: Share of the samples with camera noise whose noise level is the estimator's
             instead of the true one; of Gaussian samples a third of it.
         mixture: Shares of the kinds of noise.
@@ -52,6 +56,7 @@ class DenoiserSettings:
     widths: tuple[int, ...] = (64, 96, 160, 256)
     blocks: tuple[int, ...] = (2, 1, 1, 2)
     estimator_width: int = 48
+    loss: str = "absolute"
     estimated_share: float = 0.5
     mixture: Mixture = field(default_factory=Mixture)
 
@@ -62,6 +67,7 @@ class DenoiserSettings:
             raise UsageError(
                 f"--widths {list(self.widths)} and --blocks {list(self.blocks)} must have the same length"
             )
+        one_of("loss", self.loss, tuple(losses.RECONSTRUCTION))
 
 
 class Batch(NamedTuple):
@@ -72,12 +78,14 @@ class Batch(NamedTuple):
         clean: [batch, 3, height, width] in [0, 1].
         level: True noise level around every pixel, [batch, 1, height, width], on the [0, 1] scale.
         estimated: [batch, 1, 1, 1], 1 where the denoiser gets the estimator's level.
+        quantile: [batch, 1, 1, 1], which quantile of the level the estimator is to find.
     """
 
     noisy: Tensor
     clean: Tensor
     level: Tensor
     estimated: Tensor
+    quantile: Tensor
 
 
 class DenoiserTraining:
@@ -140,19 +148,21 @@ class DenoiserTraining:
             step: Steps done before this one.
             indices: Places of the samples in the whole batch.
         """
-        samples, estimated = [], []
+        samples, estimated, quantiles = [], [], []
         for index in indices:
             generator = sample_generator(self.loop.seed, step, index)
             patch = self.images.patch(generator, self.settings.patch_size + MARGIN)
             sample = degrade(patch, self.settings.mixture, generator)
             share = self.settings.estimated_share / (1 if sample.camera else 3)
             estimated.append(float(uniform(generator) < share))
+            quantiles.append(CAMERA_QUANTILE if sample.camera else 0.5)
             samples.append(sample)
         return Batch(
             torch.stack([sample.noisy for sample in samples]),
             torch.stack([sample.clean for sample in samples]),
             torch.stack([sample.level for sample in samples]),
             torch.tensor(estimated).reshape(-1, 1, 1, 1),
+            torch.tensor(quantiles).reshape(-1, 1, 1, 1),
         )
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
@@ -161,15 +171,15 @@ class DenoiserTraining:
         Returns:
             The losses: "denoiser" (mean absolute error) and "estimator" (mean relative error).
         """
-        noisy, clean, level, estimated = (tensor.to(self.runtime.device) for tensor in batch)
+        noisy, clean, level, estimated, quantile = (tensor.to(self.runtime.device) for tensor in batch)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with self.runtime.autocast():
             log_level = self.estimator.log_level(noisy)
             guess = spread(log_level.detach(), noisy.shape[-2:])
             restored = self.denoiser(noisy, torch.where(estimated > 0, guess, level))
         truth = functional.avg_pool2d(level, 8).clamp(min=LEAST_LEVEL).log()
-        estimator_loss = losses.relative_level(log_level, truth)
-        denoiser_loss = losses.absolute(restored.float(), clean)
+        estimator_loss = losses.relative_level(log_level, truth, quantile)
+        denoiser_loss = losses.RECONSTRUCTION[self.settings.loss](restored.float(), clean)
         optimiser = self.optimisers["all"]
         optimiser.zero_grad(set_to_none=True)
         (denoiser_loss + 0.1 * estimator_loss).backward()

@@ -6,7 +6,7 @@ Without torchrun every function here is the trivial case of one process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -89,6 +89,29 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     pieces = buffer.split([gradient.numel() for gradient in gradients])
     for gradient, piece in zip(gradients, pieces, strict=True):
         gradient.copy_(piece.view(gradient.shape))
+
+
+def divide(function: Callable[[Tensor], Tensor], stacks: Sequence[Tensor]) -> list[Tensor]:
+    """Apply a function to every item of every stack, each process to its share of them.
+
+    Args:
+        function: Takes [items, ...] and gives the same shape, each item a function of that item alone.
+        stacks: The same in every process, each [items, ...].
+
+    Returns:
+        What the function gives for each stack; the same in every process.
+    """
+    if world_size() == 1:
+        return [function(stack) for stack in stacks]
+    results = [torch.zeros_like(stack) for stack in stacks]
+    for number, (stack, result) in enumerate(zip(stacks, results, strict=True)):
+        mine = slice((rank() + number) % world_size(), None, world_size())
+        if len(stack[mine]):
+            result[mine] = function(stack[mine])
+    buffer = torch.cat([result.reshape(-1) for result in results])
+    distributed.all_reduce(buffer)
+    pieces = buffer.split([stack.numel() for stack in stacks])
+    return [piece.view(stack.shape) for piece, stack in zip(pieces, stacks, strict=True)]
 
 
 def mean(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from genrestore.runtime import bf16_is_fast
+from genrestore.training import distributed
 from genrestore.training.settings import LoopSettings
 
 STEPS = 5
@@ -47,8 +48,9 @@ class Muon(Optimizer):
         m  ←  μ m + g                          (momentum; Nesterov: the update is made of g + μ m)
         w  ←  (1 − η λ) w − 0.2 η √max(rows, columns) · UVᵀ,     g + μ m = U S Vᵀ
 
-    UVᵀ is approximated by five Newton–Schulz steps. A convolution's weight is the matrix
-    [out, in · height · width]. The factor gives the update the size of AdamW's, so both share η and λ.
+    UVᵀ is approximated by five Newton–Schulz steps; processes that train together divide the matrices. A
+    convolution's weight is the matrix [out, in · height · width]. The factor gives the update the size of
+    AdamW's, so both share η and λ.
 
     Sources: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024;
     the factor: Liu et al., "Muon is scalable for LLM training", 2025.
@@ -108,10 +110,14 @@ class Muon(Optimizer):
         same: dict[tuple[int, int], list[int]] = {}
         for index, parameter in enumerate(parameters):
             same.setdefault((parameter.shape[0], parameter[0].numel()), []).append(index)
-        for (rows, columns), indices in same.items():
-            stack = torch.stack([directions[index].reshape(rows, columns) for index in indices])
-            rate = 0.2 * group["lr"] * math.sqrt(max(rows, columns))
-            for index, update in zip(indices, orthogonalise(stack), strict=True):
+        stacks = [
+            torch.stack([directions[index].reshape(shape) for index in indices])
+            for shape, indices in same.items()
+        ]
+        updates = distributed.divide(orthogonalise, stacks)
+        for (shape, indices), stack in zip(same.items(), updates, strict=True):
+            rate = 0.2 * group["lr"] * math.sqrt(max(shape))
+            for index, update in zip(indices, stack, strict=True):
                 parameters[index].sub_(update.view(parameters[index].shape), alpha=rate)
 
     def _adam_step(self, parameters: list[Tensor], group: Mapping[str, Any]) -> None:

@@ -49,6 +49,13 @@ def test_tiles_give_what_the_whole_gives(size: tuple[int, int]) -> None:
     assert np.array_equal(map_tiles(picture, blur, Tiling(64, 8)), whole)
 
 
+def test_tiles_side_by_side_give_the_same_bits() -> None:
+    picture, shares = random_picture(200, 300), []
+    whole = map_tiles(picture, blur, Tiling(64, 8))
+    assert np.array_equal(map_tiles(picture, blur, Tiling(64, 8), shares.append, threads=3), whole)
+    assert shares == [number / len(shares) for number in range(1, len(shares) + 1)]
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_doing_nothing_gives_the_same_bits(dtype: type) -> None:
     picture = random_picture(40, 50, dtype)

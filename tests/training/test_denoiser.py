@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 
 from genrestore.errors import UsageError
 from genrestore.runtime import Runtime
-from genrestore.training import losses
 from genrestore.training.dataset import ImageSet
 from genrestore.training.denoiser import DenoiserSettings, DenoiserTraining, to_patch
 from genrestore.training.settings import LoopSettings
@@ -94,20 +94,32 @@ def test_a_patch_is_the_middle_with_sides_of_sixteen() -> None:
     assert torch.equal((patch * 255).round().to(torch.uint8)[:, 0, 0], torch.from_numpy(image[4, 9]))
 
 
-def test_the_relative_loss_counts_a_factor_alike_at_every_level() -> None:
-    low, high = torch.tensor([0.01, 0.02]).log(), torch.tensor([0.1, 0.2]).log()
-    assert float(losses.relative_level(low[:1], low[1:])) == pytest.approx(np.log(2))
-    assert float(losses.relative_level(high[:1], high[1:])) == pytest.approx(np.log(2))
-
-
-def test_the_absolute_loss() -> None:
-    assert float(losses.absolute(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5]))) == 0.5
-
-
 @pytest.mark.parametrize("size", [8, 20])
 def test_a_patch_size_that_does_not_fit_is_refused(size: int) -> None:
     with pytest.raises(UsageError, match=f"--patch-size {size}"):
         DenoiserSettings(patch_size=size)
+
+
+def test_a_loss_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="--loss square: must be one of absolute, root-mean-square"):
+        DenoiserSettings(loss="square")
+
+
+def test_the_loss_that_is_asked_for_is_the_one_that_falls() -> None:
+    values = {}
+    for loss in ("absolute", "root-mean-square"):
+        subject = DenoiserTraining(
+            replace(SETTINGS, loss=loss), LOOP, images(), images(1), Runtime("cpu", "fp32", 1, 0)
+        )
+        values[loss] = float(subject.step(subject.batch(0, range(4)))["denoiser"])
+    assert values["root-mean-square"] > 1.1 * values["absolute"]
+
+
+def test_camera_noise_is_rather_over_than_underestimated() -> None:
+    mixed = replace(SETTINGS, mixture=replace(SETTINGS.mixture, camera=0.5))
+    subject = DenoiserTraining(mixed, LOOP, images(), images(1), Runtime("cpu", "fp32", 1, 0))
+    batch = subject.batch(0, range(16))
+    assert {round(value, 1) for value in batch.quantile.flatten().tolist()} == {0.5, 0.7}
 
 
 def test_widths_and_blocks_must_match() -> None:

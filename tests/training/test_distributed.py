@@ -70,7 +70,7 @@ def test_several_processes_on_mps_are_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_two_processes_train_as_one_and_stop_at_the_same_step(tmp_path: Path) -> None:
     for name in ("one", "two"):
         toy.fill(tmp_path / name / "images")
-    toy.train(toy.request(tmp_path / "one"))
+    toy.train(toy.request(tmp_path / "one", optimiser="muon"))
     stopped = torchrun(tmp_path / "two", 2, interrupt_at=2)
     assert stopped.returncode != 0, stopped.stderr
     assert checkpoint.read(tmp_path / "two/run/checkpoint.safetensors")[0].step == 3

@@ -153,4 +153,4 @@ def train(asked: session.Request, **model: Any) -> session.Result:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with distributed.session("cpu"):
-        train(request(Path(sys.argv[1]), save_minutes=0), interrupt_at=int(sys.argv[2]))
+        train(request(Path(sys.argv[1]), save_minutes=0, optimiser="muon"), interrupt_at=int(sys.argv[2]))

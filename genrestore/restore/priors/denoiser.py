@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,8 @@ class DenoiserPrior:
     For pure noise one pass is the estimate; in plug-and-play restoration it stands for the proximal step of
     the prior. Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", 2021.
 
+    Several threads may call it at once.
+
     Args:
         loaded: Networks "denoiser" and "estimator".
         runtime: Device and precision.
@@ -37,6 +41,7 @@ class DenoiserPrior:
         _check(loaded)
         self.runtime = runtime
         self.overflows = 0
+        self._counting = Lock()
         self.channels = loaded.header.channels
         self._denoiser = loaded.networks["denoiser"].to(memory_format=torch.channels_last)
         self._estimator = loaded.networks["estimator"].to(memory_format=torch.channels_last)
@@ -72,7 +77,8 @@ class DenoiserPrior:
         with self.runtime.autocast():
             output: Tensor = network(*moved)
         if self.runtime.precision != "fp32" and not bool(output.isfinite().all()):
-            self.overflows += 1
+            with self._counting:
+                self.overflows += 1
             output = network(*moved)
         return output.float().to(device)
 
