@@ -2,103 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files import folders, formats, trees
+from genrestore.files.by_name import TOP, NamedPictures, bare_stem
 from genrestore.files.formats import shown
 from genrestore.files.jobs import OutputOptions, Source
-
-_TOP = Path()
-"""The folder itself, as a folder below it."""
-
-
-class _Folder:
-    """The files of one folder by name, and its pictures by stem."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.by_name = {path.name: [path] for path in files}
-        self.by_stem: dict[str, list[Path]] = {}
-        for path in files:
-            if path.suffix.lower() in formats.IMAGE_SUFFIXES:
-                self.by_stem.setdefault(path.stem, []).append(path)
-
-
-class CleanPictures:
-    """One clean picture for all, or a folder of them by name.
-
-    Args:
-        place: The file or the folder.
-        word: How the user named it, for messages.
-        recursive: Also those in the folders of the folder; links to folders and hidden ones are left out.
-
-    Raises:
-        UsageError: It is not there, or the folder cannot be read.
-    """
-
-    def __init__(self, place: Path, word: str, *, recursive: bool = False) -> None:
-        self.place = place
-        self.is_folder = folders.is_folder(place)
-        self._folders: dict[Path, _Folder] = {}
-        if not os.path.lexists(place):
-            raise UsageError(f"{word} {shown(place)}: no such file or folder")
-        try:
-            if self.is_folder:
-                self._folders = {inside: _Folder(files) for inside, files in _files(place, recursive)}
-        except OSError as error:
-            raise UsageError(f"{word} {shown(place)}: cannot be read ({error.strerror})") from error
-
-    @property
-    def pictures(self) -> list[Path]:
-        """Every picture of the folder, known by its suffix; of a file, nothing."""
-        return [path for one in self._folders.values() for paths in one.by_stem.values() for path in paths]
-
-    def named_like(self, picture: Path | None, inside: Path = _TOP) -> list[Path]:
-        """The clean picture of `picture`; several if its name does not decide, none if there is none.
-
-        The same name goes before the same stem, and a stem before one without "denoised": the clean picture
-        of photo.denoised.png is photo.denoised.png, photo.denoised.*, photo.* in this order, never itself.
-
-        Args:
-            picture: The picture; None is standard input.
-            inside: The folder below the clean ones in which they are looked for.
-        """
-        if not self.is_folder:
-            return [self.place]
-        if picture is None or inside not in self._folders:
-            return []
-        own, folder = os.path.realpath(picture), self._folders[inside]
-        for word in (picture.name, picture.stem, bare_stem(picture)):
-            for choice in (folder.by_name.get(word, []), folder.by_stem.get(word, [])):
-                if others := [path for path in choice if os.path.realpath(path) != own]:
-                    return others
-        return []
-
-
-def _files(place: Path, recursive: bool) -> Iterator[tuple[Path, list[Path]]]:
-    """The files of a folder, and with `recursive` of those in it, by their folder below `place`."""
-    waiting = [_TOP]
-    while waiting:
-        inside = waiting.pop()
-        entries = [path for path in sorted((place / inside).iterdir()) if not path.name.startswith(".")]
-        yield inside, [path for path in entries if path.is_file()]
-        if recursive:
-            below = [path for path in entries if path.is_dir() and not path.is_symlink()]
-            waiting += [inside / path.name for path in reversed(below)]
-
-
-def bare_stem(picture: Path) -> str:
-    """The stem of a picture without the infix of a result: photo for photo.denoised.png."""
-    stem, _, infix = picture.stem.rpartition(".")
-    return stem if stem and infix in folders.RESULT_INFIXES else picture.stem
-
-
-def several(name: str, alike: Sequence[Path]) -> str:
-    """Say that a picture's name does not decide which clean picture is its own."""
-    return f"several pictures are named like {name}: {', '.join(shown(path.name) for path in alike)}"
 
 
 @dataclass(frozen=True)
@@ -115,12 +27,12 @@ class Pair:
 
     result: Path
     alike: list[Path]
-    inside: Path = _TOP
+    inside: Path = TOP
     skipped: str | None = None
     problem: str | None = None
 
 
-def plan(results: Path, clean: CleanPictures, *, recursive: bool = False) -> list[Pair]:
+def plan(results: Path, clean: NamedPictures, *, recursive: bool = False) -> list[Pair]:
     """Pair every result with the clean picture of its name.
 
     Args:
@@ -149,7 +61,7 @@ def plan(results: Path, clean: CleanPictures, *, recursive: bool = False) -> lis
     return pairs
 
 
-def _pairs(folder: Path, clean: CleanPictures, recursive: bool) -> Iterator[Pair]:
+def _pairs(folder: Path, clean: NamedPictures, recursive: bool) -> Iterator[Pair]:
     """A pair for every entry of a folder; results of genrestore are what is wanted."""
     reasons = {
         source: _reason_to_skip(source) for source in trees.tree(folder, OutputOptions(recursive=recursive))
@@ -181,7 +93,7 @@ def _reason_to_skip(source: Source) -> str | None:
     return None
 
 
-def left_over(pairs: list[Pair], clean: CleanPictures) -> list[Path]:
+def left_over(pairs: list[Pair], clean: NamedPictures) -> list[Path]:
     """Clean pictures of the folder that no result belongs to, by their paths below it."""
     taken = {path for pair in pairs for path in pair.alike}
     return [path.relative_to(clean.place) for path in clean.pictures if path not in taken]

@@ -58,7 +58,7 @@ def on_first_use(make: Callable[[], Restore]) -> Restore:
         make: Gives what restores pixels, [1, channel, height, width] of uint8 or uint16.
     """
     made = cache(make)
-    return lambda pixels, on_progress: made()(pixels, on_progress)
+    return lambda pixels, on_progress, *known: made()(pixels, on_progress, *known)
 
 
 def run(

@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from genrestore.errors import InputError
 from genrestore.files import formats, images, results, skipping
 from genrestore.files.jobs import Job, OutputOptions
+from genrestore.files.masks import Mask
 from genrestore.files.metadata import Provenance
 from genrestore.files.pixels import Array, Image
 
@@ -34,7 +35,9 @@ class Restored(Protocol):
         """What the user is told, one sentence each."""
 
 
-Restore = Callable[[Array, Callable[[float], None]], Restored]
+Restore = Callable[..., Restored]
+"""Takes pixels, [1, channel, height, width], and a callback for the fraction done; where a batch has masks,
+also which pixels are known, bool [1, 1, height, width]."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class BatchOptions:
         skip_existing: Leave an output that says what this run would say, and make other ones again.
         finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
             None: it is the picture with those pixels.
+        masks: Says what is known of each picture; None: everything.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
     """
@@ -59,6 +63,7 @@ class BatchOptions:
     overwrite: bool = False
     skip_existing: bool = False
     finish: Callable[[Image, Array], Image] | None = None
+    masks: Callable[[Job, Image], Mask] | None = None
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
 
@@ -90,6 +95,7 @@ class Picture:
         format: Of the output, one of `formats.WRITABLE`.
         notes: What the user is told, one sentence each.
         provenance: What the output says of how it was made; None: nothing.
+        mask: What is known of it; None: everything.
         times: Of the file's last access and change, in nanoseconds; None for a stream.
         noise_level: On the [0, 1] scale, or None.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
@@ -103,6 +109,7 @@ class Picture:
     notes: tuple[str, ...]
     provenance: Provenance | None
     times: tuple[int, int] | None
+    mask: Mask | None = None
     noise_level: float | None = None
     before: Array | None = None
     stale: str | None = None
@@ -111,7 +118,8 @@ class Picture:
     @property
     def nbytes(self) -> int:
         """Bytes of all pixels that are held."""
-        held = (self.image.pixels, self.image.alpha, self.before)
+        known = None if self.mask is None else self.mask.known
+        held = (self.image.pixels, self.image.alpha, self.before, known)
         return sum(plane.nbytes for plane in held if plane is not None)
 
 
@@ -124,7 +132,8 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
         max_pixels: Larger pictures fail before they are decoded.
 
     Raises:
-        InputError: It cannot be read, or its format not be written in place; one line with its name.
+        InputError: It or its mask cannot be read, or its format not be written in place; one line with its
+            name.
     """
     source = job.source or io.BytesIO((options.stdin or sys.stdin.buffer).read())
     image = images.read(source, max_pixels=max_pixels)
@@ -132,8 +141,10 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
     format, notes = _format(job, image)
     provenance = options.provenance
     if provenance is not None:
-        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source)}
-    return Picture(job, image, format, (*image.metadata.notes, *notes), provenance, times)
+        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
+    mask = None if options.masks is None else options.masks(job, image)
+    notes = (*image.metadata.notes, *notes, *(() if mask is None else mask.notes))
+    return Picture(job, image, format, notes, provenance, times, mask)
 
 
 def restore(
@@ -143,17 +154,19 @@ def restore(
 
     Args:
         picture: From `read`; its image is changed.
-        restoring: Takes and gives pixels, [1, channel, height, width].
+        restoring: Takes and gives pixels, [1, channel, height, width]; see `Restore`.
         options: Of the batch.
         on_progress: Is told the finished share, 0 to 1.
     """
-    image, provenance = picture.image, picture.provenance
-    restored = restoring(image.pixels, on_progress)
-    before = image.pixels if options.compare else None
+    image, provenance, mask = picture.image, picture.provenance, picture.mask
+    restored = restoring(image.pixels, on_progress, *(() if mask is None else (mask.known,)))
+    before = _before(image, mask) if options.compare else None
     if options.finish is not None:
         image = options.finish(image, restored.pixels)
     else:
         image.pixels = restored.pixels
+    if mask is not None:
+        mask.show_filled(image)
     if provenance is not None and restored.noise_level is not None:
         provenance = {**provenance, "noise_level": restored.noise_level}
     return replace(
@@ -189,6 +202,11 @@ def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str
         with suppress(OSError):
             os.utime(target, ns=picture.times)
     return notes
+
+
+def _before(image: Image, mask: Mask | None) -> Array:
+    """What a comparison shows left of the result: the input, and its mask if it has one."""
+    return image.pixels if mask is None else mask.beside(image.pixels)
 
 
 def _times(source: Path | None) -> tuple[int, int] | None:

@@ -97,5 +97,5 @@ def brightness(image: Tensor) -> Tensor:
 
 
 def _usual(levels: Tensor) -> Tensor:
-    """The level that `QUANTILE` of the cells stay below; by sorting, since torch.quantile has a limit of size."""
+    """The level below which `QUANTILE` of the cells stay; torch.quantile refuses large pictures."""
     return levels.sort().values[int(QUANTILE * (levels.numel() - 1))]
