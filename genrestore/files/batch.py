@@ -168,7 +168,8 @@ class _Batch:
     def _write(self, picture: Picture) -> Outcome:
         job, stale = picture.job, picture.stale
         overwrite = self.options.overwrite or job.target == job.source or stale is not None
-        notes = picture.notes + stages.write(picture, self.options, overwrite)
+        notes = (*picture.image.metadata.notes, *picture.notes)
+        notes += stages.write(picture, self.options, overwrite)
         if stale is not None:
             notes += (f"made again: {stale}",)
         return Outcome(job, "done", noise_level=picture.noise_level, notes=notes, target=job.target)

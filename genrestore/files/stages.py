@@ -93,7 +93,7 @@ class Picture:
         job: The job.
         image: As it was read; restored, as it will be written.
         format: Of the output, one of `formats.WRITABLE`.
-        notes: What the user is told, one sentence each.
+        notes: What the user is told besides what the image's metadata has to say, one sentence each.
         provenance: What the output says of how it was made; None: nothing.
         mask: What is known of it; None: everything.
         times: Of the file's last access and change, in nanoseconds; None for a stream.
@@ -143,7 +143,7 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
     if provenance is not None:
         provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
     mask = None if options.masks is None else options.masks(job, image)
-    notes = (*image.metadata.notes, *notes, *(() if mask is None else mask.notes))
+    notes = (*notes, *(() if mask is None else mask.notes))
     return Picture(job, image, format, notes, provenance, times, mask)
 
 
