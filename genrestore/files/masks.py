@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -62,13 +61,13 @@ class MaskOptions:
         return self.place is None and self.colour is None and not self.boxes
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, str | int | bool | None]:
         """What a result says of its mask, as JSON values; the mask's own sha256 is noted with each job."""
         return {
             "mask": "alpha" if self.uses_alpha else "given",
             "invert_mask": self.invert,
             "mask_color": None if self.colour is None else "#{:02x}{:02x}{:02x}".format(*self.colour),
-            "box": [str(box) for box in self.boxes],
+            "box": " ".join(str(box) for box in self.boxes) or None,
             "grow": self.grow,
         }
 
