@@ -21,7 +21,7 @@ from genrestore.restore.tasks.restored import Restored
 from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles, tiles, with_less_memory
 from genrestore.runtime import Runtime
 
-STEPS, MOST_STEPS = 3000, 100_000
+STEPS, MOST_STEPS = 5000, 100_000
 HELD_OUT = 0.05
 """The share of the known pixels that the fit never sees, and that tell when to stop."""
 PATIENCE = 0.1
