@@ -1,4 +1,4 @@
-"""What others give: CBM3D, BM3D, OpenCV's and scikit-image's non-local means, a median filter."""
+"""What others give: (C)BM3D, non-local means, a median filter; and what fills holes."""
 
 from __future__ import annotations
 
@@ -69,6 +69,39 @@ def skimage_means(noisy: Pixels, sigma: float) -> Pixels:
             channel_axis=-1,
         )
     )
+
+
+def telea(image: Pixels, known: Pixels) -> Pixels:
+    """OpenCV's INPAINT_TELEA, radius 3.
+
+    Args:
+        image: uint8 [height, width, 1 or 3].
+        known: bool [height, width].
+
+    Returns:
+        The same shape and type.
+    """
+    return cv2.inpaint(image, (~known).astype(np.uint8), 3, cv2.INPAINT_TELEA).reshape(image.shape)
+
+
+def navier_stokes(image: Pixels, known: Pixels) -> Pixels:
+    """OpenCV's INPAINT_NS, radius 3; as `telea`, [height, width, 1 or 3]."""
+    return cv2.inpaint(image, (~known).astype(np.uint8), 3, cv2.INPAINT_NS).reshape(image.shape)
+
+
+def biharmonic(image: Pixels, known: Pixels) -> Pixels:
+    """scikit-image's inpaint_biharmonic.
+
+    Args:
+        image: uint8 [height, width, 1 or 3].
+        known: bool [height, width].
+
+    Returns:
+        [height, width, 1 or 3] on the [0, 1] scale.
+    """
+    from skimage.restoration import inpaint_biharmonic
+
+    return np.asarray(inpaint_biharmonic(unit(image), ~known, channel_axis=-1))
 
 
 def skimage_sigma(noisy: Pixels) -> float:

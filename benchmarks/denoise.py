@@ -5,23 +5,7 @@ python benchmarks/denoise.py --data FOLDER [--section NAME ...] [--quick]
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import json
-import os
-import shlex
-import sys
-import tempfile
-import time
-from dataclasses import replace
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
-
-from baselines import Memory
-from readme import write_tables
-from report import Section, terminal, wide_console
-from settings import Bench
+from entry import Benchmark, run
 
 SECTIONS = {
     "gaussian": "synthetic",
@@ -35,115 +19,9 @@ SECTIONS = {
     "memory": "machine",
     "start": "machine",
 }
-"""Section and the module with its function NAME_section, imported when it is run: the processes of BM3D
-import this file, and need no torch."""
+"""Their modules are imported when they are run: the processes of BM3D import this file, and need no torch."""
 WITHOUT_DATA = {"speed", "memory", "start"}
-RESULTS = Path(__file__).parent / "results" / "denoise.json"
-QUICK = 7
-
-
-def parse(words: list[str]) -> argparse.Namespace:
-    """The options."""
-    parser = argparse.ArgumentParser(description="Measure `genrestore denoise`; see benchmarks/README.md.")
-    parser.add_argument(
-        "--data", type=Path, help="folder with CBSD68/, Set12/ and PolyU/, or test/ with them"
-    )
-    parser.add_argument("--weights", default="photo", help="a name or a file (default: photo)")
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="only this one; may be repeated")
-    parser.add_argument("--quick", action="store_true", help=f"every {QUICK}th picture, smaller large ones")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="measure every N-th picture")
-    parser.add_argument(
-        "--slow-every", type=int, default=7, metavar="N", help="measure slow baselines on every N-th (7)"
-    )
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of the timings (3)")
-    parser.add_argument(
-        "--baselines", type=Path, metavar="FILE", help="read figures of baselines from here, and keep them"
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help=f"where results go (full runs: {RESULTS.name} in results/)"
-    )
-    return parser.parse_args(words)
-
-
-def settle(options: argparse.Namespace, scratch: Path) -> Bench:
-    """The options as what the sections are handed."""
-    weights = options.weights
-    if Path(weights).suffix == ".safetensors":
-        weights = str(Path(weights).resolve())
-    bench = Bench(
-        data=options.data,
-        weights=weights,
-        scratch=scratch,
-        every=options.every,
-        slow_every=options.slow_every,
-        rounds=options.rounds,
-        memory=Memory(options.baselines),
-    )
-    return replace(bench, every=QUICK, rounds=1, megapixels=(1, 4)) if options.quick else bench
-
-
-def run_section(name: str, bench: Bench) -> Section:
-    """Run one section by its name."""
-    section: Section = getattr(importlib.import_module(SECTIONS[name]), f"{name}_section")(bench)
-    return section
-
-
-def record(section: Section, bench: Bench, seconds: float) -> dict[str, Any]:
-    """A section's values with where, when and how they were made."""
-    from versions import machine, versions, weights_identity
-
-    return {
-        **section.as_json(),
-        "run": {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1),
-            "command": shlex.join(["python", *sys.argv]),
-            "weights": weights_identity(bench.weights),
-            "every": bench.every,
-            "slow_every": bench.slow_every,
-            "machine": machine(),
-            "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "versions": versions(),
-        },
-    }
-
-
-def keep(path: Path, name: str, values: dict[str, Any]) -> None:
-    """Put one section into the results file, whole or not at all; the others stay."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = {**known.get("sections", {}), name: values}
-    sections = {section: found[section] for section in SECTIONS if section in found}
-    draft = path.with_name(f".{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft.write_text(json.dumps({"schema": 1, "sections": sections}, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
-
-
-def main() -> int:
-    """Run the chosen sections; 1 if a figure misses what it must reach."""
-    options = parse(sys.argv[1:])
-    names = options.section or [name for name in SECTIONS if options.data or name in WITHOUT_DATA]
-    whole = not options.quick and options.every == 1
-    results = options.json or (RESULTS if whole else None)
-    console, missed = wide_console(), 0
-    with tempfile.TemporaryDirectory() as scratch:
-        bench = settle(options, Path(scratch))
-        for name in names:
-            start = time.perf_counter()
-            section = run_section(name, bench)
-            console.print(terminal(section))
-            missed += sum(row.mark == "below" for row in section.rows)
-            if results is not None:
-                keep(results, name, record(section, bench, time.perf_counter() - start))
-                write_tables(results)
-    console.print(
-        f"{missed} figures miss what they must reach" if missed else "every figure reaches its must"
-    )
-    return int(missed > 0)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except FileNotFoundError as error:
-        sys.exit(f"benchmarks/denoise.py: {error}")
+    run(Benchmark("denoise", SECTIONS, WITHOUT_DATA))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pictures import Pixels
 
-from genrestore.restore.tasks import Denoise
+from genrestore.restore.tasks import Denoise, Inpaint, Untrained
 
 LAUNCHER = (
     "import json, resource, subprocess, sys, time\n"
@@ -48,6 +48,35 @@ def restore(image: Pixels, weights: str, sigma: float | None = None) -> tuple[Pi
     pixels = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
     restored = task(weights, sigma)(pixels)
     return restored.pixels[0].transpose(1, 2, 0), 255 * float(restored.noise_level or 0)
+
+
+@lru_cache(maxsize=4)
+def filling(weights: str) -> Inpaint:
+    """The inpainting that the command line uses, loaded once."""
+    return Inpaint(weights)
+
+
+def fill(image: Pixels, known: Pixels, weights: str) -> Pixels:
+    """Inpaint in this process.
+
+    Args:
+        image: [height, width, 1 or 3], uint8.
+        known: bool [height, width].
+        weights: A name or a path.
+
+    Returns:
+        The same shape and type.
+    """
+    pixels = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
+    return filling(weights)(pixels, known=known[None, None]).pixels[0].transpose(1, 2, 0)
+
+
+def fill_untrained(image: Pixels, known: Pixels) -> tuple[Pixels, int]:
+    """The same by --prior dip, [height, width, 1 or 3]; and the steps that it took."""
+    steps: list[int] = []
+    task = Untrained(on_step=lambda _, step: steps.append(step.index))
+    pixels = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
+    return task(pixels, known=known[None, None]).pixels[0].transpose(1, 2, 0), len(steps)
 
 
 def command(*words: str | Path) -> list[str]:

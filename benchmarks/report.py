@@ -145,8 +145,10 @@ def number(value: float, unit: str) -> str:
     """A figure as it is shown, with its unit."""
     if not math.isfinite(value):
         return "–"
-    digits = {"dB": 2, "s": 2, "GB": 2, "×": 2, "s/MP": 2, "%": 1, "levels": 1}.get(unit, 0)
-    return f"{value:.{digits}f} {unit}".rstrip()
+    digits = {"dB": 2, "SSIM": 3, "min": 1, "s": 2, "GB": 2, "×": 2, "s/MP": 2, "%": 1, "levels": 1}.get(
+        unit, 0
+    )
+    return f"{value:.{digits}f} {unit}".removesuffix(" SSIM").rstrip()
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, evaluate, report, scatter, train, weights
+from genrestore.cli import denoise, doctor, evaluate, inpaint, report, scatter, train, weights
 from genrestore.errors import GenrestoreError, Interrupted
 
 EXIT_CODES = """\
@@ -61,6 +61,9 @@ app = typer.Typer(
 )
 app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True, epilog=EXIT_CODES)(
     denoise.denoise
+)
+app.command(name="inpaint", help=flowing(inpaint.inpaint), no_args_is_help=True, epilog=EXIT_CODES)(
+    inpaint.inpaint
 )
 app.command(name="evaluate", help=flowing(evaluate.evaluate), no_args_is_help=True, epilog=EXIT_CODES)(
     evaluate.evaluate

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from genrestore.cli import dry_run as rehearsal
 from genrestore.cli import file_options as files
-from genrestore.cli import options, report
-from genrestore.cli import reference as references
+from genrestore.cli import options, restoring, untrained
+from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
     from genrestore.files.part import Part
@@ -38,6 +37,9 @@ def denoise(
     dry_run: files.DryRun = False,
     compare: files.Compare = False,
     preview: files.Preview = None,
+    prior: untrained.Prior = "auto",
+    steps: untrained.Steps = None,
+    trace: untrained.Trace = None,
     no_provenance: files.NoProvenance = False,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "auto",
@@ -55,50 +57,36 @@ def denoise(
     never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
     picture and shown.
     """
-    files.check_streams(
-        context, inputs, output, files_from=files_from, dry_run=dry_run, json=json, json_file=json_file
-    )
-    from genrestore.files import batch, outputs
+    from genrestore.files import batch
     from genrestore.files import preview as previews
     from genrestore.restore import provenance
 
-    wanted = outputs.OutputOptions(
-        output, "denoised", overwrite, in_place, compare, recursive, suffix, format
+    which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
+    wanted = OutputOptions(
+        output, "denoised", overwrite, in_place, compare, recursive, suffix, format, skip_existing
     )
-    wanted = replace(wanted, skip_existing=skip_existing, provenance=not no_provenance, shard=shard)
-    named = files.words(inputs, files_from, null=null)
-    if preview is not None:
-        others = {"--reference": reference, "--files-from": files_from, "--strength": strength != 1}
-        wanted = previews.words(named, wanted, others)
-    jobs = outputs.plan(named, wanted, listed=files_from is not None)
-    score = references.scorer(reference, jobs)
-    made = report.provenance("denoise", seed, provenance.of_denoising(weights, sigma, strength))
-    settings = batch.BatchOptions.of(wanted, made, max_pixels)
-    if dry_run:
-        raise typer.Exit(rehearsal.show(jobs, settings, quiet=quiet))
-    machine = (device, precision, threads, seed)
-    task = batch.on_first_use(partial(_task, weights, sigma, strength, machine, preview))
+    wanted = replace(wanted, provenance=not no_provenance, shard=shard)
+    said = restoring.Said(reference, json, json_file, quiet, dry_run)
+    machine = restoring.Machine(device, precision, threads, seed)
+    others = {"--reference": reference, "--files-from": files_from, "--strength": strength != 1}
+    given = {"--weights": restoring.is_given(context, "weights"), "--sigma": sigma, "--preview": preview}
+    dip = untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
+    adjust = None if preview is None else partial(previews.words, others=others)
+    plan = restoring.plan(context, which, wanted, said, adjust=adjust)
+    made = dip.made(strength) if dip else provenance.of_denoising(weights, sigma, strength)
+    settings = plan.settings("denoise", machine, made)
+    make = partial(_task, weights, sigma, strength, machine, preview)
+    task = batch.on_first_use(partial(dip.task, machine, strength) if dip else make)
     if preview is not None:
         task, settings = previews.instead(preview, task, settings)
-    with (
-        report.json_lines(json, json_file, jobs, overwrite=overwrite) as lines,
-        report.Report(jobs, sigma is None, quiet, lines, score, fail_fast) as said,
-    ):
-        raise typer.Exit(said.show(batch.run(jobs, task, settings, said.progress)))
+    plan.carry_out(task, settings, estimated=sigma is None)
 
 
 def _task(
-    weights: str,
-    sigma: float | None,
-    strength: float,
-    machine: tuple[str, str, int | None, int],
-    part: Part | None,
+    weights: str, sigma: float | None, strength: float, machine: restoring.Machine, part: Part | None
 ) -> Denoise:
     """What denoises; made when the first picture needs it, since torch takes seconds to load."""
     from genrestore.restore.tasks import Denoise
-    from genrestore.runtime import Runtime
 
-    device, precision, threads, seed = machine
-    runtime = Runtime.create(device, precision, threads, seed)
     region = None if part is None else part.region
-    return Denoise(weights, noise_level=sigma, strength=strength, runtime=runtime, region=region)
+    return Denoise(weights, noise_level=sigma, strength=strength, runtime=machine.runtime(), region=region)

@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 import typer
 
 from genrestore.cli import options, reference, report, screen
-from genrestore.cli.pairs import CleanPictures, Pair, left_over, plan, several
+from genrestore.cli.pairs import Pair, left_over, plan
 from genrestore.cli.report import Scores
 from genrestore.errors import InputError
+from genrestore.files.by_name import NamedPictures, several
 from genrestore.files.formats import shown
 
 SCHEMA = 1
@@ -54,7 +55,7 @@ def evaluate(
     Files are paired by name, with or without [bold].denoised[/bold]. The figures are those of the 8-bit
     range (peak 255), of 16-bit pictures too, over the whole picture and all channels; alpha is left out.
     """
-    clean_pictures = CleanPictures(Path(clean), "CLEAN")
+    clean_pictures = NamedPictures(Path(clean), "CLEAN")
     pairs = plan(Path(results), clean_pictures)
     tally = Tally(as_json=json, quiet=quiet)
     for pair in pairs:
@@ -64,7 +65,7 @@ def evaluate(
     raise typer.Exit(int(tally.counts["failed"] > 0))
 
 
-def judge(pair: Pair, clean: CleanPictures, max_pixels: int | None) -> tuple[Scores | None, str | None]:
+def judge(pair: Pair, clean: NamedPictures, max_pixels: int | None) -> tuple[Scores | None, str | None]:
     """The figures of a pair, or why there are none."""
     if pair.skipped is not None:
         return None, pair.skipped

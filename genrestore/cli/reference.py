@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genrestore.cli.pairs import CleanPictures, several
 from genrestore.cli.report import Scores
 from genrestore.errors import InputError, UsageError
+from genrestore.files.by_name import NamedPictures, several
 from genrestore.files.formats import shown
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def scorer(reference: Path | None, jobs: Sequence[Job]) -> Callable[[Outcome], S
     """
     if reference is None:
         return None
-    clean_pictures = CleanPictures(reference, "--reference")
+    clean_pictures = NamedPictures(reference, "--reference")
     waiting = [job for job in jobs if job.is_open]
     if any(job.target is None for job in waiting):
         raise UsageError("--reference compares the written file: give -o a file, not -")

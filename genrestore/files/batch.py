@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal, Protocol
 
 from genrestore.errors import InputError
 from genrestore.files import formats, images, outputs, results, skipping
+from genrestore.files.masks import Mask
 from genrestore.files.metadata import Provenance
 from genrestore.files.outputs import Job, OutputOptions
 from genrestore.files.pixels import Array, Image
@@ -37,7 +38,9 @@ class Restored(Protocol):
         """What the user is told, one sentence each."""
 
 
-Restore = Callable[[Array, Callable[[float], None]], Restored]
+Restore = Callable[..., Restored]
+"""Takes pixels, [1, channel, height, width], and a callback for the fraction done; where a batch has masks,
+also which pixels are known, bool [1, 1, height, width]."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class BatchOptions:
         skip_existing: Leave an output that says what this run would say, and make other ones again.
         finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
             None: it is the picture with those pixels.
+        masks: Says what is known of each picture; None: everything.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
     """
@@ -85,6 +89,7 @@ class BatchOptions:
     overwrite: bool = False
     skip_existing: bool = False
     finish: Callable[[Image, Array], Image] | None = None
+    masks: Callable[[Job, Image], Mask] | None = None
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
 
@@ -113,7 +118,7 @@ def on_first_use(make: Callable[[], Restore]) -> Restore:
         make: Gives what restores pixels, [1, channel, height, width] of uint8 or uint16.
     """
     made = cache(make)
-    return lambda pixels, on_progress: made()(pixels, on_progress)
+    return lambda pixels, on_progress, *known: made()(pixels, on_progress, *known)
 
 
 def run(
@@ -180,13 +185,17 @@ def _do(
     format, format_notes = _format(job, image)
     provenance = options.provenance
     if provenance is not None:
-        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source)}
-    restored = restore(image.pixels, lambda fraction: on_progress(job, fraction))
-    before = image.pixels if options.compare else None
+        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
+    mask = None if options.masks is None else options.masks(job, image)
+    known = () if mask is None else (mask.known,)
+    restored = restore(image.pixels, lambda fraction: on_progress(job, fraction), *known)
+    before = _before(image, mask) if options.compare else None
     if options.finish is not None:
         image = options.finish(image, restored.pixels)
     else:  # the decoded pixels are given back before the result is written
         image.pixels = restored.pixels
+    if mask is not None:
+        mask.show_filled(image)
     if provenance is not None and restored.noise_level is not None:
         provenance = {**provenance, "noise_level": restored.noise_level}
     if job.target is None:
@@ -198,8 +207,14 @@ def _do(
             with suppress(OSError):
                 os.utime(job.target, ns=times)
     again = () if existing.stale is None else (f"made again: {existing.stale}",)
-    notes = (*image.metadata.notes, *format_notes, *restored.notes, *notes, *again)
+    mask_notes = () if mask is None else mask.notes
+    notes = (*image.metadata.notes, *format_notes, *mask_notes, *restored.notes, *notes, *again)
     return Outcome(job, "done", noise_level=restored.noise_level, notes=notes, target=job.target)
+
+
+def _before(image: Image, mask: Mask | None) -> Array:
+    """What a comparison shows left of the result: the input, and its mask if it has one."""
+    return image.pixels if mask is None else mask.beside(image.pixels)
 
 
 def _source(job: Job, options: BatchOptions) -> Path | io.BytesIO:

@@ -44,6 +44,7 @@ class Job:
         format: One of `formats.WRITABLE`; None: as the input's.
         skipped: Why there is nothing to do, or None.
         problem: Why it has failed before it began, one line, or None.
+        mask: The file that says which pixels are missing, or None.
     """
 
     source: Path | None
@@ -51,6 +52,7 @@ class Job:
     format: str | None
     skipped: str | None = None
     problem: str | None = None
+    mask: Path | None = None
 
     @property
     def name(self) -> str:

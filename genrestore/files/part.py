@@ -32,21 +32,26 @@ class Part:
     height: int
 
     @classmethod
-    def parse(cls, value: str) -> Part:
-        """A value of --preview.
+    def parse(cls, value: str, word: str = "--preview", largest: int | None = MAX_PIXELS) -> Part:
+        """A rectangle as an option has it.
+
+        Args:
+            value: What was written.
+            word: The option, for messages.
+            largest: Pixels that it may have; None: any number.
 
         Raises:
             UsageError: Not x,y,width,height, of no size, or too large.
         """
         numbers = value.split(",")
         if len(numbers) != 4 or not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", number) for number in numbers):
-            raise UsageError(f"--preview {value}: must be x,y,width,height in pixels, such as 40,30,256,192")
+            raise UsageError(f"{word} {value}: must be x,y,width,height in pixels, such as 40,30,256,192")
         part = cls(*map(int, numbers))
         if part.width * part.height == 0:
-            raise UsageError(f"--preview {value}: width and height must be at least 1 pixel")
-        if part.width * part.height > MAX_PIXELS:
+            raise UsageError(f"{word} {value}: width and height must be at least 1 pixel")
+        if largest is not None and part.width * part.height > largest:
             raise UsageError(
-                f"--preview {value}: the part may have {MAX_PIXELS} pixels, since it is shown "
+                f"{word} {value}: the part may have {largest} pixels, since it is shown "
                 "once a strength; take a smaller one"
             )
         return part
@@ -59,14 +64,18 @@ class Part:
         """Its rows and columns."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
-    def of(self, pixels: Array) -> Array:
+    def of(self, pixels: Array, word: str = "--preview") -> Array:
         """The part of a picture, [1, channel, height, width], as a view.
+
+        Args:
+            pixels: The picture.
+            word: The option that named the part, for the message.
 
         Raises:
             InputError: It reaches outside the picture.
         """
         height, width = pixels.shape[-2:]
         if self.x + self.width > width or self.y + self.height > height:
-            raise InputError(f"--preview {self} reaches outside the picture of {width} x {height} pixels")
+            raise InputError(f"{word} {self} reaches outside the picture of {width} x {height} pixels")
         rows, columns = self.region
         return pixels[..., rows, columns]

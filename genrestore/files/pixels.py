@@ -72,7 +72,8 @@ def interleaved(image: Image, *, with_alpha: bool = True) -> Array:
     if image.alpha is None or not with_alpha:
         # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
         return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
-    return np.concatenate([pixels, image.alpha[0].transpose(1, 2, 0)], axis=2)
+    both = np.concatenate([pixels, image.alpha[0].transpose(1, 2, 0)], axis=2)
+    return np.ascontiguousarray(both)  # planes that lie apart would be joined in another order
 
 
 def without_single(buffer: Array) -> Array:

@@ -31,7 +31,8 @@ def write_files(
 
     Args:
         image: The result.
-        before: The pixels that went in, [1, channel, height, width]; None: no comparison.
+        before: What a comparison shows left of it: the pixels that went in, [1, channel, height, width], or
+            several panels of their width side by side; None: no comparison.
         target: Where the result goes.
         format: One of `formats.WRITABLE`.
         provenance: What the files say of how they were made; None: nothing.
@@ -82,5 +83,6 @@ def _write(
 
 def _side_by_side(before: Array, result: Image) -> Image:
     pixels: Array = np.concatenate([before, result.pixels], axis=3)
-    alpha = None if result.alpha is None else np.concatenate([result.alpha, result.alpha], axis=3)
+    panels = pixels.shape[3] // result.pixels.shape[3]
+    alpha = None if result.alpha is None else np.concatenate([result.alpha] * panels, axis=3)
     return Image(pixels, alpha, result.metadata)

@@ -23,8 +23,12 @@ from genrestore.files.metadata import Provenance
 
 SOURCE = "source_sha256"
 """The key of provenance that holds the input's sha256."""
-NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE})
+MASK = "mask_sha256"
+"""The key of provenance that holds the sha256 of the input's mask file, if it has one."""
+NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK})
 """Keys of provenance that are a mere name, a finding, or compared on their own."""
+PANELS = 3
+"""A comparison is at most so many pictures wide."""
 _CHUNK = 2**20
 
 
@@ -104,6 +108,11 @@ def source_sha256(source: Path | io.BytesIO) -> str | None:
     return sum.hexdigest()
 
 
+def mask_of(job: Job) -> dict[str, str | None]:
+    """What a result says of its mask file: nothing if it has none."""
+    return {} if job.mask is None else {MASK: source_sha256(job.mask)}
+
+
 def _own_provenance(path: Path) -> dict[str, Any] | None:
     from genrestore.files import images
 
@@ -147,10 +156,12 @@ def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixe
             return reason
         if found.get(SOURCE) != source_sha256(job.source):
             return "the input was another one"
+        if found.get(MASK) != mask_of(job).get(MASK):
+            return "the mask was another one"
     if _lost_its_end(path):
         return "it was damaged"
     try:
-        image = images.read(path, max_pixels=2 * max_pixels)  # a comparison is twice as wide
+        image = images.read(path, max_pixels=PANELS * max_pixels)
     except InputError:
         return "it was damaged"
     format = image.metadata.format

@@ -44,6 +44,33 @@ def apply(image: Image, function: PixelFunction) -> Image:
     )
 
 
+def known(mask: Any) -> Pixels:
+    """Which pixels are known, of a mask that says which are missing.
+
+    Convention: True, or 128 and more of 255, is missing, as white is in a mask file.
+
+    Args:
+        mask: [height, width]: a Pillow image of mode 1 or L, or a numpy array or torch tensor of bool or
+            uint8.
+
+    Returns:
+        bool [1, 1, height, width].
+
+    Raises:
+        UsageError: The mask is none of these.
+    """
+    if isinstance(mask, torch.Tensor):
+        mask = mask.detach().cpu().numpy()
+    array = np.asarray(mask)
+    if array.ndim != 2 or array.dtype not in (np.bool_, np.uint8):
+        raise UsageError(
+            f"a mask of shape {list(array.shape)} and type {array.dtype}: "
+            "must be [height, width] of bool (True is missing) or uint8 (128 and more is missing)"
+        )
+    missing = array if array.dtype == np.bool_ else array >= 128
+    return ~missing[None, None]
+
+
 def _apply_to_array(image: Pixels, function: PixelFunction) -> Pixels:
     if image.ndim == 2:
         return _checked(image[None, None], function)[0, 0]

@@ -34,3 +34,33 @@ def describe_denoising(
         "sigma": None if noise_level is None else round(noise_level * 255, 4),
         "strength": strength,
     }
+
+
+def of_inpainting(weights: str, noise_level: float, feather: int) -> dict[str, Any]:
+    """What `Inpaint` of these arguments makes its results say, as JSON values.
+
+    Args:
+        weights: A name in the store or a path; only its header is read.
+        noise_level: σ of the known pixels on the [0, 1] scale.
+        feather: Pixels over which the result is blended in.
+
+    Raises:
+        WeightsError: The weights are missing, or their header cannot be read.
+    """
+    path = store.resolve(weights)
+    return describe_inpainting(path, read_header(path), noise_level, feather)
+
+
+def describe_inpainting(path: Path, header: Header, noise_level: float, feather: int) -> dict[str, Any]:
+    """`of_inpainting` for weights whose header was read; sigma is in 8-bit grey levels."""
+    return {
+        "weights": path.stem,
+        "weights_sha256": header.sha256,
+        "sigma": round(noise_level * 255, 4),
+        "feather": feather,
+    }
+
+
+def of_untrained(steps: int, strength: float = 1.0, feather: int = 0) -> dict[str, Any]:
+    """What `Untrained` of these arguments makes its results say, as JSON values."""
+    return {"prior": "dip", "steps": steps, "strength": strength, "feather": feather}

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genrestore.cli import evaluate, pairs
+from genrestore.cli import evaluate
 from genrestore.cli.report import Scores
 from genrestore.errors import UsageError
+from genrestore.files.by_name import NamedPictures
 from tests.cli.conftest import Run, clean_pixels, write
 
 BRIGHTER = "PSNR 28.13 dB"
@@ -294,7 +295,7 @@ def test_names(picture: str, clean: list[str], own: list[str]) -> None:
     Path("clean").mkdir()
     for name in clean:
         Path("clean", name).touch()
-    found = pairs.CleanPictures(Path("clean"), "CLEAN").named_like(Path("results", picture))
+    found = NamedPictures(Path("clean"), "CLEAN").named_like(Path("results", picture))
     assert [path.name for path in found] == own
 
 
@@ -305,7 +306,7 @@ def test_a_folder_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) 
     Path("clean").mkdir()
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(UsageError, match=r"^CLEAN clean: cannot be read \(Permission denied\)$"):
-        pairs.CleanPictures(Path("clean"), "CLEAN")
+        NamedPictures(Path("clean"), "CLEAN")
 
 
 def test_no_torch_is_imported() -> None:

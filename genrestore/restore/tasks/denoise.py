@@ -1,9 +1,8 @@
-"""Denoise: where a prior meets a picture. The command line and the Python API both come through here."""
+"""Denoise: one pass of a denoiser is already the estimate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from genrestore.restore.noise_level import NoiseProfile, profile
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.provenance import describe_denoising
+from genrestore.restore.tasks.restored import OVERFLOWED, Restored, check_noise_level
 from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles, with_less_memory
 from genrestore.runtime import Runtime
 from genrestore.weights import store
@@ -25,21 +25,6 @@ LITTLE_NOISE = 1.0 / 255
 """Below one grey level a picture counts as clean, and the user is told so."""
 
 Image = TypeVar("Image")
-
-
-@dataclass(frozen=True)
-class Restored:
-    """A restored picture.
-
-    Attributes:
-        pixels: Shape and type of the picture that was given.
-        noise_level: σ that was given or estimated (root mean square over the picture), on the [0, 1] scale.
-        notes: What the user should know, one line each.
-    """
-
-    pixels: Pixels
-    noise_level: float | None
-    notes: tuple[str, ...] = ()
 
 
 class Denoise:
@@ -69,8 +54,7 @@ class Denoise:
         tiling: Tiling | None = None,
         region: Region | None = None,
     ) -> None:
-        if noise_level is not None and not (0 <= noise_level <= 1):
-            raise UsageError(f"noise level {noise_level}: must be between 0 and 1 (grey levels / 255)")
+        check_noise_level(noise_level)
         if not 0 <= strength <= 1:
             raise UsageError(f"strength {strength}: must be between 0 and 1")
         self._path = store.resolve(weights)
@@ -114,7 +98,7 @@ class Denoise:
         if noise is not None and noise.overall < LITTLE_NOISE:
             notes.append("little noise found")
         if self.prior.overflows > before:
-            notes.append("half precision overflowed, and was done again in float32")
+            notes.append(OVERFLOWED)
         return Restored(result, self._noise_level if noise is None else noise.overall, tuple(notes))
 
     def _restore(

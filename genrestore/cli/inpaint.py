@@ -1,0 +1,92 @@
+"""``genrestore inpaint``: parse, call, report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from genrestore.cli import file_options as files
+from genrestore.cli import mask_options as hole
+from genrestore.cli import options, restoring, untrained
+from genrestore.files.jobs import OutputOptions
+
+if TYPE_CHECKING:
+    from genrestore.restore.tasks import Inpaint
+
+
+def inpaint(
+    context: typer.Context,
+    inputs: files.Inputs = None,
+    output: files.Output = None,
+    mask: hole.Mask = None,
+    invert_mask: hole.InvertMask = False,
+    mask_colour: hole.MaskColour = None,
+    box: hole.Box = None,
+    grow: hole.Grow = 0,
+    feather: hole.Feather = 0,
+    sigma: hole.KnownSigma = 0.0,
+    weights: options.Weights = "photo",
+    recursive: files.Recursive = False,
+    files_from: files.FilesFrom = None,
+    null: files.Null = False,
+    shard: files.ShardOption = None,
+    fail_fast: files.FailFast = False,
+    suffix: files.Suffix = None,
+    format: files.Format = None,
+    skip_existing: files.SkipExisting = False,
+    overwrite: options.Overwrite = False,
+    in_place: files.InPlace = False,
+    dry_run: files.DryRun = False,
+    compare: files.Compare = False,
+    show_mask: hole.ShowMask = None,
+    prior: untrained.Prior = "auto",
+    steps: untrained.Steps = None,
+    trace: untrained.Trace = None,
+    no_provenance: files.NoProvenance = False,
+    max_pixels: options.MaxPixels = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    reference: options.Reference = None,
+    json: options.Json = False,
+    json_file: options.JsonFile = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fill what is missing from photographs: scratches, captions, date stamps, small objects.
+
+    A mask says what is missing: a file, the input's own alpha, a colour, or a rectangle. The result is
+    written beside the input as STEM.inpainted.EXT, or where [bold]-o[/bold] says. Every pixel outside the
+    mask stays as it was.
+    """
+    from genrestore.files import batch, masks
+    from genrestore.restore import provenance
+
+    which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
+    wanted = OutputOptions(
+        output, "inpainted", overwrite, in_place, compare, recursive, suffix, format, skip_existing
+    )
+    wanted = replace(wanted, provenance=not no_provenance, shard=shard)
+    said = restoring.Said(reference, json, json_file, quiet, dry_run)
+    machine = restoring.Machine(device, precision, threads, seed)
+    colour = None if mask_colour is None else hole.parse_colour(mask_colour)
+    missing = masks.MaskOptions(mask, invert_mask, colour, tuple(box or ()), grow, show_mask, overwrite)
+    given = {"--weights": restoring.is_given(context, "weights"), "--sigma": sigma}
+    dip = untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
+    plan = restoring.plan(context, which, wanted, said, assign=partial(masks.assign, options=missing))
+    made = dip.made(feather=feather) if dip else provenance.of_inpainting(weights, sigma, feather)
+    settings = plan.settings("inpaint", machine, {**made, **missing.provenance})
+    settings = replace(settings, masks=masks.Masks(missing, plan.jobs).of)
+    make = partial(_task, weights, sigma, feather, machine)
+    task = batch.on_first_use(partial(dip.task, machine, feather=feather) if dip else make)
+    plan.carry_out(task, settings)
+
+
+def _task(weights: str, sigma: float, feather: int, machine: restoring.Machine) -> Inpaint:
+    """What fills; made when the first picture needs it, since torch takes seconds to load."""
+    from genrestore.restore.tasks import Inpaint
+
+    return Inpaint(weights, noise_level=sigma, feather=feather, runtime=machine.runtime())

@@ -1,0 +1,173 @@
+"""What every command does that restores pictures: from the user's words to a plan, and through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from genrestore.cli import dry_run as rehearsal
+from genrestore.cli import file_options as files
+from genrestore.cli import reference as references
+from genrestore.cli import report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from genrestore.cli.report import Scores
+    from genrestore.files.batch import BatchOptions, Outcome, Restore
+    from genrestore.files.jobs import Job, OutputOptions
+    from genrestore.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The user's words about inputs.
+
+    Attributes:
+        named: Files, folders, or "-".
+        files_from: A list of more of them, or None.
+        null: The names in the list end with a NUL byte.
+        fail_fast: Stop at the first that fails.
+        max_pixels: Refuse larger pictures; None takes the usual limit.
+    """
+
+    named: list[str] | None
+    files_from: str | None
+    null: bool
+    fail_fast: bool
+    max_pixels: int | None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The user's words about where to compute, as `Runtime.create` takes them."""
+
+    device: str
+    precision: str
+    threads: int | None
+    seed: int
+
+    def runtime(self) -> Runtime:
+        """The open choices settled; imports torch."""
+        from genrestore.runtime import Runtime
+
+        return Runtime.create(self.device, self.precision, self.threads, self.seed)
+
+
+@dataclass(frozen=True)
+class Said:
+    """The user's words about what is said.
+
+    Attributes:
+        reference: A clean picture, or a folder of them, to compare results with.
+        json: Records on stdout.
+        json_file: Records into this file.
+        quiet: Failures only.
+        dry_run: Show the plan, and do nothing.
+    """
+
+    reference: Path | None
+    json: bool
+    json_file: Path | None
+    quiet: bool
+    dry_run: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Jobs with all that the user said of them.
+
+    Attributes:
+        jobs: In their order.
+        inputs: The user's words.
+        wanted: The user's words about results.
+        said: The user's words about what is said.
+        score: Compares a written file with its reference, if asked for.
+    """
+
+    jobs: list[Job]
+    inputs: Inputs
+    wanted: OutputOptions
+    said: Said
+    score: Callable[[Outcome], Scores] | None
+
+    def settings(self, command: str, machine: Machine, made: Mapping[str, report.JSONValue]) -> BatchOptions:
+        """How the batch is run; `made` is what the results say of how the command made them."""
+        from genrestore.files import batch
+
+        noted = report.provenance(command, machine.seed, made)
+        return batch.BatchOptions.of(self.wanted, noted, self.inputs.max_pixels)
+
+    def carry_out(self, task: Restore, settings: BatchOptions, *, estimated: bool = False) -> None:
+        """Do the jobs, or with --dry-run show them, say what becomes of each, and exit.
+
+        Args:
+            task: Restores pixels, [1, channel, height, width].
+            settings: How the batch is run.
+            estimated: Noise levels are estimated rather than given.
+
+        Raises:
+            typer.Exit: Always, with the exit code.
+        """
+        from genrestore.files import batch
+
+        jobs, said = self.jobs, self.said
+        if said.dry_run:
+            raise typer.Exit(rehearsal.show(jobs, settings, quiet=said.quiet))
+        overwrite = self.wanted.overwrite
+        with (
+            report.json_lines(said.json, said.json_file, jobs, overwrite=overwrite) as lines,
+            report.Report(jobs, estimated, said.quiet, lines, self.score, self.inputs.fail_fast) as told,
+        ):
+            raise typer.Exit(told.show(batch.run(jobs, task, settings, told.progress)))
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter was written on the command line, rather than left at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def plan(
+    context: typer.Context,
+    inputs: Inputs,
+    wanted: OutputOptions,
+    said: Said,
+    *,
+    adjust: Callable[[Sequence[str], OutputOptions], OutputOptions] | None = None,
+    assign: Callable[[Sequence[Job]], list[Job]] | None = None,
+) -> Plan:
+    """Turn the user's words into jobs.
+
+    Args:
+        context: Of the command, for its help.
+        inputs: What to restore.
+        wanted: Where results go.
+        said: What is said.
+        adjust: Changes the words about results once the inputs are known.
+        assign: Gives jobs what else they need.
+
+    Raises:
+        UsageError: Words that cannot be meant.
+        NoInputError: Nothing to restore.
+    """
+    files.check_streams(
+        context,
+        inputs.named,
+        wanted.output,
+        files_from=inputs.files_from,
+        dry_run=said.dry_run,
+        json=said.json,
+        json_file=said.json_file,
+    )
+    from genrestore.files import outputs
+
+    named = files.words(inputs.named, inputs.files_from, null=inputs.null)
+    wanted = wanted if adjust is None else adjust(named, wanted)
+    jobs = outputs.plan(named, wanted, listed=inputs.files_from is not None)
+    jobs = jobs if assign is None else assign(jobs)
+    return Plan(jobs, inputs, wanted, said, references.scorer(said.reference, jobs))

@@ -1,0 +1,180 @@
+"""Data terms D(x; y): how a picture was damaged. Each has its value and its proximal step.
+
+None knows a prior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from genrestore.restore.pyramid import fill
+
+
+class DataTerm(Protocol):
+    """What a solver asks of a data term."""
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
+
+    def prox(self, image: Tensor, tau: float) -> Tensor:
+        """argmin_x D(x; y) + ‖x − z‖² / 2τ² for z [batch, channel, height, width]; same shape and scale."""
+
+
+@dataclass(frozen=True)
+class L2:
+    """Gaussian noise of level σ on the known pixels.
+
+        D(x; y) = ‖M (x − y)‖² / 2σ²
+
+    Convention: M is 1 where a pixel is known and 0 where it is missing, and what y holds there counts for
+    nothing.
+    σ = 0 makes known pixels a constraint: D is 0 where they agree, else infinite.
+
+    Attributes:
+        damaged: y, [batch, channel, height, width] on the [0, 1] scale.
+        noise_level: σ on the [0, 1] scale, 0 to 1.
+        known: M, [batch, 1, height, width]; None: every pixel is known.
+    """
+
+    damaged: Tensor
+    noise_level: float
+    known: Tensor | None = None
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture.
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            [batch].
+        """
+        squares = _masked(image - self.damaged, self.known).square().flatten(1).sum(1)
+        return _over(squares, 2 * self.noise_level**2)
+
+    def prox(self, image: Tensor, tau: float) -> Tensor:
+        """The minimiser in closed form: on known pixels (τ² y + σ² z) / (τ² + σ²), elsewhere z.
+
+        Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", 2021, section 4.
+
+        Args:
+            image: z, [batch, channel, height, width] on the [0, 1] scale.
+            tau: On the [0, 1] scale, above 0.
+
+        Returns:
+            x, same shape and scale.
+        """
+        share = tau**2 / (tau**2 + self.noise_level**2)
+        return _where_known(torch.lerp(image, self.damaged, share), image, self.known)
+
+
+@dataclass(frozen=True)
+class L1:
+    """Noise with outliers, of mean absolute size σ, on the known pixels.
+
+        D(x; y) = ‖M (x − y)‖₁ / σ
+
+    Convention: M is 1 where a pixel is known and 0 where it is missing; σ = 0 makes known pixels a
+    constraint.
+
+    Attributes:
+        damaged: y, [batch, channel, height, width] on the [0, 1] scale.
+        noise_level: σ on the [0, 1] scale, 0 to 1.
+        known: M, [batch, 1, height, width]; None: every pixel is known.
+    """
+
+    damaged: Tensor
+    noise_level: float
+    known: Tensor | None = None
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture.
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            [batch].
+        """
+        sizes = _masked(image - self.damaged, self.known).abs().flatten(1).sum(1)
+        return _over(sizes, self.noise_level)
+
+    def prox(self, image: Tensor, tau: float) -> Tensor:
+        """The minimiser in closed form: on known pixels z drawn towards y by at most τ² / σ, elsewhere z.
+
+        Source: soft thresholding, Donoho, "De-noising by Soft-Thresholding", 1995.
+
+        Args:
+            image: z, [batch, channel, height, width] on the [0, 1] scale.
+            tau: On the [0, 1] scale, above 0.
+
+        Returns:
+            x, same shape and scale.
+        """
+        if self.noise_level == 0:
+            return _where_known(self.damaged, image, self.known)
+        step = tau**2 / self.noise_level
+        moved = image + (self.damaged - image).clamp(-step, step)
+        return _where_known(moved, image, self.known)
+
+
+@dataclass(frozen=True)
+class Seamless:
+    """Another data term, whose step is carried on into the hole, so that no edge shows where it ends.
+
+    ‖x − z‖² lets missing pixels stay as the prior left them, also where all around them had to be moved. Here
+    the slopes of z are held instead,
+
+        prox  =  argmin_x  D(x; y) + ‖∇(x − z)‖² / 2τ²
+
+    whose step, taken from D's own step on the known pixels, is smooth in the hole. It is filled by a pyramid
+    rather than by solving Poisson's equation.
+    Source: Pérez et al., "Poisson Image Editing", 2003.
+
+    Attributes:
+        term: A data term with missing pixels.
+        known: 1 where a pixel is known and 0 where it is missing, [batch, 1, height, width].
+    """
+
+    term: DataTerm
+    known: Tensor
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
+        return self.term.value(image)
+
+    def prox(self, image: Tensor, tau: float) -> Tensor:
+        """The step of the data term, and in the hole what it tends to there.
+
+        Args:
+            image: z, [batch, channel, height, width] on the [0, 1] scale.
+            tau: On the [0, 1] scale, above 0.
+
+        Returns:
+            x, same shape and scale; on known pixels what `term` gives.
+        """
+        moved = self.term.prox(image, tau)
+        return torch.where(self.known > 0, moved, image + fill(moved - image, self.known))
+
+
+DATA_TERMS: dict[str, type[L2] | type[L1]] = {"l2": L2, "l1": L1}
+"""Name and class."""
+
+
+def _masked(difference: Tensor, known: Tensor | None) -> Tensor:
+    return difference if known is None else torch.where(known > 0, difference, 0.0)
+
+
+def _where_known(there: Tensor, elsewhere: Tensor, known: Tensor | None) -> Tensor:
+    return there if known is None else torch.where(known > 0, there, elsewhere)
+
+
+def _over(sizes: Tensor, scale: float) -> Tensor:
+    """sizes / scale; at scale 0, 0 where the size is 0 and else infinity."""
+    if scale:
+        return sizes / scale
+    return torch.where(sizes == 0, 0.0, torch.inf)

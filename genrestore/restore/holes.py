@@ -1,0 +1,80 @@
+"""Where the holes of a large picture are: pieces to work on, so that the cost follows the holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from genrestore.restore.tiling import Pixels, Region, Span, Tiling, spans
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a picture with missing pixels.
+
+    Attributes:
+        read: Rows and columns that are looked at: the holes and what is around them.
+        fill: Rows and columns inside of it whose missing pixels are filled.
+    """
+
+    read: Region
+    fill: Region
+
+
+def pieces(known: Pixels, tiling: Tiling) -> Iterator[Piece]:
+    """The tiles of a picture that have holes, cut down to these and `tiling.overlap` pixels around them.
+
+    Args:
+        known: Whether a pixel is known, bool [1, 1, height, width].
+        tiling: How the picture is cut.
+
+    Yields:
+        Pieces whose `fill` cover every missing pixel once, from the top left.
+    """
+    missing = ~known[0, 0]
+    height, width = missing.shape
+    for row in spans(height, tiling):
+        for column in spans(width, tiling):
+            kept = missing[row.keep_start : row.keep_stop, column.keep_start : column.keep_stop]
+            if kept.any():
+                down, across = _extent(kept.any(1), row), _extent(kept.any(0), column)
+                around = _around(down, height, tiling.overlap), _around(across, width, tiling.overlap)
+                yield Piece(around, (down, across))
+
+
+def depth(known: Tensor, deepest: int) -> Tensor:
+    """How many pixels a missing one lies inside its hole.
+
+    Args:
+        known: 1 where a pixel is known and 0 where it is missing, [1, 1, height, width].
+        deepest: Where counting ends, from 0.
+
+    Returns:
+        0 for known pixels, 1 at the edge of a hole, at most `deepest` + 1; [1, 1, height, width].
+    """
+    total = 1 - known
+    near = known
+    for _ in range(deepest):
+        near = functional.max_pool2d(near, 3, stride=1, padding=1)
+        total = total + (1 - near)
+    return total
+
+
+def as_tensor(known: Pixels) -> Tensor:
+    """A mask as float32, 1 where a pixel is known, [1, 1, height, width]."""
+    return torch.from_numpy(np.ascontiguousarray(known, np.float32))
+
+
+def _extent(hit: Pixels, span: Span) -> slice:
+    """From the first to the last place where `hit`, [length], is true, in pixels of the picture."""
+    places = np.flatnonzero(hit)
+    return slice(span.keep_start + int(places[0]), span.keep_start + int(places[-1]) + 1)
+
+
+def _around(extent: slice, length: int, margin: int) -> slice:
+    return slice(max(0, extent.start - margin), min(length, extent.stop + margin))

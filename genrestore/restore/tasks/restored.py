@@ -1,0 +1,35 @@
+"""What every task gives back, and what they say alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrestore.errors import UsageError
+from genrestore.restore.tiling import Pixels
+
+OVERFLOWED = "half precision overflowed, and was done again in float32"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored picture.
+
+    Attributes:
+        pixels: Shape and type of the picture that was given.
+        noise_level: σ that was given or estimated (root mean square over the picture), on the [0, 1] scale.
+        notes: What the user should know, one line each.
+    """
+
+    pixels: Pixels
+    noise_level: float | None
+    notes: tuple[str, ...] = ()
+
+
+def check_noise_level(noise_level: float | None) -> None:
+    """Refuse a noise level that is not on the [0, 1] scale; None is one that is estimated.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if noise_level is not None and not (0 <= noise_level <= 1):
+        raise UsageError(f"noise level {noise_level}: must be between 0 and 1 (grey levels / 255)")

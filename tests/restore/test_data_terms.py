@@ -1,0 +1,61 @@
+"""Each data term against its formula in words and a brute-force minimiser that knows nothing of it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from genrestore.restore.data_terms import DATA_TERMS
+
+DAMAGED = torch.tensor([0.1, 0.9, 0.5, 0.3]).reshape(1, 1, 2, 2)
+KNOWN = torch.tensor([1.0, 1.0, 0.0, 1.0]).reshape(1, 1, 2, 2)
+IMAGE = torch.tensor([0.4, 0.2, 0.8, 0.31]).reshape(1, 1, 2, 2)
+CASES = pytest.mark.parametrize("name", sorted(DATA_TERMS))
+
+
+def in_words(name: str, image: Tensor, sigma: float, known: Tensor) -> float:
+    """The table of docs/priors.md, pixel by pixel."""
+    total = 0.0
+    triples = zip(image.flatten().tolist(), DAMAGED.flatten().tolist(), known.flatten().tolist(), strict=True)
+    for x, y, m in triples:
+        total += m * ((x - y) ** 2 / (2 * sigma**2) if name == "l2" else abs(x - y) / sigma)
+    return total
+
+
+@CASES
+def test_the_value_is_the_formula(name: str) -> None:
+    term = DATA_TERMS[name](DAMAGED, 0.1, KNOWN)
+    assert float(term.value(IMAGE)) == pytest.approx(in_words(name, IMAGE, 0.1, KNOWN), rel=1e-5)
+    whole = DATA_TERMS[name](DAMAGED, 0.1)
+    assert float(whole.value(IMAGE)) == pytest.approx(in_words(name, IMAGE, 0.1, torch.ones(4)), rel=1e-5)
+
+
+@CASES
+@pytest.mark.parametrize(("sigma", "tau"), [(0.1, 0.05), (0.05, 0.2), (0.3, 0.3)])
+def test_prox_finds_what_a_search_finds(name: str, sigma: float, tau: float) -> None:
+    found = DATA_TERMS[name](DAMAGED, sigma, KNOWN).prox(IMAGE, tau).flatten()
+    grid = torch.linspace(-0.5, 1.5, 200001, dtype=torch.float64)
+    for index in range(4):
+        y, z, m = (float(t.flatten()[index]) for t in (DAMAGED, IMAGE, KNOWN))
+        data = (grid - y) ** 2 / (2 * sigma**2) if name == "l2" else (grid - y).abs() / sigma
+        best = grid[(m * data + (grid - z) ** 2 / (2 * tau**2)).argmin()]
+        assert float(found[index]) == pytest.approx(float(best), abs=2e-5)
+
+
+@CASES
+def test_without_noise_known_pixels_are_a_constraint(name: str) -> None:
+    term = DATA_TERMS[name](DAMAGED, 0.0, KNOWN)
+    moved = term.prox(IMAGE, 0.01)
+    assert torch.equal(moved[KNOWN > 0], DAMAGED[KNOWN > 0])
+    assert torch.equal(moved[KNOWN == 0], IMAGE[KNOWN == 0])
+    assert float(term.value(moved)) == 0
+    assert float(term.value(IMAGE)) == torch.inf
+
+
+@CASES
+def test_what_lies_in_the_hole_counts_for_nothing(name: str) -> None:
+    broken = torch.where(KNOWN > 0, DAMAGED, torch.nan)
+    term, clean = DATA_TERMS[name](broken, 0.1, KNOWN), DATA_TERMS[name](DAMAGED, 0.1, KNOWN)
+    assert torch.equal(term.value(IMAGE), clean.value(IMAGE))
+    assert torch.equal(term.prox(IMAGE, 0.2), clean.prox(IMAGE, 0.2))
