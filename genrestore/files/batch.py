@@ -37,6 +37,10 @@ class Restored(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What the user is told, one sentence each."""
 
+    @property
+    def in_domain(self) -> bool | None:
+        """Whether the prior knows such pictures; None where it knows all."""
+
 
 Restore = Callable[..., Restored]
 """Takes pixels, [1, channel, height, width], and a callback for the fraction done; where a batch has masks,
@@ -55,6 +59,7 @@ class Outcome:
         notes: What the user is told, one sentence each.
         error: Why it failed or was skipped, one line; None if done.
         target: The file that was written; None for standard output, and if not done.
+        in_domain: Whether the prior knows such pictures; None where it knows all, and if not done.
     """
 
     job: Job
@@ -64,6 +69,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     error: str | None = None
     target: Path | None = None
+    in_domain: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,14 @@ def _do(
     again = () if existing.stale is None else (f"made again: {existing.stale}",)
     mask_notes = () if mask is None else mask.notes
     notes = (*image.metadata.notes, *format_notes, *mask_notes, *restored.notes, *notes, *again)
-    return Outcome(job, "done", noise_level=restored.noise_level, notes=notes, target=job.target)
+    return Outcome(
+        job,
+        "done",
+        noise_level=restored.noise_level,
+        notes=notes,
+        target=job.target,
+        in_domain=restored.in_domain,
+    )
 
 
 def _before(image: Image, mask: Mask | None) -> Array:

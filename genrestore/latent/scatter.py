@@ -126,7 +126,7 @@ def _colours(cloud: Cloud) -> list[Any]:
 
     count = max(1, len(cloud.classes))
     if count <= 10:
-        return list(colormaps["tab10"].colors[:count])
+        return [colormaps["tab10"](number) for number in range(count)]
     return [colormaps["turbo"](number / (count - 1)) for number in range(count)]
 
 

@@ -26,7 +26,7 @@ class Study:
     Attributes:
         images: Of the data, [image, channel, size, size], uint8.
         latent: Of the data, [image, latent].
-        outliers: Images of each kind of outlier, [image, channel, size, size] in [0, 1].
+        outliers: Images of each kind of outlier, [image, channel, size, size], uint8 or in [0, 1].
         outlier_latents: Their latents, [image, latent].
     """
 
@@ -55,7 +55,7 @@ def examine(encoder: Encoder, images: Tensor, outliers: Mapping[str, Tensor]) ->
     Args:
         encoder: The autoencoder.
         images: Of the data, [image, channel, size, size], uint8.
-        outliers: Of each kind, [image, channel, size, size] in [0, 1].
+        outliers: Of each kind, [image, channel, size, size], uint8 or in [0, 1].
     """
     latents = {name: encoder.encode(some) for name, some in outliers.items()}
     return Study(images, encoder.encode(images), dict(outliers), latents)
@@ -70,8 +70,9 @@ def examples(encoder: Encoder, study: Study) -> list[tuple[str, Tensor]]:
     found = []
     for name, images in study.outliers.items():
         _, nearest = neighbours.nearest(study.outlier_latents[name][:1], study.latent)
-        restored = encoder.reconstruct(images[:1])
-        found.append((name, torch.cat([images[:1], restored, to_unit(study.images[nearest])])))
+        first = to_unit(images[:1])
+        row = torch.cat([first, encoder.reconstruct(first), to_unit(study.images[nearest])])
+        found.append((name, row))
     return found
 
 
