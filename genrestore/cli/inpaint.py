@@ -88,7 +88,7 @@ def inpaint(
     plan = restoring.plan(context, which, wanted, said, assign=partial(masks.assign, options=missing))
     made = dip.made(feather=feather) if dip else provenance.of_inpainting(weights, sigma, feather)
     made = searching.made(made) if searching else made
-    settings = plan.settings("inpaint", machine, made | missing.provenance)
+    settings = plan.settings("inpaint", machine, {**made, **missing.provenance})
     settings = replace(settings, masks=masks.Masks(missing, plan.jobs).of)
     make: Callable[[], Restore] = partial(_task, weights, sigma, feather, machine)
     if dip:
