@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
-import os
-import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from baselines import Memory
-from readme import write_tables
+from readme import keep, write_tables
 from report import Section, terminal, wide_console
 from settings import Bench
 
@@ -99,33 +95,10 @@ def run_section(benchmark: Benchmark, name: str, bench: Bench) -> Section:
 
 def record(section: Section, bench: Bench, seconds: float) -> dict[str, Any]:
     """A section's values with where, when and how they were made."""
-    from versions import machine, versions, weights_identity
+    from versions import run_facts
 
-    return {
-        **section.as_json(),
-        "run": {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1),
-            "command": shlex.join(["python", *sys.argv]),
-            "weights": weights_identity(bench.weights),
-            "every": bench.every,
-            "slow_every": bench.slow_every,
-            "machine": machine(),
-            "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "versions": versions(),
-        },
-    }
-
-
-def keep(benchmark: Benchmark, path: Path, name: str, values: dict[str, Any]) -> None:
-    """Put one section into the results file, whole or not at all; the others stay."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = {**known.get("sections", {}), name: values}
-    sections = {section: found[section] for section in benchmark.sections if section in found}
-    draft = path.with_name(f".{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft.write_text(json.dumps({"schema": 1, "sections": sections}, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    subsets = {"every": bench.every, "slow_every": bench.slow_every}
+    return {**section.as_json(), "run": {**run_facts(bench.weights, seconds), **subsets}}
 
 
 def main(benchmark: Benchmark) -> int:
@@ -145,7 +118,8 @@ def main(benchmark: Benchmark) -> int:
             console.print(terminal(section))
             missed += sum(row.mark == "below" for row in section.rows)
             if results is not None:
-                keep(benchmark, results, name, record(section, bench, time.perf_counter() - start))
+                values = record(section, bench, time.perf_counter() - start)
+                keep(results, name, values, benchmark.sections)
                 write_tables(results)
     console.print(
         f"{missed} figures miss what they must reach" if missed else "every figure reaches its must"

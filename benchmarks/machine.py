@@ -29,16 +29,18 @@ HEAVY = ("torch", "torchvision", "matplotlib", "numpy")
 STARTS = 7
 
 
+def mirrored(height: int, width: int) -> Pixels:
+    """The example photograph, mirrored up to this size and cut to it; uint8 [height, width, 3]."""
+    scene = read(EXAMPLE)
+    missing = ((0, max(0, height - scene.shape[0])), (0, max(0, width - scene.shape[1])), (0, 0))
+    return np.pad(scene, missing, mode="symmetric")[:height, :width]
+
+
 def large_picture(megapixels: int) -> Pixels:
     """The example photograph, mirrored up to 4:3 of this size, with Gaussian noise; uint8."""
     width = 16 * round((megapixels * 4 / 3 * 1e6) ** 0.5 / 16)
     height = width * 3 // 4
-    scene = read(EXAMPLE)
-    scene = np.pad(
-        scene,
-        ((0, max(0, height - scene.shape[0])), (0, max(0, width - scene.shape[1])), (0, 0)),
-        mode="symmetric",
-    )[:height, :width]
+    scene = mirrored(height, width)
     noisy = np.empty_like(scene)
     for top in range(0, height, 512):
         rows = scene[top : top + 512]
@@ -60,16 +62,16 @@ def speed_section(bench: Bench) -> Section:
     cores: dict[str, list[float]] = {name: [] for name in runs}
     for _ in watched(range(bench.rounds), "speed"):
         for name, run in runs.items():
-            start, used = time.perf_counter(), _core_seconds()
+            start, used = time.perf_counter(), core_seconds()
             run(pixels)
             wall[name].append((time.perf_counter() - start) / (pixels.size / 3e6))
-            cores[name].append((_core_seconds() - used) / (pixels.size / 3e6))
+            cores[name].append((core_seconds() - used) / (pixels.size / 3e6))
     section = _speed_rows(megapixels, wall, cores)
     section.more = {"seconds a megapixel": wall, "core seconds a megapixel": cores}
     return section
 
 
-def _core_seconds() -> float:
+def core_seconds() -> float:
     """Processor time of this process and of its finished children: hardly changed by other programs."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system

@@ -1,4 +1,4 @@
-"""Turn results/NAME.json into the Markdown tables that README.md and the documentation show.
+"""Keep results in results/NAME.json, and turn them into the Markdown tables that the documentation shows.
 
     python benchmarks/readme.py        and then python docs/generate.py
 
@@ -9,10 +9,29 @@ NAME.md holds the headlines, NAME-full.md every row; docs/generate.py puts them 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from report import from_json, markdown
+
+
+def keep(path: Path, name: str, values: dict[str, Any], order: Iterable[str]) -> None:
+    """Put one section into a results file, whole or not at all; the others stay.
+
+    Args:
+        path: The results file.
+        name: Of the section.
+        values: What is kept of it.
+        order: Of the sections in the file.
+    """
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = {**known.get("sections", {}), name: values}
+    sections = {section: found[section] for section in order if section in found}
+    draft = path.with_name(f".{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft.write_text(json.dumps({"schema": 1, "sections": sections}, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
 
 
 def write_tables(results: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
+import sys
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,24 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "device": torch.cuda.get_device_name() if runtime.device == "cuda" else runtime.device,
         "precision": runtime.precision,
+    }
+
+
+def run_facts(weights: str, seconds: float) -> dict[str, Any]:
+    """What is kept with every section: when, where, with what and how fast it was measured.
+
+    Args:
+        weights: A name or a path.
+        seconds: How long it took.
+    """
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "command": shlex.join(["python", *sys.argv]),
+        "weights": weights_identity(weights),
+        "machine": machine(),
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "versions": versions(),
     }
 
 

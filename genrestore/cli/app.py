@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import signal
@@ -28,6 +29,9 @@ EXIT_CODES = """\
   4  device or precision not available
   5  weights missing, corrupted, or of a wrong kind
 130  interrupted (Ctrl-C, SIGTERM)"""
+NOT_TAKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""Why a stream takes no more bytes; files that are written whole or not at all have errors of their own."""
+_WORDS = "genrestore.words"
 
 
 class ErrorBoundary(TyperGroup):
@@ -35,6 +39,7 @@ class ErrorBoundary(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words before the command's name."""
+        ctx.meta[_WORDS] = tuple(args)
         with _one_line_each():
             return super().parse_args(ctx, args)
 
@@ -99,6 +104,7 @@ def root(
 
 def main() -> NoReturn:
     """The console script: run the app on the process's arguments and exit."""
+    _occupy_closed_streams()
     try:
         app()
         code = 0
@@ -113,10 +119,21 @@ def _flushed(code: int) -> int:
     """Write out what stdout still holds; a reader that is gone is no reason for a traceback."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         _forget_stdout()
         return code or 1
     return code
+
+
+def _occupy_closed_streams() -> None:
+    """Put something in the place of standard streams that came closed, before a picture's file gets there.
+
+    Nothing comes out of stdin then, what is written to stdout fails, and what is said on stderr is lost.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # what is opened next takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR if name == "stderr" else os.O_RDONLY)
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
 
 
 @contextmanager
@@ -137,6 +154,10 @@ def _one_line_each() -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NOT_TAKEN:
+            _forget_stdout()
+            report.problem(GenrestoreError(f"what was to be said cannot be written: {error.strerror}"))
+            raise typer.Exit(1) from error
         traceback.print_exc(file=sys.stderr)
         report.bug(error)
         raise typer.Exit(1) from error
@@ -149,6 +170,9 @@ def _wrong_words(error: typer.TyperException) -> int:
         typer.echo(error.format_message(), err=True)
         return 2
     hint = f"; see {context.command_path} --help" if context is not None else ""
+    if type(error).__name__ == "NoSuchOption" and context is not None:
+        files = (word for word in context.meta.get(_WORDS, ()) if word[:1] == "-" and os.path.lexists(word))
+        hint = next((f"; for the file of that name write .{os.sep}{file}" for file in files), hint)
     message = " ".join(error.format_message().split()).replace(": Value error, ", ": ").rstrip(".")
     report.problem(GenrestoreError(message + hint))
     return error.exit_code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -71,14 +70,16 @@ def denoise(
     from genrestore.restore import provenance
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
-    wanted = OutputOptions(
-        output, "denoised", overwrite, in_place, compare, recursive, suffix, format, skip_existing
-    )
-    wanted = replace(wanted, provenance=not no_provenance, shard=shard)
+    names = (output, "denoised", overwrite, in_place, compare, recursive, suffix, format)
+    wanted = OutputOptions(*names, skip_existing, not no_provenance, shard)
     said = restoring.Said(reference, json, json_file, quiet, dry_run)
     machine = restoring.Machine(device, precision, threads, seed)
     others = {"--reference": reference, "--files-from": files_from, "--strength": strength != 1}
-    given = {"--weights": restoring.is_given(context, "weights"), "--sigma": sigma, "--preview": preview}
+    given = {
+        "--weights": restoring.is_given(context, "weights"),
+        "--sigma": sigma is not None,
+        "--preview": preview,
+    }
     searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
     dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
     adjust = None if preview is None else partial(previews.words, others=others)

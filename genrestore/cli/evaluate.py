@@ -41,11 +41,21 @@ Clean = Annotated[
         help="The clean picture, or a folder of them by name: STEM.denoised.png belongs to STEM.*.",
     ),
 ]
+Recursive = Annotated[
+    bool,
+    typer.Option(
+        "--recursive",
+        "-r",
+        metavar="",
+        help="Go into the folders of both folders; results/a/b.png belongs to clean/a/b.*.",
+    ),
+]
 
 
 def evaluate(
     results: Results,
     clean: Clean,
+    recursive: Recursive = False,
     max_pixels: options.MaxPixels = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -55,8 +65,8 @@ def evaluate(
     Files are paired by name, with or without [bold].denoised[/bold]. The figures are those of the 8-bit
     range (peak 255), of 16-bit pictures too, over the whole picture and all channels; alpha is left out.
     """
-    clean_pictures = NamedPictures(Path(clean), "CLEAN")
-    pairs = plan(Path(results), clean_pictures)
+    clean_pictures = NamedPictures(Path(clean), "CLEAN", recursive=recursive)
+    pairs = plan(Path(results), clean_pictures, recursive=recursive)
     tally = Tally(as_json=json, quiet=quiet)
     for pair in pairs:
         tally.add(pair, *judge(pair, clean_pictures, max_pixels))
@@ -67,11 +77,12 @@ def evaluate(
 
 def judge(pair: Pair, clean: NamedPictures, max_pixels: int | None) -> tuple[Scores | None, str | None]:
     """The figures of a pair, or why there are none."""
-    if pair.skipped is not None:
-        return None, pair.skipped
+    if pair.skipped or pair.problem:
+        return None, pair.skipped or pair.problem
     name = shown(pair.result)
     if not pair.alike:
-        return None, f"{name}: no picture in {shown(clean.place)} is named like it"
+        where = shown(clean.place / pair.inside)
+        return None, f"{name}: no picture in {where} is named like it"
     if len(pair.alike) > 1:
         return None, f"{name}: {several(shown(pair.result.name), pair.alike)}"
     try:
@@ -121,7 +132,7 @@ class Tally:
             notes = f"  ({'; '.join(mean.notes)})" if mean.notes else ""
             typer.echo(report.printable(f"mean of {len(self.scores)}  {mean}{notes}"))
         if without_result and not self.quiet:
-            names = ", ".join(shown(path.name) for path in without_result[:EXAMPLES])
+            names = ", ".join(shown(path) for path in without_result[:EXAMPLES])
             more = ", ..." if len(without_result) > EXAMPLES else ""
             screen.write(
                 report.one_line(f"clean pictures without a result: {len(without_result)} ({names}{more})")

@@ -74,15 +74,17 @@ def inpaint(
     from genrestore.restore import provenance
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
-    wanted = OutputOptions(
-        output, "inpainted", overwrite, in_place, compare, recursive, suffix, format, skip_existing
-    )
-    wanted = replace(wanted, provenance=not no_provenance, shard=shard)
+    names = (output, "inpainted", overwrite, in_place, compare, recursive, suffix, format)
+    wanted = OutputOptions(*names, skip_existing, not no_provenance, shard)
     said = restoring.Said(reference, json, json_file, quiet, dry_run)
     machine = restoring.Machine(device, precision, threads, seed)
     colour = None if mask_colour is None else hole.parse_colour(mask_colour)
-    missing = masks.MaskOptions(mask, invert_mask, colour, tuple(box or ()), grow, show_mask, overwrite)
-    given = {"--weights": restoring.is_given(context, "weights"), "--sigma": sigma}
+    drawn = (mask, invert_mask, colour, tuple(box or ()), grow)
+    missing = masks.MaskOptions(*drawn, show_mask, overwrite, max_pixels)
+    given = {
+        "--weights": restoring.is_given(context, "weights"),
+        "--sigma": restoring.is_given(context, "sigma"),
+    }
     searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
     dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
     plan = restoring.plan(context, which, wanted, said, assign=partial(masks.assign, options=missing))

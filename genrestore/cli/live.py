@@ -32,8 +32,8 @@ class LiveScreen:
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar = _bar(self._console)
         self._sizes = {id(job): _size(job) for job in jobs}
-        self._count = len(jobs)
-        self._finished = 0
+        self._places = {id(job): place for place, job in enumerate(jobs, start=1)}
+        self._shares: dict[int, float] = {}
         self._through = 0.0
         self._task = self._bar.add_task("starting", total=max(sum(self._sizes.values()), 1.0))
 
@@ -47,16 +47,20 @@ class LiveScreen:
 
     def progress(self, job: Job, fraction: float) -> None:
         """Move the bar; the input at work is named beside it."""
-        number = f"{min(self._finished + 1, self._count)}/{self._count}  " if self._count > 1 else ""
+        number = f"{self._places.get(id(job), 1)}/{len(self._places)}  " if len(self._places) > 1 else ""
         name = job.name if job.source is None else job.name.rpartition("/")[2]
-        through = self._through + fraction * self._sizes.get(id(job), 0.0)
-        self._bar.update(self._task, description=f"{number}{name}", completed=through)
+        self._move(job, fraction)
+        self._bar.update(self._task, description=f"{number}{name}", completed=self._through)
 
     def finished(self, job: Job) -> None:
-        """Count the whole input."""
-        self._finished += 1
-        self._through += self._sizes.get(id(job), 0.0)
+        """Count the whole input; the next one may be at work already."""
+        self._move(job, 1.0)
         self._bar.update(self._task, completed=self._through)
+
+    def _move(self, job: Job, fraction: float) -> None:
+        share = fraction * self._sizes.get(id(job), 0.0)
+        self._through += share - self._shares.get(id(job), 0.0)
+        self._shares[id(job)] = share
 
     def line(self, text: str, *, failed: bool = False) -> None:
         """Say one line above the bar."""

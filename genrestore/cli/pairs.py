@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files import folders, formats
-from genrestore.files.by_name import NamedPictures, bare_stem
+from genrestore.files import folders, formats, trees
+from genrestore.files.by_name import TOP, NamedPictures, bare_stem
 from genrestore.files.formats import shown
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from genrestore.files.jobs import OutputOptions, Source
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,25 @@ class Pair:
     Attributes:
         result: The picture to be judged.
         alike: The clean pictures of its name; one, if all is well.
+        inside: Its folder below the one of all results.
         skipped: Why it is none, or None.
+        problem: Why it cannot be looked at, or None.
     """
 
     result: Path
     alike: list[Path]
+    inside: Path = TOP
     skipped: str | None = None
+    problem: str | None = None
 
 
-def plan(results: Path, clean: NamedPictures) -> list[Pair]:
+def plan(results: Path, clean: NamedPictures, *, recursive: bool = False) -> list[Pair]:
     """Pair every result with the clean picture of its name.
+
+    Args:
+        results: A picture or a folder.
+        clean: The clean pictures.
+        recursive: Also results in the folders of the folder; those of sub/ belong to the clean ones of sub/.
 
     Raises:
         UsageError: No file or folder of results is there.
@@ -40,12 +48,11 @@ def plan(results: Path, clean: NamedPictures) -> list[Pair]:
         if not results.exists() and results.suffix.lower() not in formats.IMAGE_SUFFIXES:
             raise UsageError(f"RESULTS {shown(results)}: no such file or folder")
         return [Pair(results, clean.named_like(results))]
-    listed = list(_listed(results).items())
-    pairs = [Pair(path, [] if skipped else clean.named_like(path), skipped) for path, skipped in listed]
-    waiting = [pair for pair in pairs if pair.skipped is None]
-    if not waiting:
+    pairs = list(_pairs(results, clean, recursive))
+    waiting = [pair for pair in pairs if pair.skipped is None and pair.problem is None]
+    if not waiting and not any(pair.problem for pair in pairs):
         raise NoInputError(f"{shown(results)}: no picture to compare")
-    if not any(pair.alike for pair in waiting):
+    if waiting and not any(pair.alike for pair in waiting):
         first = shown(waiting[0].result.name)
         raise NoInputError(
             f"{shown(results)}: none of {len(waiting)} pictures has one of its name in {shown(clean.place)}; "
@@ -54,31 +61,39 @@ def plan(results: Path, clean: NamedPictures) -> list[Pair]:
     return pairs
 
 
-def _listed(folder: Path) -> dict[Path, str | None]:
-    """Every entry of a folder, and why it is no result, or None; results of genrestore are what is wanted."""
-    entries = {
-        path: _reason_to_skip_own(path) if reason == folders.OWN_OUTPUT else reason
-        for path, reason in folders.listed(folder)
+def _pairs(folder: Path, clean: NamedPictures, recursive: bool) -> Iterator[Pair]:
+    """A pair for every entry of a folder; results of genrestore are what is wanted."""
+    reasons = {
+        source: _reason_to_skip(source) for source in trees.tree(folder, OutputOptions(recursive=recursive))
     }
-    waiting = [path for path, reason in entries.items() if reason is None]
-    made = {bare_stem(path): path for path in waiting if bare_stem(path) != path.stem}
-    for path in waiting:
-        result = made.get(path.stem) or made.get(path.name)
-        if result is not None and result != path:
-            entries[path] = f"the input of {shown(result.name)}, which is compared"
-    return entries
+    made = {
+        (source.inside, bare_stem(source.path)): source.path
+        for source, reason in reasons.items()
+        if source.path and not (reason or source.problem) and bare_stem(source.path) != source.path.stem
+    }
+    for source, reason in reasons.items():
+        path, inside = source.path or folder, source.inside
+        result = made.get((inside, path.stem)) or made.get((inside, path.name))
+        if reason is None and result is not None and result != path:
+            reason = f"the input of {shown(result.name)}, which is compared"
+        alike = [] if reason or source.problem else clean.named_like(path, inside)
+        yield Pair(path, alike, inside, reason, source.problem)
 
 
-def _reason_to_skip_own(path: Path) -> str | None:
-    if path.suffix.lower() not in formats.IMAGE_SUFFIXES and folders.content_format(path) is None:
+def _reason_to_skip(source: Source) -> str | None:
+    """Why an entry of a folder is no result, or None."""
+    if source.skipped != folders.OWN_OUTPUT or source.path is None:
+        return source.skipped
+    suffix = source.path.suffix.lower()
+    if suffix not in formats.IMAGE_SUFFIXES and folders.content_format(source.path) is None:
         return "not a picture"
-    infix = path.stem.rpartition(".")[2]
+    infix = source.path.stem.rpartition(".")[2]
     if infix in folders.OWN_INFIXES and infix not in folders.RESULT_INFIXES:
         return "a sheet of several pictures, no result"
     return None
 
 
 def left_over(pairs: list[Pair], clean: NamedPictures) -> list[Path]:
-    """Clean pictures of the folder that no result belongs to."""
+    """Clean pictures of the folder that no result belongs to, by their paths below it."""
     taken = {path for pair in pairs for path in pair.alike}
-    return [path for path in clean.pictures if path not in taken]
+    return [path.relative_to(clean.place) for path in clean.pictures if path not in taken]

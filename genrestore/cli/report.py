@@ -97,7 +97,8 @@ def json_lines(
     """Where JSON records go: the file if one is given, else stdout if asked for, else nowhere.
 
     Raises:
-        UsageError: The file exists, is one of the pictures, or cannot be written.
+        UsageError: The file exists, is one of the pictures, or cannot be made.
+        GenrestoreError: It cannot be written to its end.
     """
     if json_file is None:
         yield sys.stdout if json else None
@@ -116,6 +117,8 @@ def json_lines(
     try:
         with stream:
             yield stream
+    except OSError as error:  # of the pictures none comes this far
+        raise GenrestoreError(f"--json-file {json_file}: cannot be written ({error.strerror})") from error
     finally:
         if json_file.is_file() and json_file.stat().st_size == 0:  # the work never began
             json_file.unlink()

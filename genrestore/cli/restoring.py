@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,15 @@ class Machine:
 
         return Runtime.create(self.device, self.precision, self.threads, self.seed)
 
+    def check(self) -> None:
+        """Tell that a device is not here before any input is looked at; imports torch only if one is named.
+
+        Raises:
+            DeviceError: It is not here.
+        """
+        if self.device not in ("auto", "cpu"):
+            self.runtime()
+
 
 @dataclass(frozen=True)
 class Said:
@@ -96,9 +106,15 @@ class Plan:
     score: Callable[[Outcome], Scores] | None
 
     def settings(self, command: str, machine: Machine, made: Mapping[str, report.JSONValue]) -> BatchOptions:
-        """How the batch is run; `made` is what the results say of how the command made them."""
+        """How the batch is run; `made` is what the results say of how the command made them.
+
+        Raises:
+            DeviceError: There is work, and the device that it was asked for on is not here.
+        """
         from genrestore.files import batch
 
+        if not self.said.dry_run and _is_work_left(self.jobs, self.wanted.skip_existing):
+            machine.check()
         noted = report.provenance(command, machine.seed, made)
         return batch.BatchOptions.of(self.wanted, noted, self.inputs.max_pixels)
 
@@ -124,6 +140,12 @@ class Plan:
             report.Report(jobs, estimated, said.quiet, lines, self.score, self.inputs.fail_fast) as told,
         ):
             raise typer.Exit(told.show(batch.run(jobs, task, settings, told.progress)))
+
+
+def _is_work_left(jobs: Sequence[Job], skip_existing: bool) -> bool:
+    """Whether something will surely be restored; told from names alone, since it is asked of everything."""
+    todo = [job.target for job in jobs if job.is_open]
+    return any(not skip_existing or target is None or not os.path.lexists(target) for target in todo)
 
 
 def is_given(context: typer.Context, name: str) -> bool:

@@ -23,7 +23,7 @@ PRIOR = "Prior"
 LONG = 20.0
 """Seconds from which on it is worth saying how long it will take."""
 MOST_STEPS = 100_000
-USUAL_STEPS = 3000
+USUAL_STEPS = 5000
 
 
 def parse_steps(value: str | int) -> int:

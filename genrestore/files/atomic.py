@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from genrestore.errors import InputError
+from genrestore.files import temporary
 from genrestore.files.formats import shown
-
-_PREFIX, _SUFFIX = ".genrestore-", ".tmp"
-
-
-def is_temporary(path: Path) -> bool:
-    """Whether a name is one of `atomic`'s, which a process that was killed may leave."""
-    return path.name.startswith(_PREFIX) and path.suffix == _SUFFIX
 
 
 def check_writable(path: Path) -> None:
@@ -43,8 +38,8 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """A stream whose content appears at `path` all at once when the block ends, or not at all.
 
     It can be written, read and sought. Until the end the bytes are in a hidden file beside `path`, whose name
-    does not look like a picture; missing folders are made. A file that is replaced keeps its permissions, a
-    symbolic link stays and its target is replaced.
+    does not look like a picture; missing folders are made, and what killed runs left in the folder is taken
+    away. A file that is replaced keeps its permissions, a symbolic link stays and its target is replaced.
 
     Args:
         path: Where the file goes.
@@ -54,20 +49,23 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         InputError: It cannot be written; one line with the path.
     """
     place = Path(os.path.realpath(path))
-    waiting = place.with_name(f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}")
     try:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             check_writable(place)  # names the file that is in the way
             raise
+        temporary.sweep(place.parent)
+        waiting, stream = temporary.create(place.parent)
         try:
-            with waiting.open("x+b") as stream:
+            with stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            if not _move(waiting, place, overwrite):
-                raise InputError(f"{shown(path)}: exists already; replace it with --overwrite")
+                if sys.platform == "win32":  # where an open file cannot be moved, and has no lock to keep
+                    stream.close()
+                if not _move(waiting, place, overwrite):
+                    raise InputError(f"{shown(path)}: exists already; replace it with --overwrite")
         finally:
             waiting.unlink(missing_ok=True)
     except OSError as error:

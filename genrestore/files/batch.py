@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import Literal
 
 from genrestore.errors import InputError
-from genrestore.files import formats, images, outputs, results, skipping
-from genrestore.files.masks import Mask
-from genrestore.files.metadata import Provenance
-from genrestore.files.outputs import Job, OutputOptions
-from genrestore.files.pixels import Array, Image
+from genrestore.files import folders, outputs, pipeline, skipping, stages
+from genrestore.files.outputs import Job
+from genrestore.files.pipeline import Stages
 from genrestore.files.skipping import Existing
+from genrestore.files.stages import BatchOptions, Picture, Restore, Restored
 
+__all__ = ["BatchOptions", "Outcome", "Restore", "Restored", "examine", "on_first_use", "run"]
 
-class Restored(Protocol):
-    """What a restoring gives back."""
-
-    @property
-    def pixels(self) -> Array:
-        """The result, [1, channel, height, width], of the shape and type of what went in."""
-
-    @property
-    def noise_level(self) -> float | None:
-        """The level that was given or estimated, on the [0, 1] scale, or None."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user is told, one sentence each."""
-
-    @property
-    def in_domain(self) -> bool | None:
-        """Whether the prior knows such pictures; None where it knows all."""
-
-
-Restore = Callable[..., Restored]
-"""Takes pixels, [1, channel, height, width], and a callback for the fraction done; where a batch has masks,
-also which pixels are known, bool [1, 1, height, width]."""
+LIGHT = 100_000_000
+"""Bytes of pixels: larger pictures are neither read ahead nor written behind, so that they do not pile up."""
+_WIDEST = 8
+"""Bytes of the widest pixel: four channels of 16 bits."""
+_OF_ONE_INPUT = (InputError, MemoryError, OSError)
+"""What an input may fail of without ending the batch."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +34,8 @@ class Outcome:
     Attributes:
         job: The job.
         status: "done", "skipped" (on purpose) or "failed".
-        seconds: Reading, restoring and writing.
+        seconds: Reading, restoring and writing; not the time for which the picture waited in between. Since
+            the pictures before and after are written and read meanwhile, a batch takes less than their sum.
         noise_level: On the [0, 1] scale, or None.
         notes: What the user is told, one sentence each.
         error: Why it failed or was skipped, one line; None if done.
@@ -70,51 +51,6 @@ class Outcome:
     error: str | None = None
     target: Path | None = None
     in_domain: bool | None = None
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """How a batch is run.
-
-    Attributes:
-        max_pixels: Larger pictures fail before they are decoded.
-        provenance: Written into each output, with the noise level and the input's sha256; None: nothing is.
-        compare: Write input and result side by side, at `outputs.comparison_path`.
-        overwrite: Replace an output that came to be there since the plan was made.
-        skip_existing: Leave an output that says what this run would say, and make other ones again.
-        finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
-            None: it is the picture with those pixels.
-        masks: Says what is known of each picture; None: everything.
-        stdin: Where a job without a source reads; None: the process's standard input.
-        stdout: Where a job without a target writes; None: the process's standard output.
-    """
-
-    max_pixels: int = images.DEFAULT_MAX_PIXELS
-    provenance: Provenance | None = None
-    compare: bool = False
-    overwrite: bool = False
-    skip_existing: bool = False
-    finish: Callable[[Image, Array], Image] | None = None
-    masks: Callable[[Job, Image], Mask] | None = None
-    stdin: BinaryIO | None = None
-    stdout: BinaryIO | None = None
-
-    @classmethod
-    def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
-        """The options of a batch whose plan was made with `options`.
-
-        Args:
-            options: The user's words.
-            made: The provenance of the results, if they are to have one.
-            max_pixels: None takes `images.DEFAULT_MAX_PIXELS`.
-        """
-        return cls(
-            images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
-            made if options.provenance else None,
-            options.compare,
-            options.overwrite,
-            options.skip_existing,
-        )
 
 
 def on_first_use(make: Callable[[], Restore]) -> Restore:
@@ -133,34 +69,24 @@ def run(
     options: BatchOptions,
     on_progress: Callable[[Job, float], None],
 ) -> Iterator[Outcome]:
-    """Do the jobs one after another; a job that fails does not stop the others.
+    """Do the jobs in their order; a job that fails does not stop the others.
 
-    Who stops asking for outcomes stops the batch.
+    While a picture is restored, a light one is read ahead and a light one is written behind (`LIGHT`). Who
+    stops asking for outcomes stops the batch: nothing is written any more.
 
     Args:
         jobs: From `outputs.plan`.
         restore: Takes pixels, [1, channel, height, width] of uint8 or uint16, and a callback for the fraction
-            done.
+            done. Is called in the caller's thread, for one picture at a time.
         options: How.
-        on_progress: Called with the job and its fraction done, 0 to 1.
+        on_progress: Called with the job and its fraction done, 0 to 1, in the caller's thread; may be called
+            for the next job before the outcome of the last is given.
 
     Yields:
         One outcome a job, in their order.
     """
-    for job in jobs:
-        if job.skipped or job.problem:
-            yield Outcome(job, "skipped" if job.skipped else "failed", error=job.skipped or job.problem)
-            continue
-        started = time.perf_counter()
-        try:
-            outcome = _do(job, restore, options, on_progress)
-        except InputError as error:
-            outcome = _failed_unless_done(job, options, str(error))
-        except MemoryError:
-            outcome = Outcome(job, "failed", error=f"{job.name}: not enough memory for this picture")
-        except OSError as error:
-            outcome = Outcome(job, "failed", error=f"{job.name}: {error.strerror or error}")
-        yield replace(outcome, seconds=time.perf_counter() - started)
+    batch = _Batch(restore, options, on_progress)
+    yield from pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light))
 
 
 def examine(job: Job, options: BatchOptions) -> Existing:
@@ -170,93 +96,93 @@ def examine(job: Job, options: BatchOptions) -> Existing:
     return skipping.examine(job, options.provenance, compare=options.compare, max_pixels=options.max_pixels)
 
 
-def _failed_unless_done(job: Job, options: BatchOptions, error: str) -> Outcome:
-    """A failure; but if another run has made the very output meanwhile, there is nothing left to do."""
+def _failed(job: Job, options: BatchOptions, error: Exception) -> Outcome:
+    """A failure; but if another run has made the very output meanwhile, nothing is left to do."""
+    if isinstance(error, MemoryError):
+        return Outcome(job, "failed", error=f"{job.name}: not enough memory for this picture")
+    if isinstance(error, OSError):
+        return Outcome(job, "failed", error=f"{job.name}: {error.strerror or error}")
     if examine(job, options).done is not None:
         return Outcome(job, "skipped", error="done by another run meanwhile, with the same parameters")
-    return Outcome(job, "failed", error=error)
+    return Outcome(job, "failed", error=str(error))
 
 
-def _do(
-    job: Job, restore: Restore, options: BatchOptions, on_progress: Callable[[Job, float], None]
-) -> Outcome:
-    existing = examine(job, options)
-    if existing.done is not None:
-        return Outcome(job, "skipped", error=existing.done)
-    if job.target is not None:
-        outputs.check_writable(job.target)
-    source = _source(job, options)
-    image = images.read(source, max_pixels=options.max_pixels)
-    times = _times(job.source)
-    format, format_notes = _format(job, image)
-    provenance = options.provenance
-    if provenance is not None:
-        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
-    mask = None if options.masks is None else options.masks(job, image)
-    known = () if mask is None else (mask.known,)
-    restored = restore(image.pixels, lambda fraction: on_progress(job, fraction), *known)
-    before = _before(image, mask) if options.compare else None
-    if options.finish is not None:
-        image = options.finish(image, restored.pixels)
-    else:  # the decoded pixels are given back before the result is written
-        image.pixels = restored.pixels
-    if mask is not None:
-        mask.show_filled(image)
-    if provenance is not None and restored.noise_level is not None:
-        provenance = {**provenance, "noise_level": restored.noise_level}
-    if job.target is None:
-        notes = results.write_stdout(image, format, provenance, options.stdout or sys.stdout.buffer)
-    else:
-        overwrite = options.overwrite or job.target == job.source or existing.stale is not None
-        notes = results.write_files(image, before, job.target, format, provenance, overwrite)
-        if times is not None:
-            with suppress(OSError):
-                os.utime(job.target, ns=times)
-    again = () if existing.stale is None else (f"made again: {existing.stale}",)
-    mask_notes = () if mask is None else mask.notes
-    notes = (*image.metadata.notes, *format_notes, *mask_notes, *restored.notes, *notes, *again)
-    return Outcome(
-        job,
-        "done",
-        noise_level=restored.noise_level,
-        notes=notes,
-        target=job.target,
-        in_domain=restored.in_domain,
-    )
+@dataclass(frozen=True)
+class _Batch:
+    """What `pipeline.run` does with each job; one that ends early goes through as its outcome."""
+
+    restoring: Restore
+    options: BatchOptions
+    on_progress: Callable[[Job, float], None]
+
+    def read_ahead(self, job: Job) -> Picture | None:
+        """The picture of a job, if it is light, and nothing else is to be looked at first.
+
+        Whatever goes wrong is left for the job's turn, in which it is tried again.
+        """
+        if not job.is_open or job.source is None or not folders.is_file(job.source):
+            return None
+        if self.options.skip_existing and job.target is not None and os.path.lexists(job.target):
+            return None
+        limit = min(self.options.max_pixels, LIGHT // _WIDEST)
+        started = time.perf_counter()
+        try:
+            picture = stages.read(job, self.options, limit)
+        except _OF_ONE_INPUT:
+            return None
+        return replace(picture, seconds=time.perf_counter() - started)
+
+    def restore(self, job: Job, picture: Picture | None) -> Picture | Outcome:
+        """The restored picture of a job, which may have been read ahead."""
+        if job.skipped or job.problem:
+            return Outcome(job, "skipped" if job.skipped else "failed", error=job.skipped or job.problem)
+        seconds = 0.0 if picture is None else picture.seconds
+        return self._timed(job, seconds, partial(self._restore, job, picture))
+
+    def write(self, restored: Picture | Outcome) -> Outcome:
+        """What became of a job, when its picture is written."""
+        if isinstance(restored, Outcome):
+            return restored
+        outcome = self._timed(restored.job, restored.seconds, partial(self._write, restored))
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    def _timed(self, job: Job, seconds: float, step: Callable[[], Picture | Outcome]) -> Picture | Outcome:
+        """What a step gives, or its failure; with the seconds before it and its own."""
+        started = time.perf_counter()
+        try:
+            result = step()
+        except _OF_ONE_INPUT as error:
+            result = _failed(job, self.options, error)
+        return replace(result, seconds=seconds + time.perf_counter() - started)
+
+    def _restore(self, job: Job, picture: Picture | None) -> Picture | Outcome:
+        existing = examine(job, self.options)
+        if existing.done is not None:
+            return Outcome(job, "skipped", error=existing.done)
+        if job.target is not None:
+            outputs.check_writable(job.target)
+        if picture is None:
+            picture = stages.read(job, self.options, self.options.max_pixels)
+        restored = stages.restore(picture, self.restoring, self.options, partial(self.on_progress, job))
+        return replace(restored, stale=existing.stale)
+
+    def _write(self, picture: Picture) -> Outcome:
+        job, stale = picture.job, picture.stale
+        overwrite = self.options.overwrite or job.target == job.source or stale is not None
+        notes = (*picture.image.metadata.notes, *picture.notes)
+        notes += stages.write(picture, self.options, overwrite)
+        if stale is not None:
+            notes += (f"made again: {stale}",)
+        return Outcome(
+            job,
+            "done",
+            noise_level=picture.noise_level,
+            notes=notes,
+            target=job.target,
+            in_domain=picture.in_domain,
+        )
 
 
-def _before(image: Image, mask: Mask | None) -> Array:
-    """What a comparison shows left of the result: the input, and its mask if it has one."""
-    return image.pixels if mask is None else mask.beside(image.pixels)
-
-
-def _source(job: Job, options: BatchOptions) -> Path | io.BytesIO:
-    """What the picture is read from: the file, or all of standard input."""
-    return job.source or io.BytesIO((options.stdin or sys.stdin.buffer).read())
-
-
-def _times(source: Path | None) -> tuple[int, int] | None:
-    """Times of access and change in nanoseconds; None for a stream, or if the file has gone meanwhile."""
-    try:
-        found = None if source is None else source.stat()
-    except OSError:
-        return None
-    return None if found is None else (found.st_atime_ns, found.st_mtime_ns)
-
-
-def _format(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
-    """The format of the output, and what is to be said of it.
-
-    Raises:
-        InputError: The picture is to be replaced in place, and its format is not written.
-    """
-    found = image.metadata.format
-    if job.format is None and job.target is not None and found not in formats.WRITABLE:
-        raise InputError(f"{job.name}: {found} is not written; name an output instead of --in-place")
-    chosen = job.format or (found if found in formats.WRITABLE else "PNG")
-    if found not in formats.WRITABLE:
-        return chosen, (f"{found} is not written: the result is {chosen}",)
-    named = None if job.source is None else formats.of_suffix(job.source)
-    if named is not None and named != found and chosen != found:
-        return chosen, (f"the file is named {named} and holds {found}: the result is {chosen}",)
-    return chosen, ()
+def _is_light(restored: Picture | Outcome) -> bool:
+    return isinstance(restored, Picture) and restored.nbytes <= LIGHT

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from genrestore.errors import InputError
-from genrestore.files import formats
+from genrestore.files import formats, temporary
 from genrestore.files.formats import shown
 
 RESULT_INFIXES = ("denoised", "inpainted", "inverted")
@@ -32,7 +32,7 @@ def listed(folder: Path, own_infixes: Collection[str] = OWN_INFIXES) -> Iterator
     except OSError as error:
         raise InputError(f"{shown(folder)}: the folder cannot be read ({error.strerror})") from error
     for path in entries:
-        if not (path.name.startswith(".genrestore-") and path.suffix == ".tmp"):
+        if not temporary.is_temporary(path):
             yield path, reason_to_skip(path, own_infixes)
 
 

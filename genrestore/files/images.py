@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import stat
+import threading
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +30,9 @@ _PROVENANCE = {
     "WEBP": webp.read_provenance,
 }
 
+_SILENCE = threading.Lock()
+"""Held while warnings are ignored: that is a setting of the whole process, and more than one thread reads."""
+
 
 def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
     """Decode the one picture of a file, upright.
@@ -47,7 +51,7 @@ def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Im
     name = shown(source) if isinstance(source, Path) else "standard input"
     suffix = source.suffix if isinstance(source, Path) else ""
     try:
-        with _open(source) as stream, warnings.catch_warnings():
+        with _open(source) as stream, _SILENCE, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _decode(stream, suffix, max_pixels)
     except InputError as error:

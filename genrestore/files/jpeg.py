@@ -41,6 +41,18 @@ def settings(opened: ImageFile) -> JpegSettings:
     )
 
 
+def check_length(found: int, width: int, height: int) -> None:
+    """Refuse a file too short for its pixels: the decoder would fill it up with grey, and say nothing.
+
+    In a Huffman-coded JPEG each block of 8 x 8 pixels takes one bit or more.
+
+    Raises:
+        InputError: Fewer bytes than that; without the file's name.
+    """
+    if 8 * found < -(-width // 8) * -(-height // 8):
+        raise InputError(f"truncated or damaged JPEG ({found} bytes for {width} x {height} pixels)")
+
+
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
     """Encode to JPEG with the source's tables and subsampling if it was a JPEG; returns notes for the user.
 

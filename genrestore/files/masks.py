@@ -39,7 +39,7 @@ class MaskOptions:
         show: Where the mask that was used is written, white is missing: a file, or a folder for several
             pictures.
         overwrite: Replace a mask that was shown before.
-        max_pixels: Larger mask files are refused.
+        max_pixels: Larger mask files are refused; None takes `images.DEFAULT_MAX_PIXELS`.
     """
 
     place: Path | None = None
@@ -49,7 +49,7 @@ class MaskOptions:
     grow: int = 0
     show: Path | None = None
     overwrite: bool = False
-    max_pixels: int = images.DEFAULT_MAX_PIXELS
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         if self.invert and self.place is None:
@@ -61,13 +61,13 @@ class MaskOptions:
         return self.place is None and self.colour is None and not self.boxes
 
     @property
-    def provenance(self) -> dict[str, object]:
+    def provenance(self) -> dict[str, str | int | bool | None]:
         """What a result says of its mask, as JSON values; the mask's own sha256 is noted with each job."""
         return {
             "mask": "alpha" if self.uses_alpha else "given",
             "invert_mask": self.invert,
             "mask_color": None if self.colour is None else "#{:02x}{:02x}{:02x}".format(*self.colour),
-            "box": [str(box) for box in self.boxes],
+            "box": " ".join(str(box) for box in self.boxes) or None,
             "grow": self.grow,
         }
 
@@ -183,7 +183,9 @@ class Masks:
 
     def __init__(self, options: MaskOptions, jobs: Sequence[Job]) -> None:
         self._options = options
-        self._error: type[GenrestoreError] = UsageError if len(jobs) == 1 else InputError
+        self._error: type[GenrestoreError] = (
+            UsageError if sum(not job.skipped for job in jobs) == 1 else InputError
+        )
         self._last: tuple[Path, Array, bool] | None = None
 
     def of(self, job: Job, image: Image) -> Mask:
@@ -223,7 +225,8 @@ class Masks:
     def _from_file(self, path: Path, shape: tuple[int, ...]) -> tuple[Array, bool]:
         """What a mask file says is missing, bool [height, width], and whether it has greys in between."""
         if self._last is None or self._last[0] != path:
-            grey = to_8_bit(luma(images.read(path, max_pixels=self._options.max_pixels).pixels))
+            limit = self._options.max_pixels or images.DEFAULT_MAX_PIXELS
+            grey = to_8_bit(luma(images.read(path, max_pixels=limit).pixels))
             soft = bool(((grey > 0) & (grey < WHITE)).any())
             self._last = path, (grey >= MISSING) != self._options.invert, soft
         _, missing, soft = self._last

@@ -46,6 +46,8 @@ def open_as(stream: BinaryIO, format: str) -> ImageFile:
         opened: ImageFile = PIL.Image.OPEN[format][0](stream, "")
     except (KeyError, ImportError) as error:
         raise InputError(f"{format} is not read by the Pillow installed here") from error
+    except PIL.Image.DecompressionBombError as error:
+        raise InputError(f"too large for Pillow ({error}); convert it to PNG or TIFF first") from error
     except Exception as error:  # Pillow's readers raise SyntaxError, struct.error, IndexError and more
         raise InputError(f"truncated or damaged {format} ({error})") from error
     return opened
@@ -59,6 +61,8 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     """
     opened = open_as(stream, format)
     check_size(*opened.size, max_pixels)
+    if format == "JPEG":
+        jpeg.check_length(stream.seek(0, io.SEEK_END), *opened.size)
     notes = _check_frames(opened, format)
     converted = to_buffer(opened, opened.info.get("icc_profile") or None)
     block = metadata.exif_block(opened.info.get("exif"))

@@ -57,17 +57,19 @@ def write_stdout(
     """Write a result as a whole to a stream; returns notes as `write_files` does.
 
     Raises:
-        InputError: The format cannot hold it, or nobody reads the stream any more.
+        InputError: The format cannot hold it, the stream takes it not, or nobody reads it any more.
     """
     encoded = io.BytesIO()
     notes = images.encode(image, encoded, format, provenance=provenance)
     try:
         stdout.write(encoded.getbuffer())
         stdout.flush()
-    except BrokenPipeError as error:
+    except OSError as error:
         with suppress(OSError, AttributeError):  # so that the flush at the process's end does not fail again
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        raise InputError("standard output: closed before the picture was written") from error
+        if isinstance(error, BrokenPipeError):
+            raise InputError("standard output: closed before the picture was written") from error
+        raise InputError(f"standard output: cannot be written ({error.strerror})") from error
     return notes
 
 

@@ -15,6 +15,9 @@ from genrestore.restore.tiling import Pixels, Tiling, tiles
 BINS = 12
 """Steps of brightness that have their own noise level."""
 
+QUANTILE = 0.5
+"""Of the cells' levels: texture only ever adds to them, so what most cells have is rather too much."""
+
 TRUST = 16
 """Cells of 8×8 pixels around a brightness that count as much as the picture as a whole."""
 
@@ -60,8 +63,8 @@ def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfil
         tiling: How the picture is cut.
 
     Returns:
-        Medians over the cells of each step of brightness, averaged with those of neighbouring steps by the
-        number of cells, and drawn to the median of all where cells are few.
+        Quantiles over the cells of each step of brightness, averaged with those of neighbouring steps by the
+        number of cells, and drawn to the quantile of all where cells are few.
     """
     levels, lights = [], []
     for tile in tiles(pixels, tiling):
@@ -70,12 +73,13 @@ def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfil
         lights.append(brightness(colour).flatten())
     level, light = torch.cat(levels), torch.cat(lights)
     step = (light * BINS).long().clamp(0, BINS - 1)
-    middle = level.median()
-    medians = torch.stack([_median(level[step == index], middle) for index in range(BINS)])
+    usual = _usual(level)
+    each = [level[step == index] for index in range(BINS)]
+    found = torch.stack([_usual(values) if values.numel() else usual for values in each])
     index = torch.arange(BINS)
     near = torch.exp(-0.5 * (index[:, None] - index).square())
     weight = near * torch.bincount(step, minlength=BINS)
-    log_levels = (weight @ medians + TRUST * middle) / (weight.sum(1) + TRUST)
+    log_levels = (weight @ found + TRUST * usual) / (weight.sum(1) + TRUST)
     overall = (2 * log_levels[step]).exp().mean().sqrt()
     return NoiseProfile(log_levels, float(overall))
 
@@ -92,5 +96,6 @@ def brightness(image: Tensor) -> Tensor:
     return functional.avg_pool2d(image.mean(1, keepdim=True), 8, ceil_mode=True)
 
 
-def _median(values: Tensor, otherwise: Tensor) -> Tensor:
-    return values.median() if values.numel() else otherwise
+def _usual(levels: Tensor) -> Tensor:
+    """The level below which `QUANTILE` of the cells stay; torch.quantile refuses large pictures."""
+    return levels.sort().values[int(QUANTILE * (levels.numel() - 1))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -52,7 +54,7 @@ def halved(image: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return total / weight.clamp(min=torch.finfo(image.dtype).tiny), (weight > 0).to(known.dtype)
 
 
-def doubled(image: Tensor, size: tuple[int, int]) -> Tensor:
+def doubled(image: Tensor, size: Sequence[int]) -> Tensor:
     """The reverse of `halved`, as far as there is one: bicubic.
 
     Args:

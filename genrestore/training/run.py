@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from genrestore.errors import UsageError
-from genrestore.files.atomic import atomic, is_temporary
+from genrestore.files.atomic import atomic
+from genrestore.files.temporary import is_temporary
 from genrestore.training import checkpoint, distributed, plots
 from genrestore.training.dataset import Folder
 from genrestore.training.protocol import Diverged, Training

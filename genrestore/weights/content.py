@@ -98,6 +98,8 @@ def read(path: Path) -> Content:
         return check(path.read_bytes(), path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({reason(error)})") from error
+    except MemoryError as error:
+        raise WeightsError(f"{path}: needs more memory than there is") from error
 
 
 def check(raw: bytes, path: Path) -> Content:

@@ -257,6 +257,64 @@ def test_a_named_result_that_is_missing_failed(run: Run) -> None:
     assert (result.stderr, result.exit_code) == ("a.png  failed: no such file\n", 1)
 
 
+class TestTrees:
+    @pytest.fixture(autouse=True)
+    def pictures(self) -> None:
+        for name in ("a.png", "x/a.png", "x/y/b.png", "left/c.png"):
+            flat(f"clean/{name}", 100)
+        flat("results/a.png", 110)
+        flat("results/x/a.denoised.png", 120)
+        flat("results/x/y/b.jpg", 100)
+        Path("clean/x/up").symlink_to("..")
+
+    def test_folders_are_paired_with_folders(self, run: Run) -> None:
+        result = run("evaluate", "-r", "results", "clean", "--json")
+        *files, mean = records(result.stdout)
+        assert [(one["result"], one["clean"], one["status"]) for one in files] == [
+            ("results/a.png", "clean/a.png", "done"),
+            ("results/x/a.denoised.png", "clean/x/a.png", "done"),
+            ("results/x/y/b.jpg", "clean/x/y/b.png", "done"),
+        ]
+        assert [one["psnr"] for one in files] == [28.1308, TWENTY_PSNR, None]
+        assert "clean pictures without a result: 1 (left/c.png)" in result.stderr
+        assert (mean["clean_without_result"], result.exit_code) == (1, 0)
+
+    def test_a_folder_that_the_clean_ones_lack_fails_and_names_it(self, run: Run) -> None:
+        flat("results/new/a.png", 110)
+        result = run("evaluate", "-r", "results", "clean")
+        assert "results/new/a.png  failed: no picture in clean/new is named like it" in result.stderr
+        assert (result.stderr.splitlines()[-1], result.exit_code) == ("3 done, 1 failed", 1)
+
+    def test_one_clean_picture_serves_a_tree(self, run: Run) -> None:
+        result = run("evaluate", "-r", "results", "clean/a.png")
+        assert [line.split()[0] for line in result.stdout.splitlines()] == [
+            "results/a.png",
+            "results/x/a.denoised.png",
+            "results/x/y/b.jpg",
+            "mean",
+        ]
+
+    def test_without_it_the_way_in_is_said(self, run: Run) -> None:
+        result = run("evaluate", "results", "clean")
+        assert "results/x  skipped: a folder inside the folder; -r goes into it" in result.stderr
+        assert (result.stdout.count("mean of 1 "), result.exit_code) == (1, 0)
+
+    def test_a_folder_that_cannot_be_read_fails_alone(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed = Path.iterdir
+
+        def refuse(path: Path) -> Any:
+            if path == Path("results/x"):
+                raise PermissionError(13, "Permission denied")
+            return listed(path)
+
+        monkeypatch.setattr(Path, "iterdir", refuse)
+        result = run("evaluate", "-r", "results", "clean")
+        assert "results/x  failed: the folder cannot be read (Permission denied)" in result.stderr
+        assert (result.stdout.count("results/a.png  "), result.exit_code) == (1, 1)
+
+
 def test_strange_names_are_one_line(run: Run) -> None:
     flat("results/a\nb.png", 110)
     flat("clean/a\nb.png", 100)

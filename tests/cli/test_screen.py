@@ -82,6 +82,29 @@ def test_the_bar_shows_total_name_and_time_left(
     assert "--:--" in said or "0:00" in said
 
 
+def test_the_bar_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next input is at work before the last one is finished: of 1, 3 and 5 bytes."""
+    terminal(monkeypatch)
+    work = jobs(tmp_path, 3)
+    chosen = live.LiveScreen(work)
+    seen = []
+    for job, fraction in [(0, 1.0), (1, 0.5), (0, None), (1, 1.0), (2, 0.2), (1, None), (2, None)]:
+        if fraction is None:
+            chosen.finished(work[job])
+        else:
+            chosen.progress(work[job], fraction)
+        seen.append((chosen._bar.tasks[0].completed, chosen._bar.tasks[0].description))
+    assert seen == [
+        (1, "1/3  picture0.png"),
+        (2.5, "2/3  picture1.png"),
+        (2.5, "2/3  picture1.png"),
+        (4, "2/3  picture1.png"),
+        (5, "3/3  picture2.png"),
+        (5, "3/3  picture2.png"),
+        (9, "3/3  picture2.png"),
+    ]
+
+
 def test_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     monkeypatch.setenv("NO_COLOR", "1")

@@ -72,6 +72,13 @@ def with_thumbnail(block: bytes) -> bytes:
     )
 
 
+def touch(*names: str) -> None:
+    """Files that hold no picture, each with its own content, and their folders."""
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"content of " + name.encode())
+
+
 def save(path: Path, array: np.ndarray, **options: Any) -> Path:
     """Save by Pillow."""
     Pillow.fromarray(array).save(path, **options)

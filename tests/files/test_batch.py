@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from PIL import Image as Pillow
 
 from genrestore.errors import WeightsError
-from genrestore.files import batch, images
+from genrestore.files import batch, images, results
 from genrestore.files.batch import BatchOptions, Outcome
 from genrestore.files.outputs import Job, OutputOptions, plan
 from tests.files import make
@@ -25,6 +27,7 @@ from tests.files import make
 class Inverted:
     pixels: np.ndarray
     noise_level: float | None = 0.1
+    in_domain: bool | None = None
     notes: tuple[str, ...] = ("little noise found",)
 
 
@@ -309,3 +312,187 @@ def test_what_standard_input_held_is_noted() -> None:
     noted = images.read_provenance(Path("b.png"))
     assert noted is not None
     assert noted["source_sha256"] == hashlib.sha256(data).hexdigest()
+
+
+class TestAheadAndBehind:
+    """What happens to the pictures before and after the one at work."""
+
+    @pytest.fixture
+    def seen(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bool]]:
+        """Every reading and writing: which, of what, and whether in the thread of the caller."""
+        found: list[tuple[str, str, bool]] = []
+        here = threading.current_thread()
+
+        def watched(name: str, function: Any) -> Any:
+            def call(*words: Any, **named: Any) -> Any:
+                path = next(word for word in words if isinstance(word, Path))
+                result = function(*words, **named)
+                found.append((name, path.stem[0], threading.current_thread() is here))
+                return result
+
+            return call
+
+        monkeypatch.setattr(images, "read", watched("read", images.read))
+        monkeypatch.setattr(results, "write_files", watched("write", results.write_files))
+        return found
+
+    def pictures(self, *names: str, channels: int = 3) -> list[Job]:
+        for name in names:
+            make.save(Path(name), make.smooth(channels))
+        return jobs(*names)
+
+    def test_both_happen_while_one_is_restored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """b is restored when c has been read and a has been written; one after another this would hang."""
+        read, written = threading.Event(), threading.Event()
+        todo = self.pictures("a.png", "b.png", "c.png")
+        reading, writing = images.read, results.write_files
+
+        def read_and_say(source: Any, **named: Any) -> Any:
+            found = reading(source, **named)
+            if source == Path("c.png"):
+                read.set()
+            return found
+
+        def write_and_say(*words: Any) -> Any:
+            found = writing(*words)
+            written.set()
+            return found
+
+        monkeypatch.setattr(images, "read", read_and_say)
+        monkeypatch.setattr(results, "write_files", write_and_say)
+        count = 0
+
+        def restore(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
+            nonlocal count
+            count += 1
+            if count == 2:
+                assert read.wait(60)
+                assert written.wait(60)
+            return invert(pixels, on_progress)
+
+        assert [outcome.status for outcome in run(todo, restore)] == ["done"] * 3
+
+    def test_large_pictures_are_read_in_their_turn_and_written_at_once(
+        self, seen: list[tuple[str, str, bool]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batch, "LIGHT", 32 * 48 * 3 - 1)
+        run(self.pictures("a.png", "b.png"))
+        assert seen == [("read", "a", True), ("write", "a", True), ("read", "b", True), ("write", "b", True)]
+
+    @pytest.mark.parametrize(("compare", "behind"), [(False, True), (True, False)])
+    def test_all_pixels_that_are_held_are_counted(
+        self,
+        seen: list[tuple[str, str, bool]],
+        monkeypatch: pytest.MonkeyPatch,
+        compare: bool,
+        behind: bool,
+    ) -> None:
+        """Four planes of 32 x 48; a comparison keeps three of them twice."""
+        monkeypatch.setattr(batch, "LIGHT", 32 * 48 * 4)
+        run(self.pictures("a.png", "b.png", channels=4), compare=compare)
+        assert ("write", "a", not behind) in seen
+
+    def test_what_a_picture_may_need_at_most_decides_what_is_read_ahead(
+        self, seen: list[tuple[str, str, bool]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batch, "LIGHT", 32 * 48 * 8 - 1)
+        run(self.pictures("a.png", "b.png"))
+        assert ("read", "b", True) in seen
+        monkeypatch.setattr(batch, "LIGHT", 32 * 48 * 8)
+        run(jobs("a.png", "b.png", overwrite=True), overwrite=True)
+        assert ("read", "b", False) in seen
+
+    def test_too_little_memory_ahead_is_tried_again_in_its_turn(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        todo = self.pictures("a.png", "b.png")
+        here, reading = threading.current_thread(), images.read
+
+        def read(source: Any, **named: Any) -> Any:
+            if threading.current_thread() is not here:
+                raise MemoryError
+            return reading(source, **named)
+
+        monkeypatch.setattr(images, "read", read)
+        assert [outcome.status for outcome in run(todo)] == ["done", "done"]
+
+    def test_too_little_memory_for_writing_behind_fails_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        todo = self.pictures("a.png", "b.png", "c.png")
+        writing = results.write_files
+
+        def write(image: Any, before: Any, target: Path, *words: Any) -> Any:
+            if target.name.startswith("a"):
+                raise MemoryError
+            return writing(image, before, target, *words)
+
+        monkeypatch.setattr(results, "write_files", write)
+        outcomes = run(todo)
+        assert [outcome.status for outcome in outcomes] == ["failed", "done", "done"]
+        assert outcomes[0].error == "a.png: not enough memory for this picture"
+
+    def test_who_stops_at_a_failure_finds_nothing_written_after_it(self) -> None:
+        todo = self.pictures("a.png", "b.png", "c.png", "d.png")
+        Path("b.png").write_bytes(b"junk")
+        outcomes = batch.run(todo, invert, BatchOptions(), lambda job, fraction: None)
+        assert [next(outcomes).status for _ in range(2)] == ["done", "failed"]
+        del outcomes
+        assert list(Path().glob("*.denoised.png")) == [Path("a.denoised.png")]
+        assert threading.active_count() == 1
+
+    @pytest.mark.parametrize("error", [WeightsError("flipped"), KeyboardInterrupt(), ZeroDivisionError()])
+    def test_what_ends_the_batch_comes_after_what_is_written(self, error: BaseException) -> None:
+        todo = self.pictures("a.png", "b.png", "c.png")
+        found: list[str] = []
+        count = 0
+
+        def restore(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
+            nonlocal count
+            count += 1
+            if count == 3:
+                raise error
+            return invert(pixels, on_progress)
+
+        outcomes = batch.run(todo, restore, BatchOptions(), lambda job, fraction: None)
+        with pytest.raises(type(error)):
+            found.extend(outcome.job.name for outcome in outcomes)
+        assert found == ["a.png", "b.png"]
+        assert sorted(Path().glob("*.denoised.png")) == [Path("a.denoised.png"), Path("b.denoised.png")]
+        assert threading.active_count() == 1
+
+    def test_what_is_done_already_is_not_read_ahead(self, seen: list[tuple[str, str, bool]]) -> None:
+        todo = self.pictures("a.png", "b.png")
+        settings: dict[str, Any] = {"skip_existing": True, "provenance": {"tool": "genrestore"}}
+        run(todo, **settings)
+        seen.clear()
+        assert {outcome.status for outcome in run(todo, **settings)} == {"skipped"}
+        assert seen == [("read", "a", True), ("read", "b", True)]  # each result is looked at, no input
+
+    def test_pipes_are_read_in_their_turn(self, seen: list[tuple[str, str, bool]]) -> None:
+        make.save(Path("a.png"), make.smooth(3))
+        os.mkfifo("b.png")
+        data = Path("a.png").read_bytes()
+        feeding = threading.Thread(target=Path("b.png").write_bytes, args=[data])
+        feeding.start()
+        outcomes = run(
+            [Job(Path("a.png"), Path("x.png"), "PNG"), Job(Path("b.png"), Path("y.png"), "PNG")],
+        )
+        feeding.join()
+        assert [outcome.status for outcome in outcomes] == ["done", "done"]
+        assert ("read", "b", True) in seen
+
+    def test_seconds_are_those_of_the_picture_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By a clock of each thread's own: 1 for reading, 10 for restoring, 2 for writing."""
+        todo = self.pictures("a.png", "b.png", "c.png")
+        clock = threading.local()
+
+        def spending(seconds: float, function: Any) -> Any:
+            def call(*words: Any, **named: Any) -> Any:
+                clock.now = getattr(clock, "now", 0.0) + seconds
+                return function(*words, **named)
+
+            return call
+
+        monkeypatch.setattr(time, "perf_counter", lambda: getattr(clock, "now", 0.0))
+        monkeypatch.setattr(images, "read", spending(1, images.read))
+        monkeypatch.setattr(results, "write_files", spending(2, results.write_files))
+        assert [outcome.seconds for outcome in run(todo, spending(10, invert))] == [13, 13, 13]

@@ -13,6 +13,7 @@ from genrestore.errors import NoInputError, UsageError
 from genrestore.files.outputs import Job, OutputOptions, comparison_path, plan
 from genrestore.files.shards import Shard
 from tests.files import make
+from tests.files.make import touch
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +21,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def touch(*names: str) -> None:
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_bytes(b"content of " + name.encode())
 
 
 def planned(*inputs: str, **options: Any) -> list[Job]:

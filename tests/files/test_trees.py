@@ -9,6 +9,7 @@ import pytest
 
 from genrestore.files import folders, trees
 from genrestore.files.jobs import OutputOptions, Source
+from tests.files.make import touch
 
 
 @pytest.fixture(autouse=True)
@@ -16,12 +17,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def touch(*names: str) -> None:
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_bytes(b"content of " + name.encode())
 
 
 def found(*words: str, **options: Any) -> list[Source]:

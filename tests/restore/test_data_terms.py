@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.restore.data_terms import DATA_TERMS
+from genrestore.restore.data_terms import DATA_TERMS, L2, Seamless
 
 DAMAGED = torch.tensor([0.1, 0.9, 0.5, 0.3]).reshape(1, 1, 2, 2)
 KNOWN = torch.tensor([1.0, 1.0, 0.0, 1.0]).reshape(1, 1, 2, 2)
@@ -59,3 +59,24 @@ def test_what_lies_in_the_hole_counts_for_nothing(name: str) -> None:
     term, clean = DATA_TERMS[name](broken, 0.1, KNOWN), DATA_TERMS[name](DAMAGED, 0.1, KNOWN)
     assert torch.equal(term.value(IMAGE), clean.value(IMAGE))
     assert torch.equal(term.prox(IMAGE, 0.2), clean.prox(IMAGE, 0.2))
+
+
+class TestSeamless:
+    known = torch.ones(1, 1, 12, 14)
+    known[..., 3:9, 4:10] = 0
+
+    def test_a_shift_of_brightness_is_taken_back_in_the_hole_too(self) -> None:
+        truth = torch.rand(1, 3, 12, 14, generator=torch.Generator().manual_seed(0))
+        term = Seamless(L2(truth, 0.0, self.known), self.known)
+        torch.testing.assert_close(term.prox(truth + 0.2, 0.1), truth, atol=1e-6, rtol=0)
+
+    def test_known_pixels_are_those_of_the_term_and_the_step_is_smooth_in_the_hole(self) -> None:
+        term = L2(torch.rand(1, 1, 12, 14), 0.1, self.known)
+        image = torch.rand(1, 1, 12, 14)
+        moved = Seamless(term, self.known).prox(image, 0.1)
+        there = self.known > 0
+        assert torch.equal(moved[there], term.prox(image, 0.1)[there])
+        step = (term.prox(image, 0.1) - image)[there]
+        inside = (moved - image)[~there]
+        assert step.min() - 1e-6 <= inside.min() <= inside.max() <= step.max() + 1e-6
+        assert float(Seamless(term, self.known).value(image)) == float(term.value(image))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from genrestore.errors import WeightsError
 from genrestore.weights.fields import FIELDS
 from genrestore.weights.header import KEY, MAX_HEADER, Header, canonical, parse, read_header
+from tests.damage import damages
 from tests.weights import samples
 
 SHA = "0" * 64
@@ -200,24 +201,6 @@ def test_any_value_of_a_field_gives_a_header_or_a_value_error(name: str, value: 
     except ValueError:
         return
     assert json.loads(found.to_text()) == json.loads(text)
-
-
-def damages(raw: bytes, head: int) -> st.SearchStrategy[bytes]:
-    """Copies of `raw` with bytes changed, put in, taken out or cut off, mostly in the first `head` ones."""
-    places = st.integers(0, head) | st.integers(0, len(raw))
-
-    def replaced(place: int, count: int, new: bytes) -> bytes:
-        return raw[:place] + new + raw[place + count :]
-
-    flips = st.builds(lambda place, new: replaced(place, 1, new), places, st.binary(min_size=1, max_size=1))
-    digits = st.builds(
-        lambda place, new: replaced(place, 1, new),
-        places,
-        st.sampled_from(list(b'0123456789"{}[]:,-.eE\\')).map(lambda sign: bytes([sign])),
-    )
-    splices = st.builds(replaced, places, st.integers(0, 20), st.binary(max_size=20))
-    cuts = st.integers(0, len(raw)).map(lambda place: raw[:place])
-    return flips | digits | splices | cuts
 
 
 RAW = samples.raw()

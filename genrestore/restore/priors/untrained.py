@@ -37,7 +37,7 @@ class UntrainedPrior:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(runtime.seed)
             network = Hourglass(channels, INPUTS, WIDTHS[: max(scales, 1)])
-        self._network = network.to(runtime.device, memory_format=torch.channels_last)
+        self._network = network.to(runtime.device).to(memory_format=torch.channels_last)
         self._padded = max(height, 2 * network.multiple), max(width, 2 * network.multiple)
         self._size = height, width
         self._noise = torch.rand(1, INPUTS, *self._padded, generator=self._generator) * SPREAD

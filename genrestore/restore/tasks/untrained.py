@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from genrestore.errors import UsageError
+from genrestore.restore import holes
 from genrestore.restore.data_terms import L2, Seamless
 from genrestore.restore.priors.untrained import UntrainedPrior
 from genrestore.restore.provenance import of_untrained
 from genrestore.restore.solvers import Step, descend
 from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather, fill_holes
 from genrestore.restore.tasks.restored import Restored
-from genrestore.restore.tiling import Pixels, Tiling, map_tiles, spans, with_less_memory
+from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles, tiles, with_less_memory
 from genrestore.runtime import Runtime
 
-STEPS, MOST_STEPS = 3000, 100_000
+STEPS, MOST_STEPS = 5000, 100_000
 HELD_OUT = 0.05
 """The share of the known pixels that the fit never sees, and that tell when to stop."""
 PATIENCE = 0.1
@@ -44,6 +45,9 @@ class Untrained:
 
     Raises:
         UsageError: A value out of its range.
+
+    Attributes:
+        steps: The most that are taken for each piece.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class Untrained:
         if not 0 <= strength <= 1:
             raise UsageError(f"strength {strength}: must be between 0 and 1")
         check_feather(feather)
-        self._steps = steps
+        self.steps = steps
         self._strength = strength
         self._feather = feather
         self._runtime = runtime or Runtime.create()
@@ -73,7 +77,7 @@ class Untrained:
     @property
     def provenance(self) -> dict[str, Any]:
         """What made the result, as JSON values."""
-        return of_untrained(self._steps, self._strength, self._feather)
+        return of_untrained(self.steps, self._strength, self._feather)
 
     def __call__(
         self, pixels: Pixels, on_progress: Callable[[float], None] | None = None, known: Pixels | None = None
@@ -97,13 +101,16 @@ class Untrained:
             return Restored(pixels.copy(), None, (NOTHING_MISSING,))
         if known is None and self._strength == 0:
             return Restored(pixels.copy(), None)
-        work = partial(self._denoised if known is None else self._filled, pixels, known, on_progress)
+        if known is None:
+            work = partial(self._denoised, pixels, on_progress)
+        else:
+            work = partial(self._filled, pixels, known, on_progress)
         return Restored(with_less_memory(work, self._tiling), None)
 
     def _filled(
         self, pixels: Pixels, known: Pixels, on_progress: Callable[[float], None] | None, tiling: Tiling
     ) -> Pixels:
-        fit = _Fit(self, _count(pixels, tiling))
+        fit = _Fit(self, [_area(piece.read) for piece in holes.pieces(known, tiling)])
 
         def solve(image: Tensor, there: Tensor, advance: Callable[[float], None]) -> Tensor:
             estimate = fit.run(image, there, advance)
@@ -112,19 +119,19 @@ class Untrained:
         return fill_holes(pixels, known, solve, tiling, feather=self._feather, on_progress=on_progress)
 
     def _denoised(
-        self, pixels: Pixels, _known: None, on_progress: Callable[[float], None] | None, tiling: Tiling
+        self, pixels: Pixels, on_progress: Callable[[float], None] | None, tiling: Tiling
     ) -> Pixels:
-        fit = _Fit(self, pieces := _count(pixels, tiling))
+        fit = _Fit(self, areas := [tile[0].numel() for tile in tiles(pixels[:, :1], tiling)])
 
         def advance(fraction: float) -> None:
             if on_progress is not None:
-                on_progress((fit.number + fraction) / pieces)
+                on_progress((fit.number + fraction) / len(areas))
 
-        def tile(image: Tensor) -> Tensor:
+        def restore(image: Tensor) -> Tensor:
             estimate = fit.run(image, torch.ones_like(image[:, :1]), advance)
             return torch.lerp(image, estimate, self._strength)
 
-        return map_tiles(pixels, tile, tiling)
+        return map_tiles(pixels, restore, tiling)
 
     def fit(self, image: Tensor, known: Tensor, on_step: Callable[[Step], None]) -> Tensor:
         """Fit a network to a piece, until the pixels that it does not see fit no better.
@@ -146,8 +153,8 @@ class Untrained:
         image = image.to(device)
         terms = [L2(image, 1.0, part.to(device)) for part in (seen, apart)]
         prior = UntrainedPrior(tuple(image.shape), self._runtime)
-        patience = max(1, round(PATIENCE * self._steps))
-        result = descend(terms[0], prior, terms[1], steps=self._steps, patience=patience, on_step=on_step)
+        patience = max(1, round(PATIENCE * self.steps))
+        result = descend(terms[0], prior, terms[1], steps=self.steps, patience=patience, on_step=on_step)
         return result.cpu()
 
     def told(self, number: int, step: Step) -> None:
@@ -155,32 +162,28 @@ class Untrained:
         if self._on_step is not None:
             self._on_step(number, step)
 
-    def estimated(self, seconds: float, pieces: int) -> None:
-        """Say how long a picture will take at most, from the seconds of one step of one piece."""
+    def estimated(self, seconds: float) -> None:
+        """Say how long a picture will take at most, from the seconds of one step of all of it."""
         if self._on_estimate is not None:
-            self._on_estimate(seconds * self._steps * pieces)
-
-    @property
-    def steps(self) -> int:
-        """The most that are taken for each piece."""
-        return self._steps
+            self._on_estimate(seconds * self.steps)
 
 
 class _Fit:
-    """Fits the pieces of one picture in turn, and says how far it is."""
+    """Fits the pieces of one picture in turn, and says how far it is; `areas` are their pixels."""
 
-    def __init__(self, task: Untrained, pieces: int) -> None:
+    def __init__(self, task: Untrained, areas: Sequence[int]) -> None:
         self.number = 0
         self._task = task
-        self._pieces = pieces
+        self._areas = areas
 
     def run(self, image: Tensor, known: Tensor, on_progress: Callable[[float], None]) -> Tensor:
         """A piece [1, channel, height, width], fitted; `on_progress` is told its finished share."""
         started = time.perf_counter()
 
         def on_step(step: Step) -> None:
-            if self.number == 0 and step.index == TIMED:
-                self._task.estimated((time.perf_counter() - started) / (TIMED + 1), self._pieces)
+            if self.number == 0 and step.index == TIMED - 1:
+                seconds = (time.perf_counter() - started) / TIMED
+                self._task.estimated(seconds * sum(self._areas) / self._areas[0])
             on_progress((step.index + 1) / self._task.steps)
             self._task.told(self.number, step)
 
@@ -190,6 +193,5 @@ class _Fit:
         return result
 
 
-def _count(pixels: Pixels, tiling: Tiling) -> int:
-    """How many tiles a picture [1, channel, height, width] is cut into."""
-    return len(spans(pixels.shape[-2], tiling)) * len(spans(pixels.shape[-1], tiling))
+def _area(region: Region) -> int:
+    return (region[0].stop - region[0].start) * (region[1].stop - region[1].start)

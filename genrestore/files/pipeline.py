@@ -1,0 +1,77 @@
+"""One item worked on, while the next is being read and the one before is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Taken = TypeVar("Taken")
+Worked = TypeVar("Worked")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Stages(Generic[Item, Taken, Worked, Result]):
+    """What is done with every item, one stage after the other.
+
+    Attributes:
+        ahead: Takes an item up before its turn, in another thread; None where it has to wait for it.
+        work: In the caller's thread: takes the item up if that is still to do, and works on it.
+        behind: Puts away what was worked on.
+        is_light: Whether that may stay in memory while the next item is worked on. It is put away by another
+            thread then, and else by the caller's, before anything goes on.
+    """
+
+    ahead: Callable[[Item], Taken | None]
+    work: Callable[[Item, Taken | None], Worked]
+    behind: Callable[[Worked], Result]
+    is_light: Callable[[Worked], bool]
+
+
+def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> Iterator[Result]:
+    """Take every item through the stages; at most three are in memory, one of them at work.
+
+    Nothing is put away while the caller has the turn: a caller that stops, because of a result or of an
+    interruption, finds put away what it was given and nothing else. An exception of a stage ends the run
+    after what was put away until then has been given. No thread outlives the run, and one item needs none.
+
+    Args:
+        items: In the order in which they are worked on.
+        stages: What is done with them.
+
+    Yields:
+        One result an item, in their order; that of a light item after the next one was worked on, if that
+        was taken up ahead.
+    """
+    taking: Future[Taken | None] | None = None
+    putting: list[Future[Result]] = []
+    try:
+        with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
+            for index, item in enumerate(items, start=1):
+                is_last = index == len(items)
+                taken = None if taking is None else taking.result()
+                if taken is None:
+                    yield from _given(putting)
+                taking = None if is_last else threads.submit(stages.ahead, items[index])
+                worked = stages.work(item, taken)
+                del taken
+                yield from _given(putting)
+                if is_last or not stages.is_light(worked):
+                    yield stages.behind(worked)
+                else:
+                    putting.append(threads.submit(stages.behind, worked))
+                del worked
+    except BaseException:
+        yield from _given(putting)  # the threads have ended, so it is put away
+        raise
+
+
+def _given(putting: list[Future[Result]]) -> Iterator[Result]:
+    """The result of what is being put away, if anything is; from then on nothing is."""
+    if putting:
+        result = putting[0].result()
+        putting.clear()
+        yield result
