@@ -77,7 +77,7 @@ def draw_settings(generator: torch.Generator) -> CameraSettings:
         contrast=number(0, 1) if chance(0.4) else 0.0,
         pattern=(int(number(0, 2)), int(number(0, 2))) if chance(0.8) else None,
         demosaicker="bilinear" if chance(0.5) else "gradient-corrected",
-        luma_blur=number(0.3, 2.5) if chance(0.6) else 0.0,
+        luma_blur=number(0.3, 3.0) if chance(0.7) else 0.0,
         luma_fine=number(0, 0.7),
         chroma_blur=number(0.3, 4.0) if chance(0.5) else 0.0,
         chroma_gain=number(0.3, 1.5) if chance(0.5) else 1.0,

@@ -30,9 +30,9 @@ class Mixture:
     """
 
     largest: float = 75 / 255
-    camera: float = 0.33
+    camera: float = 0.4
     rounded: float = 0.25
-    grey: float = 0.3
+    grey: float = 0.4
 
 
 @dataclass(frozen=True)

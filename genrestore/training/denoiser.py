@@ -31,7 +31,7 @@ GRADIENT_LIMIT = 0.1
 Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
 """
 
-CAMERA_QUANTILE = 0.7
+CAMERA_QUANTILE = 0.85
 """Of the noise level that the estimator finds for camera noise: coarse noise that is missed stays."""
 
 VALIDATION_LEVELS = (15 / 255, 25 / 255, 50 / 255)
