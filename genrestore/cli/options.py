@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from genrestore.errors import UsageError
-from genrestore.runtime import MAX_SEED
+from genrestore.runtime import MAX_SEED, MAX_THREADS
 
 GREY_LEVELS = 255
 """The largest 8-bit grey level: 1.0 inside the code."""
@@ -64,9 +64,9 @@ def parse_threads(value: str | int) -> int:
     """A value of --threads.
 
     Raises:
-        UsageError: Not a whole number from 1.
+        UsageError: Not a whole number from 1 to `MAX_THREADS`.
     """
-    return _whole("--threads", value, 1)
+    return _whole("--threads", value, 1, MAX_THREADS)
 
 
 def parse_max_pixels(value: str | int) -> int:
@@ -87,18 +87,24 @@ def parse_seed(value: str | int) -> int:
     return _whole("--seed", value, 0)
 
 
-def _whole(option: str, value: str | int, least: int) -> int:
+def _whole(option: str, value: str | int, least: int, most: int = MAX_SEED) -> int:
     try:
         number = int(value)
     except ValueError:
         number = least - 1
-    if not least <= number <= MAX_SEED:
-        raise UsageError(f"{option} {value}: must be a whole number from {least} to {MAX_SEED}")
+    if not least <= number <= most:
+        raise UsageError(f"{option} {value}: must be a whole number from {least} to {most}")
     return number
 
 
 def expand(path: str) -> str:
-    """A leading ~ to the home folder, unless something of that very name is there."""
+    """A leading ~ to the home folder, unless something of that very name is there.
+
+    Raises:
+        typer.BadParameter: The empty word, as of a variable that is not set; nobody means the current folder.
+    """
+    if not path:
+        raise typer.BadParameter("empty; give a name, or . for the current folder")
     return path if os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111 -- unknown users stay
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genrestore.cli.report import Scores
@@ -10,7 +11,7 @@ from genrestore.files.by_name import NamedPictures, several
 from genrestore.files.formats import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -22,7 +23,29 @@ PEAK = 255.0
 """All figures are those of the 8-bit range, of 16-bit pictures too."""
 
 
-def scorer(reference: Path | None, jobs: Sequence[Job]) -> Callable[[Outcome], Scores] | None:
+@dataclass(frozen=True)
+class Scorer:
+    """Compares what was written with its clean picture.
+
+    Attributes:
+        clean: The clean picture of every job that is not skipped, by the job's id().
+    """
+
+    clean: Mapping[int, Path]
+
+    def __call__(self, outcome: Outcome) -> Scores:
+        """The figures of a written file.
+
+        Raises:
+            InputError: It cannot be compared.
+        """
+        clean, written = self.clean.get(id(outcome.job)), outcome.target
+        if clean is None or written is None:
+            raise InputError(f"{outcome.job.name}: nothing to compare")
+        return compare(written, clean)
+
+
+def scorer(reference: Path | None, jobs: Sequence[Job]) -> Scorer | None:
     """What compares each written file with its clean picture; None where nothing is to be compared.
 
     Args:
@@ -48,14 +71,7 @@ def scorer(reference: Path | None, jobs: Sequence[Job]) -> Callable[[Outcome], S
     for job in waiting:
         if len(found[id(job)]) > 1:
             raise UsageError(f"--reference {shown(reference)}: {several(job.name, found[id(job)])}")
-
-    def score(outcome: Outcome) -> Scores:
-        clean, written = found.get(id(outcome.job), []), outcome.target
-        if not clean or written is None:
-            raise InputError(f"{outcome.job.name}: nothing to compare")
-        return compare(written, clean[0])
-
-    return score
+    return Scorer({job: alike[0] for job, alike in found.items()})
 
 
 def compare(written: Path, clean: Path, max_pixels: int | None = None) -> Scores:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ from genrestore.cli import dry_run as rehearsal
 from genrestore.cli import file_options as files
 from genrestore.cli import reference as references
 from genrestore.cli import report
+from genrestore.files.jobs import STDIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from genrestore.cli.report import Scores
-    from genrestore.files.batch import BatchOptions, Outcome, Restore
+    from genrestore.files.batch import BatchOptions, Restore
     from genrestore.files.jobs import Job, OutputOptions
     from genrestore.runtime import Runtime
 
@@ -103,7 +103,7 @@ class Plan:
     inputs: Inputs
     wanted: OutputOptions
     said: Said
-    score: Callable[[Outcome], Scores] | None
+    score: references.Scorer | None
 
     def settings(self, command: str, machine: Machine, made: Mapping[str, report.JSONValue]) -> BatchOptions:
         """How the batch is run; `made` is what the results say of how the command made them.
@@ -192,4 +192,20 @@ def plan(
     wanted = wanted if adjust is None else adjust(named, wanted)
     jobs = outputs.plan(named, wanted, listed=inputs.files_from is not None)
     jobs = jobs if assign is None else assign(jobs)
-    return Plan(jobs, inputs, wanted, said, references.scorer(said.reference, jobs))
+    score = references.scorer(said.reference, jobs)
+    written = outputs.targets(jobs, wanted) + ([said.json_file] if said.json_file else [])
+    outputs.check_only_read(written, list(_only_read(inputs, jobs, score)))
+    return Plan(jobs, inputs, wanted, said, score)
+
+
+def _only_read(
+    inputs: Inputs, jobs: Sequence[Job], score: references.Scorer | None
+) -> Iterator[tuple[str, Path]]:
+    """What is read besides the inputs, with the option that names it."""
+    if inputs.files_from not in (None, STDIO):
+        yield "--files-from", Path(inputs.files_from)
+    for job in jobs:
+        if job.mask is not None:
+            yield "--mask", job.mask
+    for clean in score.clean.values() if score else ():
+        yield "--reference", clean

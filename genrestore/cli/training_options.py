@@ -23,6 +23,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FOLDER[:WEIGHT]",
+        parser=options.expand,
         rich_help_panel=WHERE,
         show_default=False,
         help="Images to learn from, sub-folders too; repeatable. WEIGHT: how often it is drawn from.",
@@ -33,6 +34,7 @@ ValidateData = Annotated[
     typer.Option(
         "--validate-data",
         metavar="FOLDER",
+        parser=options.expand,
         rich_help_panel=WHERE,
         show_default=False,
         help="Images to measure with, never learned from.",

@@ -11,8 +11,18 @@ from genrestore.files import folders, naming, skipping, trees
 from genrestore.files.atomic import atomic, check_writable
 from genrestore.files.formats import shown
 from genrestore.files.jobs import STDIO, Job, OutputOptions, Source, comparison_path
+from genrestore.files.shards import Shard
 
-__all__ = ["Job", "OutputOptions", "atomic", "check_writable", "comparison_path", "plan"]
+__all__ = [
+    "Job",
+    "OutputOptions",
+    "atomic",
+    "check_only_read",
+    "check_writable",
+    "comparison_path",
+    "plan",
+    "targets",
+]
 
 
 def plan(inputs: Sequence[str], options: OutputOptions, *, listed: bool = False) -> list[Job]:
@@ -35,20 +45,57 @@ def plan(inputs: Sequence[str], options: OutputOptions, *, listed: bool = False)
     found = list(trees.sources(inputs, options))
     if options.shard is not None:
         found.sort(key=lambda source: os.fspath(source.path or ""))
-    if all(source.skipped for source in found):
+    if all(source.skipped for source in found) and not _is_done_in_place(found, options):
         raise NoInputError(_nothing_found(inputs, found))
     single = len(inputs) == 1 and not listed and not folders.is_folder(Path(inputs[0]))
     jobs = naming.name_all(found, options, single)
-    todo = [job for job in jobs if job.is_open]
     if not options.in_place:
-        _check_targets(todo, options)
+        _check_targets([job for job in jobs if job.is_open], options)
     if options.shard is not None:
-        told = [job for job in jobs if not job.is_open] if options.shard.index == 1 else []
-        todo = options.shard.of(todo)
-        jobs = told + todo
+        jobs = _share(jobs, options.shard, in_place=options.in_place)
     if not (options.in_place or options.overwrite):
-        _check_free(todo, options)
+        _check_free([job for job in jobs if job.is_open], options)
     return jobs
+
+
+def _share(jobs: Sequence[Job], shard: Shard, *, in_place: bool) -> list[Job]:
+    """One process's share of the jobs, told from what other shards do not change meanwhile.
+
+    Convention: in place every file counts, since what another shard has done is no input any more, and still
+    there; else only inputs count, since what another shard has done may have come to lie among them.
+    """
+    if in_place:
+        return shard.of(jobs)
+    told = [job for job in jobs if not job.is_open] if shard.index == 1 else []
+    return told + shard.of([job for job in jobs if job.is_open])
+
+
+def _is_done_in_place(found: Sequence[Source], options: OutputOptions) -> bool:
+    """Whether inputs were restored in place before, and are to be left alone, which is no lack of inputs."""
+    own = any(source.skipped == folders.OWN_OUTPUT for source in found)
+    return own and options.in_place and options.skip_existing
+
+
+def targets(jobs: Sequence[Job], options: OutputOptions) -> list[Path]:
+    """Every file that jobs write, the comparisons last."""
+    results = [job.target for job in jobs if job.target is not None]
+    return results + [comparison_path(target) for target in results] if options.compare else results
+
+
+def check_only_read(written: Sequence[Path], read: Sequence[tuple[str, Path]]) -> None:
+    """Refuse to write where something stands that is only read, --overwrite or not.
+
+    Args:
+        written: Every file that will be written.
+        read: What is read besides the inputs: how the user said so, and the file.
+
+    Raises:
+        UsageError: The first file that is both.
+    """
+    words = {identity: word for word, path in read if (identity := _identity(path))}
+    for path in written:
+        if (identity := _identity(path)) in words and identity is not None:
+            raise UsageError(f"{shown(path)}: would be written, and {words[identity]} reads it; name another")
 
 
 def _check_words(inputs: Sequence[str], options: OutputOptions) -> None:
@@ -102,9 +149,9 @@ def _check_targets(jobs: Sequence[Job], options: OutputOptions) -> None:
         UsageError: The first of them.
     """
     inputs = {identity: job for job in jobs if job.source and (identity := _identity(job.source))}
-    targets = _targets(jobs, options)
-    files = set(targets)
-    for target in targets:
+    written = targets(jobs, options)
+    files = set(written)
+    for target in written:
         if (identity := _identity(target)) in inputs and identity is not None:
             name = inputs[identity].name
             raise UsageError(f"{shown(target)}: the output is the input {name}; --in-place replaces inputs")
@@ -120,21 +167,15 @@ def _check_free(jobs: Sequence[Job], options: OutputOptions) -> None:
     Raises:
         UsageError: The first of them, and how many there are.
     """
-    targets = _targets(jobs, options)
-    there = [target for target in targets if os.path.lexists(target)]
+    written = targets(jobs, options)
+    there = [target for target in written if os.path.lexists(target)]
     way_out = "--overwrite replaces what exists, --skip-existing keeps what is done"
     if options.skip_existing:
         there = [path for path in there if options.provenance and skipping.is_foreign(path)]
         way_out = "and genrestore did not note that it made it; --overwrite replaces it"
     if there:
-        others = f", and {len(there) - 1} more of {len(targets)} outputs" if len(there) > 1 else ""
+        others = f", and {len(there) - 1} more of {len(written)} outputs" if len(there) > 1 else ""
         raise UsageError(f"{shown(there[0])}: exists already{others}; {way_out}")
-
-
-def _targets(jobs: Sequence[Job], options: OutputOptions) -> list[Path]:
-    """Every file that jobs write, the comparisons last."""
-    targets = [job.target for job in jobs if job.target is not None]
-    return targets + [comparison_path(target) for target in targets] if options.compare else targets
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

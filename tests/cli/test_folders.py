@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Run, noisy_pixels, write
+from tests.faults import contents
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +206,7 @@ class TestSkipExisting:
             "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=600, check=False
         )
         assert done.stdout.split() == ["0", "False"], done.stderr
         assert done.stderr.splitlines()[-1] == "3 skipped"
@@ -263,3 +264,26 @@ class TestShards:
     def test_an_empty_one_is_done_at_once(self, denoise: Run) -> None:
         result = denoise("-r", "in", "-o", "out", "--shard", "4/4")
         assert (result.stdout, result.stderr, result.exit_code) == ("", "0 done\n", 0)
+
+
+def test_shares_in_place_are_the_same_when_another_is_done(denoise: Run) -> None:
+    """What share 1 has restored is no input any more; share 2 must not take what is left of share 1's."""
+    for name in "abcdef":
+        write(Path(f"six/{name}.png"), noisy_pixels())
+    before = contents(Path("six"))
+    assert denoise("six", "--in-place", "--shard", "1/2").exit_code == 0
+    between = contents(Path("six"))
+    assert {name for name in before if between[name] != before[name]} == {"a.png", "c.png", "e.png"}
+    assert denoise("six", "--in-place", "--shard", "2/2").exit_code == 0
+    after = contents(Path("six"))
+    assert {name for name in before if after[name] != between[name]} == {"b.png", "d.png", "f.png"}
+
+
+def test_a_folder_that_was_restored_in_place_is_done(denoise: Run) -> None:
+    write(Path("one/a.png"), noisy_pixels())
+    assert denoise("one", "--in-place").exit_code == 0
+    restored = contents(Path("one"))
+    again = denoise("one", "--in-place", "--skip-existing")
+    assert (again.exit_code, again.stderr.count("skipped: an output of genrestore")) == (0, 1)
+    assert denoise("one", "--in-place").exit_code == 3
+    assert contents(Path("one")) == restored

@@ -12,7 +12,7 @@ import typer
 
 from genrestore.cli import file_options, options
 from genrestore.errors import UsageError
-from genrestore.runtime import DEVICES, MAX_SEED, PRECISIONS
+from genrestore.runtime import DEVICES, MAX_SEED, MAX_THREADS, PRECISIONS
 
 
 @pytest.mark.parametrize(("given", "level"), [("0", 0.0), ("12.75", 0.05), ("255", 1.0), ("63.75", 0.25)])
@@ -24,7 +24,7 @@ def test_sigma_is_in_grey_levels_and_becomes_the_unit_scale(given: str, level: f
 WRONG = [
     (options.parse_sigma, "--sigma", ["nan", "-1", "255.1", "inf", "-inf", "ten", ""]),
     (options.parse_strength, "--strength", ["nan", "-0.1", "1.01", "half"]),
-    (options.parse_threads, "--threads", ["0", "-1", "1.5", "two"]),
+    (options.parse_threads, "--threads", ["0", "-1", "1.5", "two", str(MAX_THREADS + 1)]),
     (options.parse_max_pixels, "--max-pixels", ["0", "1e6", "many"]),
     (options.parse_seed, "--seed", ["-1", str(MAX_SEED + 1), "0.5", "x"]),
 ]
@@ -37,7 +37,9 @@ def test_a_wrong_value_is_named_with_its_option(parse: Any, option: str, value: 
         parse(value)
 
 
-@pytest.mark.parametrize(("parse", "value"), [(options.parse_threads, 2), (options.parse_seed, MAX_SEED)])
+@pytest.mark.parametrize(
+    ("parse", "value"), [(options.parse_threads, MAX_THREADS), (options.parse_seed, MAX_SEED)]
+)
 def test_whole_numbers(parse: Any, value: int) -> None:
     assert parse(str(value)) == value
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, noisy_pixels, write
+from tests.cli.conftest import Run, clean_pixels, noisy_pixels, write
 from tests.faults import contents
 
-DEADLINE = 300
+DEADLINE = 600
 
 NO_SOCKETS = """
 import sys
@@ -64,6 +64,54 @@ def test_a_batch_survives_junk_and_the_exit_code_tells_the_truth(denoise: Run) -
     Path("in/notes.txt").rename("words/notes.txt")
     assert denoise("words", "-o", "nothing").exit_code == 3
     assert not Path("nothing").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "kept", "word"),
+    [
+        (["-o", "clean.png", "--reference", "clean.png"], "clean.png", "--reference"),
+        (["-o", "clean", "--reference", "clean"], "clean/a.png", "--reference"),
+        (["-o", "new.png", "--compare", "--reference", "new.compare.png"], "new.compare.png", "--reference"),
+        (["--json-file", "clean.png", "--reference", "clean.png"], "clean.png", "--reference"),
+        (["--json-file", "list.txt", "--files-from", "list.txt", "-o", "out"], "list.txt", "--files-from"),
+    ],
+    ids=["result", "folder", "comparison", "records", "list"],
+)
+def test_what_is_only_read_is_never_written(denoise: Run, words: list[str], kept: str, word: str) -> None:
+    write(Path("a.png"), noisy_pixels())
+    for name in ("clean.png", "clean/a.png", "new.compare.png"):
+        write(Path(name), clean_pixels())
+    Path("list.txt").write_text("a.png\n")
+    before = contents(Path())
+    inputs = [] if "--files-from" in words else ["a.png"]
+    result = denoise(*inputs, *words, "--overwrite")
+    expected = f"genrestore: error: {kept}: would be written, and {word} reads it; name another\n"
+    assert (result.exit_code, result.stderr) == (2, expected)
+    assert contents(Path()) == before
+
+
+EMPTY = [
+    (["denoise", "", "--in-place"], "INPUT"),
+    (["denoise", "a.png", "-o", ""], "--output"),
+    (["denoise", "a.png", "--files-from", ""], "--files-from"),
+    (["denoise", "a.png", "--reference", ""], "--reference"),
+    (["denoise", "a.png", "--weights", ""], "--weights"),
+    (["evaluate", "a.png", ""], "CLEAN"),
+    (["weights", "add", "", "--name", "x"], "PATH"),
+    (["train", "denoiser", "--data", "", "--name", "x"], "--data"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), EMPTY, ids=lambda value: value if isinstance(value, str) else "")
+def test_an_empty_word_is_not_the_current_folder(run: Run, words: list[str], named: str) -> None:
+    """As of "$VARIABLE" that is not set: with --in-place all pictures around would be replaced."""
+    write(Path("a.png"), noisy_pixels())
+    before = contents(Path())
+    result = run(*words)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert named in result.stderr
+    assert "empty; give a name, or . for the current folder" in result.stderr
+    assert contents(Path()) == before
 
 
 def test_every_input_has_a_record_of_the_same_fields(denoise: Run) -> None:

@@ -171,7 +171,7 @@ class TestShow:
             [sys.executable, "-c", code],
             capture_output=True,
             env=environment,
-            timeout=60,
+            timeout=600,
             cwd=Path(__file__).parents[2],
         )
         assert (done.returncode, done.stderr) == (0, b"")
@@ -378,5 +378,5 @@ def test_looking_needs_no_torch(words: tuple[str, ...], file: Path, own: Path) -
         "import sys; from genrestore.cli import weights; "
         f"weights.app({list(words)!r}, standalone_mode=False); print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert (done.stdout.splitlines()[-1], done.stderr) == ("False", "")

@@ -226,5 +226,5 @@ def test_headers_are_read_without_torch(sound: Path) -> None:
         "import sys, pathlib; from genrestore.weights import content, header, store; "
         f"store.entries(); content.read(pathlib.Path({str(sound)!r})); print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert (done.stdout, done.stderr) == ("False\n", "")
