@@ -80,10 +80,10 @@ def denoise(
         "--sigma": sigma is not None,
         "--preview": preview,
     }
-    searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
-    dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
     adjust = None if preview is None else partial(previews.words, others=others)
     plan = restoring.plan(context, which, wanted, said, adjust=adjust)
+    searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
+    dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
     made = dip.made(strength) if dip else provenance.of_denoising(weights, sigma, strength)
     settings = plan.settings("denoise", machine, searching.made(made) if searching else made)
     make: Callable[[], Restore] = partial(_task, weights, sigma, strength, machine, preview)

@@ -85,9 +85,9 @@ def inpaint(
         "--weights": restoring.is_given(context, "weights"),
         "--sigma": restoring.is_given(context, "sigma"),
     }
+    plan = restoring.plan(context, which, wanted, said, assign=partial(masks.assign, options=missing))
     searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
     dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
-    plan = restoring.plan(context, which, wanted, said, assign=partial(masks.assign, options=missing))
     made = dip.made(feather=feather) if dip else provenance.of_inpainting(weights, sigma, feather)
     made = searching.made(made) if searching else made
     settings = plan.settings("inpaint", machine, {**made, **missing.provenance})

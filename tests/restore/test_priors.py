@@ -102,3 +102,21 @@ def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:
     prior = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
     assert isinstance(prior, DenoiserPrior)
     assert prior.denoise(torch.rand(1, 3, 8, 10), torch.tensor(0.1)).shape == (1, 3, 8, 10)
+
+
+def test_both_ways_is_the_mean_of_upright_and_upside_down(tmp_path: Path) -> None:
+    prior = load_denoiser(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    image, level = torch.rand(1, 3, 16, 32), torch.rand(1, 1, 16, 32) / 5
+    turned = torch.rot90(
+        prior.denoise(torch.rot90(image, 2, (2, 3)), torch.rot90(level, 2, (2, 3))), 2, (2, 3)
+    )
+    mean = (prior.denoise(image, level) + turned) / 2
+    torch.testing.assert_close(prior.denoise_both_ways(image, level), mean)
+
+
+def test_both_ways_a_part_that_begins_where_tiles_do_is_the_same_part(tmp_path: Path) -> None:
+    prior = load_denoiser(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    image = torch.rand(1, 3, 101, 87)
+    whole = prior.denoise_both_ways(image, torch.tensor(0.1))
+    part = prior.denoise_both_ways(image[..., 32:, 16:], torch.tensor(0.1))
+    torch.testing.assert_close(part[..., 24:, 24:], whole[..., 56:, 40:])

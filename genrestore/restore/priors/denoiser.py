@@ -7,6 +7,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from genrestore.models.blocks import as_noise_map, pad_to_multiple
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator
 from genrestore.runtime import Runtime
@@ -44,6 +45,7 @@ class DenoiserPrior:
         self._counting = Lock()
         self.channels = loaded.header.channels
         self._denoiser = loaded.networks["denoiser"].to(memory_format=torch.channels_last)
+        self._multiple = int(loaded.networks["denoiser"].multiple)  # type: ignore[arg-type]
         self._estimator = loaded.networks["estimator"].to(memory_format=torch.channels_last)
 
     def denoise(self, image: Tensor, noise_level: Tensor) -> Tensor:
@@ -57,6 +59,31 @@ class DenoiserPrior:
             The estimate, same shape, on the CPU if `image` was; about [0, 1], not clipped.
         """
         return self._run(self._denoiser, image, noise_level)
+
+    def denoise_both_ways(self, image: Tensor, noise_level: Tensor) -> Tensor:
+        """Remove noise better and in twice the time: the mean of the estimates upright and upside down.
+
+            x̂  =  ½ (D(y, σ) + Uᵀ D(U y, U σ)),     U a turn by 180°
+
+        The image is made as large as the network does it before it is turned, so that both ways the same
+        pixels are halved together, in a tile as in the whole.
+        Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", 2016,
+        section 3.4 (enhanced prediction).
+
+        Args:
+            image: [batch, 3, height, width], about [0, 1], float32.
+            noise_level: As `denoise` takes it.
+
+        Returns:
+            The estimate, same shape; about [0, 1], not clipped.
+        """
+        height, width = image.shape[-2:]
+        whole, level = (
+            pad_to_multiple(plane, self._multiple) for plane in (image, as_noise_map(noise_level, image))
+        )
+        upright = self.denoise(whole, level)
+        upside_down = self.denoise(whole.flip(2, 3), level.flip(2, 3)).flip(2, 3)
+        return (upright + upside_down)[..., :height, :width] / 2
 
     def estimate_log_level(self, image: Tensor) -> Tensor:
         """The natural logarithm of the noise level at an eighth of the resolution.

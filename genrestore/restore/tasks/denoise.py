@@ -117,7 +117,7 @@ class Denoise:
         """[1, 1 or 3, height, width] to the same, about [0, 1]."""
         colour = tile.expand(-1, 3, -1, -1)
         level = torch.tensor(self._noise_level) if noise is None else noise.level(colour)
-        restored = self.prior.denoise(colour, level)
+        restored = self.prior.denoise_both_ways(colour, level)
         if tile.shape[1] == 1:
             restored = restored.mean(1, keepdim=True)
         return torch.lerp(tile, restored, self._strength) if self._strength < 1 else restored
