@@ -28,11 +28,13 @@ class Benchmark:
         name: Of its results file, and of the command that is measured.
         sections: Section and the module with its function NAME_section, imported when it is run.
         without_data: Sections that need no test set.
+        weights: What is measured if nothing else is named.
     """
 
     name: str
     sections: Mapping[str, str]
     without_data: Set[str]
+    weights: str = "photo"
 
     @property
     def results(self) -> Path:
@@ -42,13 +44,11 @@ class Benchmark:
 
 def parse(benchmark: Benchmark, words: list[str]) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(
-        description=f"Measure `genrestore {benchmark.name}`; see benchmarks/README.md."
-    )
+    parser = argparse.ArgumentParser(description=f"Measure {benchmark.name}; see benchmarks/README.md.")
+    parser.add_argument("--data", type=Path, help="folder with the test sets that benchmarks/README.md names")
     parser.add_argument(
-        "--data", type=Path, help="folder with CBSD68/, Set12/ and PolyU/, or test/ with them"
+        "--weights", default=benchmark.weights, help=f"a name or a file (default: {benchmark.weights})"
     )
-    parser.add_argument("--weights", default="photo", help="a name or a file (default: photo)")
     parser.add_argument(
         "--section", action="append", choices=benchmark.sections, help="only this one; may be repeated"
     )

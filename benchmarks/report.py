@@ -13,6 +13,9 @@ from rich.table import Table
 
 Item = TypeVar("Item")
 
+DIGITS = {"dB": 2, "SSIM": 3, "min": 1, "s": 2, "GB": 2, "×": 2, "s/MP": 2, "%": 1, "levels": 1, "z²": 4}
+DIGITS |= {"share": 3}
+"""Places behind the point, by unit; 0 for others."""
 MARKS = {"aim": "✔ aim", "must": "✔", "below": "✘", "": ""}
 STYLES = {"aim": "green", "must": "yellow", "below": "red", "": ""}
 
@@ -145,9 +148,7 @@ def number(value: float, unit: str) -> str:
     """A figure as it is shown, with its unit."""
     if not math.isfinite(value):
         return "–"
-    digits = {"dB": 2, "SSIM": 3, "min": 1, "s": 2, "GB": 2, "×": 2, "s/MP": 2, "%": 1, "levels": 1}.get(
-        unit, 0
-    )
+    digits = DIGITS.get(unit, 0)
     return f"{value:.{digits}f} {unit}".removesuffix(" SSIM").rstrip()
 
 

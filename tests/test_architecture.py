@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "weights": {"errors", "runtime", "models", "files"},
     "restore": {"errors", "runtime", "models", "weights"},
     "latent": {"errors", "runtime", "models", "weights"},
-    "training": {"errors", "metrics", "runtime", "models", "weights", "files"},
+    "training": {"errors", "metrics", "runtime", "models", "weights", "files", "latent"},
 }
 LIGHT_ROOMS = ["cli", "files"]
 LIGHT_FILES = [

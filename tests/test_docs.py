@@ -82,21 +82,34 @@ def test_every_option_has_help_and_stands_in_the_documentation(words: tuple[str,
         assert all(name in text for name in option.opts if name.startswith("-"))
 
 
-def test_defaults_that_the_help_of_training_names_are_the_settings() -> None:
+def settings_of(kind: str) -> dict[str, Any]:
+    """The defaults of a kind of training."""
+    from genrestore.training import autoencoder
     from genrestore.training.denoiser import DenoiserSettings
     from genrestore.training.settings import LoopSettings
 
-    settings = {**dataclasses.asdict(LoopSettings()), **dataclasses.asdict(DenoiserSettings())}
-    wrong = []
-    for option in generate.options(COMMANDS["train", "denoiser"]):
-        named = re.search(r"\(([\w.,]+)[:;)]", option.help)
+    loop, model = {
+        "denoiser": (LoopSettings(), DenoiserSettings()),
+        "ae": (autoencoder.LOOP, autoencoder.AutoencoderSettings()),
+    }[kind]
+    return {**dataclasses.asdict(loop), **dataclasses.asdict(model)}
+
+
+@pytest.mark.parametrize("kind", ["denoiser", "ae"])
+def test_defaults_that_the_help_of_training_names_are_the_settings(kind: str) -> None:
+    """As in "(32; ae: 64)": the first is the denoiser's, and all others' that are not named."""
+    settings, checked, wrong = settings_of(kind), 0, []
+    for option in generate.options(COMMANDS["train", kind]):
+        own = re.search(rf"\b{kind}: ([\w.,-]+)[;)]", option.help)
+        named = own or re.search(r"\(([\w.,-]+)[:;)]", option.help)
         if named is not None and option.name in settings:
-            value = settings[option.name]
+            value, checked = settings[option.name], checked + 1
             values = value if isinstance(value, tuple) else (value,)
             said = [type(values[0])(text) for text in named[1].split(",")]
             if said != list(values):
                 wrong.append(f"{option.opts[0]}: help says {named[1]}, the default is {value}")
     assert not wrong
+    assert checked > 12
 
 
 @pytest.mark.parametrize("page", generate.PAGES, ids=page_name)

@@ -62,7 +62,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
     package = {name for name in names if name.parts[0] == "genrestore"}
     wanted = [
-        path for path in (ROOT / "genrestore").rglob("*") if path.suffix in (".py", ".safetensors", ".typed")
+        path
+        for path in (ROOT / "genrestore").rglob("*")
+        if path.suffix in (".py", ".png", ".safetensors", ".typed")
     ]
     assert package == {path.relative_to(ROOT) for path in wanted}
     assert {name.parts[0] for name in names - package} == {f"genrestore-{genrestore.__version__}.dist-info"}

@@ -2,22 +2,26 @@
 
 The denoiser gives every pixel the mean of its 2×2 block, whatever the noise level: smooth pictures with
 noise gain about 6 dB, and the result can be written down by hand. The estimator says 12 grey levels of
-everything.
+everything. The autoencoder knows pictures with a dark or a bright left and right half.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from genrestore.models import NETWORKS
 
+if TYPE_CHECKING:
+    from genrestore.weights.header import Header
+
 DENOISER: dict[str, Any] = {"channels": 3, "widths": [16, 16], "blocks": [1, 1]}
 ESTIMATOR: dict[str, Any] = {"channels": 3, "width": 4, "blocks": 1}
+AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 2}
 ESTIMATE = 12 / 255
 """What the tiny estimator says of every picture, on the [0, 1] scale."""
 
@@ -46,17 +50,56 @@ def constant_estimator() -> nn.Module:
     return network.eval()
 
 
+def block_autoencoder() -> nn.Module:
+    """An autoencoder whose latent is the brightness of an image's left and right half, 28×28 grey.
+
+    E(x) = sigmoid(12 (mean − ½)) of each half; G(z) is bright on the halves whose coordinate is above ½.
+    """
+    network: Any = NETWORKS["autoencoder"](**AUTOENCODER)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        shrink, grow = network.shrink, network.grow
+        shrink[0][1].weight[0, :4, 1, 1] = 0.25  # the mean of 2×2 pixels on the scale from −1 to 1
+        shrink[0][1].bias[0] = 1.0  # above 0, so that it passes the rectifier
+        shrink[1][1].weight[0, :4, 1, 1] = 0.25
+        for half, columns in enumerate((slice(0, 3), slice(4, 7))):
+            place = torch.zeros(8, 7, 7)
+            place[0, :, columns] = 1 / 21
+            network.to_latent[0].weight[half] = place.flatten()
+            network.to_latent[2].weight[half, half] = 6.0
+            network.to_latent[2].bias[half] = -6.0
+            network.from_latent[0].weight[half, half] = 1.0
+            network.from_latent[0].bias[half] = 1.0
+            network.from_latent[2].weight[:, half] = 21 * place.flatten()
+        network.from_latent[2].bias[:] = -1.0
+        grow[0][1].weight[:4, 0, 1, 1] = 1.0
+        grow[1][1].weight[:4, 0, 1, 1] = 6.0
+    return network.eval()
+
+
+def save_autoencoder(folder: Path, name: str = "halves") -> Path:
+    """Write the tiny autoencoder as a weights file; gives its path."""
+    from genrestore.weights.header import Header, NetworkSpec
+
+    header = Header(
+        kind="autoencoder",
+        networks={"autoencoder": NetworkSpec("autoencoder", AUTOENCODER)},
+        channels=1,
+        size=28,
+        training={"steps": 0, "error_99": 0.05},
+        data="none; written by hand",
+        licence="CC0-1.0",
+        source="tests/tiny.py",
+        version="0",
+    )
+    return _save(folder / f"{name}.safetensors", header, {"autoencoder": block_autoencoder()})
+
+
 def save_denoiser(folder: Path, name: str = "tiny") -> Path:
     """Write the tiny denoiser and estimator as one weights file of kind "denoiser"; gives its path."""
     from genrestore.weights.header import Header, NetworkSpec
-    from genrestore.weights.store import save
 
-    networks = {"denoiser": block_mean_denoiser(), "estimator": constant_estimator()}
-    tensors = {
-        f"{part}.{key}": tensor
-        for part, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
     header = Header(
         kind="denoiser",
         networks={
@@ -71,6 +114,17 @@ def save_denoiser(folder: Path, name: str = "tiny") -> Path:
         source="tests/tiny.py",
         version="0",
     )
-    path = folder / f"{name}.safetensors"
+    networks = {"denoiser": block_mean_denoiser(), "estimator": constant_estimator()}
+    return _save(folder / f"{name}.safetensors", header, networks)
+
+
+def _save(path: Path, header: Header, networks: dict[str, nn.Module]) -> Path:
+    from genrestore.weights.store import save
+
+    tensors = {
+        f"{part}.{key}": tensor
+        for part, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
     save(path, header, tensors, overwrite=True)
     return path

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from genrestore.cli import file_options as files
-from genrestore.cli import options, restoring, untrained
+from genrestore.cli import one_class, options, restoring, untrained
 from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genrestore.files.batch import Restore
     from genrestore.files.part import Part
     from genrestore.restore.tasks import Denoise
 
@@ -38,6 +41,10 @@ def denoise(
     preview: files.Preview = None,
     prior: untrained.Prior = "auto",
     steps: untrained.Steps = None,
+    loss: one_class.Loss = None,
+    prior_weight: one_class.PriorWeight = None,
+    step_size: one_class.StepSize = None,
+    resize: one_class.Resize = False,
     trace: untrained.Trace = None,
     no_provenance: files.NoProvenance = False,
     max_pixels: options.MaxPixels = None,
@@ -54,8 +61,10 @@ def denoise(
 
     The result is written beside the input as STEM.denoised.EXT, or where [bold]-o[/bold] says; an input is
     never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
-    picture and shown.
+    picture and shown. Weights decide the prior: those of an autoencoder are for pictures of one class and
+    one size.
     """
+    said_of_prior = dict(locals())
     from genrestore.files import batch
     from genrestore.files import preview as previews
     from genrestore.restore import provenance
@@ -71,13 +80,19 @@ def denoise(
         "--sigma": sigma is not None,
         "--preview": preview,
     }
-    dip = untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
+    searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
+    dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
     adjust = None if preview is None else partial(previews.words, others=others)
     plan = restoring.plan(context, which, wanted, said, adjust=adjust)
     made = dip.made(strength) if dip else provenance.of_denoising(weights, sigma, strength)
-    settings = plan.settings("denoise", machine, made)
-    make = partial(_task, weights, sigma, strength, machine, preview)
-    task = batch.on_first_use(partial(dip.task, machine, strength) if dip else make)
+    settings = plan.settings("denoise", machine, searching.made(made) if searching else made)
+    make: Callable[[], Restore] = partial(_task, weights, sigma, strength, machine, preview)
+    if dip:
+        make = partial(dip.task, machine, strength)
+    if searching:
+        some = partial(searching.denoising, machine, sigma, strength)
+        make = one_class.together(some, plan.jobs, settings, trace)
+    task = batch.on_first_use(make)
     if preview is not None:
         task, settings = previews.instead(preview, task, settings)
     plan.carry_out(task, settings, estimated=sigma is None)

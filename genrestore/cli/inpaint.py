@@ -10,10 +10,13 @@ import typer
 
 from genrestore.cli import file_options as files
 from genrestore.cli import mask_options as hole
-from genrestore.cli import options, restoring, untrained
+from genrestore.cli import one_class, options, restoring, untrained
 from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genrestore.files.batch import Restore
     from genrestore.restore.tasks import Inpaint
 
 
@@ -44,6 +47,10 @@ def inpaint(
     show_mask: hole.ShowMask = None,
     prior: untrained.Prior = "auto",
     steps: untrained.Steps = None,
+    loss: one_class.Loss = None,
+    prior_weight: one_class.PriorWeight = None,
+    step_size: one_class.StepSize = None,
+    resize: one_class.Resize = False,
     trace: untrained.Trace = None,
     no_provenance: files.NoProvenance = False,
     max_pixels: options.MaxPixels = None,
@@ -62,6 +69,7 @@ def inpaint(
     written beside the input as STEM.inpainted.EXT, or where [bold]-o[/bold] says. Every pixel outside the
     mask stays as it was.
     """
+    said_of_prior = dict(locals())
     from genrestore.files import batch, masks
     from genrestore.restore import provenance
 
@@ -77,13 +85,19 @@ def inpaint(
         "--weights": restoring.is_given(context, "weights"),
         "--sigma": restoring.is_given(context, "sigma"),
     }
-    dip = untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
+    searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
+    dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
     plan = restoring.plan(context, which, wanted, said, assign=partial(masks.assign, options=missing))
     made = dip.made(feather=feather) if dip else provenance.of_inpainting(weights, sigma, feather)
+    made = searching.made(made) if searching else made
     settings = plan.settings("inpaint", machine, {**made, **missing.provenance})
     settings = replace(settings, masks=masks.Masks(missing, plan.jobs).of)
-    make = partial(_task, weights, sigma, feather, machine)
-    task = batch.on_first_use(partial(dip.task, machine, feather=feather) if dip else make)
+    make: Callable[[], Restore] = partial(_task, weights, sigma, feather, machine)
+    if dip:
+        make = partial(dip.task, machine, feather=feather)
+    if searching:
+        make = partial(searching.inpainting, machine, sigma, feather)
+    task = batch.on_first_use(make)
     plan.carry_out(task, settings)
 
 

@@ -232,7 +232,7 @@ def record(outcome: Outcome, status: str, error: str | None, scores: Scores | No
         "sigma": None if level is None else round(to_grey_levels(level), 3),
         "psnr": None if scores is None else finite(scores.psnr),
         "ssim": None if scores is None else finite(scores.ssim),
-        "in_domain": None,
+        "in_domain": outcome.in_domain,
         "error": error or outcome.job.skipped,
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from genrestore.cli import autoencoder_options as own
 from genrestore.cli import options, training_options, training_screen
 from genrestore.errors import GenrestoreError, UsageError
 
@@ -28,6 +29,8 @@ def denoiser(
     data: training_options.Data = None,
     validate_data: training_options.ValidateData = None,
     holdout_every: training_options.HoldoutEvery = None,
+    data_root: training_options.DataRoot = None,
+    download: training_options.Download = False,
     max_side: training_options.MaxSide = None,
     output: training_options.Output = None,
     run_dir: training_options.RunDir = None,
@@ -76,6 +79,69 @@ def denoiser(
     _train(session.Kind("denoiser", task.DenoiserSettings(), task.DenoiserTraining), given)
 
 
+@app.command(no_args_is_help=True)
+def ae(
+    name: training_options.Name,
+    data: own.Data = None,
+    validate_data: training_options.ValidateData = None,
+    holdout_every: training_options.HoldoutEvery = None,
+    data_root: training_options.DataRoot = None,
+    download: training_options.Download = False,
+    output: training_options.Output = None,
+    run_dir: training_options.RunDir = None,
+    init_from: training_options.InitFrom = None,
+    origin: training_options.Origin = None,
+    licence: training_options.Licence = None,
+    resume: training_options.Resume = False,
+    overwrite: training_options.Overwrite = False,
+    recipe: own.Recipe = None,
+    epochs: own.Epochs = None,
+    steps: training_options.Steps = None,
+    extend: training_options.Extend = False,
+    max_minutes: training_options.MaxMinutes = None,
+    batch_size: training_options.BatchSize = None,
+    learning_rate: training_options.LearningRate = None,
+    warmup: training_options.Warmup = None,
+    schedule: training_options.Schedule = None,
+    cooldown: training_options.Cooldown = None,
+    optimiser: training_options.Optimiser = None,
+    weight_decay: training_options.WeightDecay = None,
+    ema_decay: training_options.EmaDecay = None,
+    loss: own.Loss = None,
+    cover: own.Cover = None,
+    cover_weight: own.CoverWeight = None,
+    size: own.Size = None,
+    channels: own.Channels = None,
+    latent_dim: own.LatentDim = None,
+    width: own.Width = None,
+    hidden: own.Hidden = None,
+    log_every: training_options.LogEvery = None,
+    validate_every: training_options.ValidateEvery = None,
+    sample_every: training_options.SampleEvery = None,
+    save_every: training_options.SaveEvery = None,
+    save_minutes: training_options.SaveMinutes = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    workers: training_options.Workers = None,
+    seed: training_options.Seed = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train an autoencoder, the prior for images of one class and one size.
+
+    Several processes: [bold]torchrun --nproc-per-node N -m genrestore train ae ...[/bold]
+    """
+    given = dict(locals())
+    from genrestore.training import autoencoder as task
+
+    given["precision"] = None if precision == "auto" else precision
+    if recipe is not None:
+        report_epochs, loop, model = task.report(cover or "none")
+        filled = {**loop, **model} | ({} if steps or resume else {"epochs": report_epochs})
+        given |= {key: value for key, value in filled.items() if given[key] is None}
+    _train(task.KIND, given)
+
+
 def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
     """A value such as "64,128" as numbers."""
     if text is None:
@@ -97,9 +163,12 @@ def _request(kind: Kind, given: Mapping[str, Any]) -> Request:
         return {name: value for name, value in said.items() if name in names}
 
     request = {field.name for field in dataclasses.fields(Request)} - {"data", "loop", "model"}
+    data = those_of({"data", "validate_data", "holdout_every", "max_side", "data_root", "download"})
+    if "data_root" in data:
+        data["data_root"] = str(data["data_root"])
     return Request(
         **those_of(request),
-        data=those_of({"data", "validate_data", "holdout_every", "max_side"}),
+        data=data,
         loop=those_of({field.name for field in dataclasses.fields(LoopSettings)}),
         model=those_of({field.name for field in dataclasses.fields(kind.settings)}),
     )

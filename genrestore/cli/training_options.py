@@ -13,7 +13,8 @@ from genrestore.cli import options
 WHERE, LEARNING, NETWORK, WRITING = "Images and folders", "Learning", "Network", "When something is written"
 
 
-def _path(value: str | Path) -> Path:
+def path(value: str | Path) -> Path:
+    """A value that is a path, with ~ as the home folder."""
     return Path(options.expand(os.fspath(value)))
 
 
@@ -48,6 +49,26 @@ HoldoutEvery = Annotated[
         help="Without --validate-data: measure with every Nth image and do not learn from it (50).",
     ),
 ]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        metavar="FOLDER",
+        parser=path,
+        rich_help_panel=WHERE,
+        show_default=False,
+        help="Where torchvision's data sets lie; data in the user's data folder if left out.",
+    ),
+]
+Download = Annotated[
+    bool,
+    typer.Option(
+        "--download",
+        metavar="",
+        rich_help_panel=WHERE,
+        help="Get a named data set that is not there, through the network.",
+    ),
+]
 MaxSide = Annotated[
     int | None,
     typer.Option(
@@ -71,7 +92,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        parser=_path,
+        parser=path,
         rich_help_panel=WHERE,
         show_default=False,
         help="The best weights go into this file instead of the store.",
@@ -82,7 +103,7 @@ RunDir = Annotated[
     typer.Option(
         "--run-dir",
         metavar="FOLDER",
-        parser=_path,
+        parser=path,
         rich_help_panel=WHERE,
         show_default=False,
         help="Checkpoint, log, plots and samples; runs/NAME in the user's data folder if left out.",
@@ -149,7 +170,11 @@ Extend = Annotated[
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", metavar="N", rich_help_panel=LEARNING, show_default=False, help="Updates in all (100000)."
+        "--steps",
+        metavar="N",
+        rich_help_panel=LEARNING,
+        show_default=False,
+        help="Updates in all (100000; ae: 8000).",
     ),
 ]
 MaxMinutes = Annotated[
@@ -170,7 +195,7 @@ BatchSize = Annotated[
         metavar="N",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Samples a step, over all processes together (32).",
+        help="Samples a step, over all processes together (32; ae: 64).",
     ),
 ]
 LearningRate = Annotated[
@@ -180,7 +205,7 @@ LearningRate = Annotated[
         metavar="X",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="The largest one (0.001).",
+        help="The largest one (0.001; ae: 0.003).",
     ),
 ]
 Warmup = Annotated[
@@ -190,7 +215,7 @@ Warmup = Annotated[
         metavar="STEPS",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Steps in which the learning rate rises (500).",
+        help="Steps in which the learning rate rises (500; ae: 100).",
     ),
 ]
 Schedule = Annotated[
@@ -199,7 +224,7 @@ Schedule = Annotated[
         "--schedule",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="How the learning rate falls (cosine); trapezoid stays and falls at the end.",
+        help="How the learning rate falls (cosine; ae: trapezoid); trapezoid stays and falls at the end.",
     ),
 ]
 Cooldown = Annotated[
@@ -209,7 +234,7 @@ Cooldown = Annotated[
         metavar="SHARE",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Share of the steps in which the trapezoid falls (0.25).",
+        help="Share of the steps in which the trapezoid falls (0.25; ae: 0.8).",
     ),
 ]
 Optimiser = Annotated[
@@ -218,7 +243,7 @@ Optimiser = Annotated[
         "--optimiser",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="AdamW, or orthogonalised momentum (adamw).",
+        help="AdamW, or orthogonalised momentum (adamw; ae: muon).",
     ),
 ]
 WeightDecay = Annotated[
@@ -238,7 +263,7 @@ EmaDecay = Annotated[
         metavar="X",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Of the moving average of the weights, which is what is kept (0.999).",
+        help="Of the moving average of the weights, which is what is kept (0.999; ae: 0.99).",
     ),
 ]
 Seed = Annotated[
@@ -283,7 +308,7 @@ ValidateEvery = Annotated[
         metavar="STEPS",
         rich_help_panel=WRITING,
         show_default=False,
-        help="A validation, best.safetensors and a checkpoint (2000).",
+        help="A validation, best.safetensors and a checkpoint (2000; ae: 1000).",
     ),
 ]
 SampleEvery = Annotated[
@@ -293,7 +318,7 @@ SampleEvery = Annotated[
         metavar="STEPS",
         rich_help_panel=WRITING,
         show_default=False,
-        help="A sample picture (2000).",
+        help="A sample picture (2000; ae: 1000).",
     ),
 ]
 SaveEvery = Annotated[

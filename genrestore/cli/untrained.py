@@ -58,7 +58,8 @@ Steps = Annotated[
         parser=parse_steps,
         rich_help_panel=PRIOR,
         show_default=False,
-        help=f"The most steps of --prior dip, which stops by itself ({USUAL_STEPS} if left out).",
+        help=f"The most steps of a prior that searches, which stops by itself (dip: {USUAL_STEPS}; "
+        "autoencoders: 200).",
     ),
 ]
 Trace = Annotated[
@@ -68,7 +69,8 @@ Trace = Annotated[
         metavar="DIR",
         parser=_path,
         rich_help_panel=PRIOR,
-        help="Write every step of --prior dip into trace.csv in this folder, and a picture now and then.",
+        help="Write every step of --prior dip into trace.csv in this folder, and a picture now and then; of "
+        "an autoencoder's search a folder for each input.",
     ),
 ]
 
@@ -133,7 +135,9 @@ def words(
     if prior != "dip":
         for word, given in (("--steps", steps), ("--trace", trace)):
             if given is not None:
-                raise UsageError(f"{word} is about --prior dip; give both, or neither")
+                raise UsageError(
+                    f"{word} is about priors that search: --prior dip, and weights of an autoencoder"
+                )
         return None
     for word, value in others.items():
         if value:

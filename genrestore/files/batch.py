@@ -40,6 +40,7 @@ class Outcome:
         notes: What the user is told, one sentence each.
         error: Why it failed or was skipped, one line; None if done.
         target: The file that was written; None for standard output, and if not done.
+        in_domain: Whether the prior knows such pictures; None where it knows all, and if not done.
     """
 
     job: Job
@@ -49,6 +50,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     error: str | None = None
     target: Path | None = None
+    in_domain: bool | None = None
 
 
 def on_first_use(make: Callable[[], Restore]) -> Restore:
@@ -172,7 +174,14 @@ class _Batch:
         notes += stages.write(picture, self.options, overwrite)
         if stale is not None:
             notes += (f"made again: {stale}",)
-        return Outcome(job, "done", noise_level=picture.noise_level, notes=notes, target=job.target)
+        return Outcome(
+            job,
+            "done",
+            noise_level=picture.noise_level,
+            notes=notes,
+            target=job.target,
+            in_domain=picture.in_domain,
+        )
 
 
 def _is_light(restored: Picture | Outcome) -> bool:

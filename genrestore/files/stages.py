@@ -34,6 +34,10 @@ class Restored(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What the user is told, one sentence each."""
 
+    @property
+    def in_domain(self) -> bool | None:
+        """Whether the prior knows such pictures; None where it knows all."""
+
 
 Restore = Callable[..., Restored]
 """Takes pixels, [1, channel, height, width], and a callback for the fraction done; where a batch has masks,
@@ -98,6 +102,7 @@ class Picture:
         mask: What is known of it; None: everything.
         times: Of the file's last access and change, in nanoseconds; None for a stream.
         noise_level: On the [0, 1] scale, or None.
+        in_domain: Whether the prior knows such pictures; None where it knows all.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
         stale: Why an output that exists is made again; None where there is none.
         seconds: Spent on it so far.
@@ -111,6 +116,7 @@ class Picture:
     times: tuple[int, int] | None
     mask: Mask | None = None
     noise_level: float | None = None
+    in_domain: bool | None = None
     before: Array | None = None
     stale: str | None = None
     seconds: float = 0.0
@@ -175,6 +181,7 @@ def restore(
         provenance=provenance,
         notes=(*picture.notes, *restored.notes),
         noise_level=restored.noise_level,
+        in_domain=restored.in_domain,
         before=before,
     )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator
 
 NETWORKS: dict[str, type[nn.Module]] = {
+    "autoencoder": Autoencoder,
     "residual-unet": ResidualUNet,
     "noise-estimator": NoiseEstimator,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -112,6 +112,36 @@ def divide(function: Callable[[Tensor], Tensor], stacks: Sequence[Tensor]) -> li
     distributed.all_reduce(buffer)
     pieces = buffer.split([stack.numel() for stack in stacks])
     return [piece.view(stack.shape) for piece, stack in zip(pieces, stacks, strict=True)]
+
+
+def gather(rows: Tensor) -> Tensor:
+    """The rows of all processes, for a loss of the whole batch that every process computes alike.
+
+    The gradient of a process's own rows is multiplied by the number of processes, since
+    `average_gradients` divides by it.
+
+    Args:
+        rows: [rows, ...], equally many in every process.
+
+    Returns:
+        [processes · rows, ...], in the order of the processes.
+    """
+    if world_size() == 1:
+        return rows
+    gathered: Tensor = _Gather.apply(rows)
+    return gathered
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, rows: Tensor) -> Tensor:
+        pieces = [torch.empty_like(rows) for _ in range(world_size())]
+        distributed.all_gather(pieces, rows.contiguous())
+        return torch.cat(pieces)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        return world_size() * gradient.chunk(world_size())[rank()]
 
 
 def mean(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -35,7 +35,20 @@ def root_mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
     return ((estimate - clean).square().flatten(1).mean(1) + 1e-8).sqrt().mean()
 
 
-RECONSTRUCTION = {"absolute": absolute, "root-mean-square": root_mean_square}
+def mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
+    """Mean squared error (x̂ − x)².
+
+    Args:
+        estimate: [batch, channel, height, width], about [0, 1].
+        clean: The same shape, in [0, 1].
+
+    Returns:
+        A scalar.
+    """
+    return (estimate - clean).square().mean()
+
+
+RECONSTRUCTION = {"absolute": absolute, "root-mean-square": root_mean_square, "mean-square": mean_square}
 """What a restored picture can be judged by."""
 
 

@@ -29,6 +29,8 @@ FILES = (
     "loss.png",
     "reals.png",
 )
+PRIVATE = ("data_root", "download")
+"""What weights that are handed on do not tell of their data."""
 
 
 class RunFolder:
@@ -170,7 +172,7 @@ class RunFolder:
 
 def _public(options: Mapping[str, Any]) -> dict[str, Any]:
     """What weights that are handed on tell of their run: settings and the names of folders, no paths."""
-    data = dict(options.get("data", {}))
+    data = {name: value for name, value in options.get("data", {}).items() if name not in PRIVATE}
     for key in ("data", "validate_data"):
         data[key] = [_name(Folder.parse(words)) for words in data.get(key, [])]
     start = options.get("init_from")
@@ -184,7 +186,7 @@ def _public(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(folder: Folder) -> str:
     weight = "" if folder.weight is None else f":{folder.weight:g}"
-    return folder.path.absolute().name + weight
+    return (str(folder.path) if folder.named else folder.path.absolute().name) + weight
 
 
 def _numbers(row: Mapping[str, str]) -> dict[str, float]:

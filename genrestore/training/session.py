@@ -6,7 +6,8 @@ import dataclasses
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from genrestore.files.atomic import atomic, check_writable
 from genrestore.runtime import Runtime
 from genrestore.training import checkpoint, distributed
 from genrestore.training.checkpoint import Progress
-from genrestore.training.dataset import Folder, ImageSet, load_images, sample_generator
+from genrestore.training.dataset import Folder, ImageSet, Reading, load_images, sample_generator
 from genrestore.training.loop import train
+from genrestore.training.named import Library
 from genrestore.training.protocol import Observer, Training
 from genrestore.training.run import RunFolder
 from genrestore.training.settings import FREE, LoopSettings, merge, rebuild
@@ -28,8 +30,10 @@ HOLDOUT = 50
 REALS = 16
 SHOWN = 20
 """Broken images that are named; all are counted."""
-FREE_DATA = frozenset({"data", "validate_data"})
+FREE_DATA = frozenset({"data", "validate_data", "data_root", "download"})
 """Where images lie may change between runs; what they show may not, which `images` (a sha256) tells."""
+DATA = {"holdout_every": None, "max_side": None, "data_root": None, "download": False}
+"""What a request says of its images besides their folders, if it says nothing."""
 
 Build = Callable[[Any, LoopSettings, ImageSet, ImageSet, Runtime], Training[Any]]
 
@@ -42,12 +46,16 @@ class Kind:
         name: "denoiser", "autoencoder", "generator".
         settings: The defaults of its own settings, a frozen dataclass.
         build: Makes the training from its settings, the loop's, training and validation images, runtime.
-        size: Side of the real pictures shown in reals.png, in pixels.
+        loop: The defaults of the loop's settings.
+        reading: How its images are read, from its settings.
+        size: Side of the real pictures shown in reals.png, in pixels, where images are of any size.
     """
 
     name: str
     settings: Any
     build: Build
+    loop: LoopSettings = field(default_factory=LoopSettings)
+    reading: Callable[[Any], Reading] = lambda _: Reading()
     size: int = 64
 
 
@@ -67,7 +75,9 @@ class Request:
         licence: Under which terms the weights may be used, for the weights' header.
         max_minutes: Stop after this time with a checkpoint.
         precision: "fp32" or "bf16"; None takes the runtime's, or on resume what the run has.
-        data: "data" and "validate_data" (FOLDER or FOLDER:WEIGHT each), "holdout_every", "max_side".
+        epochs: Passes through the images, instead of the loop's steps.
+        data: "data" and "validate_data" (FOLDER, FOLDER:WEIGHT or the name of a data set each), and what
+            `DATA` names.
         loop: Fields of LoopSettings.
         model: Fields of the kind's settings.
     """
@@ -83,6 +93,7 @@ class Request:
     licence: str | None = None
     max_minutes: float | None = None
     precision: str | None = None
+    epochs: float | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     loop: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -122,7 +133,10 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     place = RunFolder(folder, options)
     if not request.resume:
         place.check(request.overwrite)
-    images, validation, place.options["data"]["images"] = _images(options["data"], observer)
+    reading = replace(kind.reading(model), max_side=options["data"]["max_side"])
+    images, validation, place.options["data"]["images"] = _images(options["data"], reading, observer)
+    settings = _with_epochs(settings, request, len(images))
+    place.options["loop"]["steps"] = settings.steps
     runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
     training = kind.build(model, settings, images, validation, runtime)
     if not request.resume:
@@ -130,14 +144,26 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
             _start_from(options["init_from"], training, runtime, observer)
         distributed.barrier()
         place.clear()
-        reals = [
-            images.patch(sample_generator(settings.seed, -1, index), kind.size) for index in range(REALS)
-        ]
-        place.save_reals(torch.stack(reals))
+        draws = [sample_generator(settings.seed, -1, index) for index in range(REALS)]
+        real = images.whole if reading.size else partial(images.patch, size=kind.size)
+        place.save_reals(torch.stack([real(draw) for draw in draws]))
     distributed.barrier()
     minutes = math.inf if request.max_minutes is None else request.max_minutes
     progress = train(training, settings, place, observer, max_minutes=minutes)
     return _finish(progress, settings, place, request)
+
+
+def _with_epochs(settings: LoopSettings, request: Request, images: int) -> LoopSettings:
+    """The loop's settings with as many steps as the epochs take, if epochs were asked for."""
+    if request.epochs is None:
+        return settings
+    if request.resume:
+        raise UsageError(
+            f"--epochs {request.epochs:g}: a run that is resumed has {settings.steps} steps; give --steps"
+        )
+    if "steps" in request.loop:
+        raise UsageError(f"--epochs {request.epochs:g} with --steps {settings.steps}: give one of them")
+    return replace(settings, steps=max(1, math.ceil(request.epochs * images / settings.batch_size)))
 
 
 def _check_target(request: Request) -> None:
@@ -158,9 +184,9 @@ def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict
     if not request.resume:
         return {
             "kind": kind.name,
-            "loop": dataclasses.asdict(rebuild(LoopSettings(), request.loop)),
+            "loop": dataclasses.asdict(rebuild(kind.loop, request.loop)),
             "model": dataclasses.asdict(rebuild(kind.settings, request.model)),
-            "data": {"holdout_every": None, "max_side": None, **request.data},
+            "data": {**DATA, **request.data},
             "init_from": request.init_from,
             "about": _about(request),
             "precision": request.precision or runtime.precision,
@@ -203,11 +229,13 @@ def _check_steps(stored: Mapping[str, Any], now: Mapping[str, Any], done: int, e
         )
 
 
-def _images(data: Mapping[str, Any], observer: Observer) -> tuple[ImageSet, ImageSet, str]:
+def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> tuple[ImageSet, ImageSet, str]:
     """Training and validation images, and the sha256 of all; it must be the one in `data`, if one is."""
     if not data.get("data"):
         raise UsageError("--data: name at least one folder of images")
-    images = load_images([Folder.parse(words) for words in data["data"]], max_side=data["max_side"])
+    data = {**DATA, **data}
+    library = Library(data["data_root"] and Path(data["data_root"]), download=data["download"])
+    images = load_images([Folder.parse(words) for words in data["data"]], reading, library)
     for path, reason in images.broken[:SHOWN]:
         observer.note(f"{path}: not read ({reason})")
     sha256 = images.sha256
@@ -217,9 +245,8 @@ def _images(data: Mapping[str, Any], observer: Observer) -> tuple[ImageSet, Imag
             f"was started on others of {data['images'][:12]}; start another run with --init-from"
         )
     if data.get("validate_data"):
-        held = load_images(
-            [Folder.parse(words) for words in data["validate_data"]], max_side=data["max_side"]
-        )
+        folders = [Folder.parse(words) for words in data["validate_data"]]
+        held = load_images(folders, reading, replace(library, split="test"))
     else:
         every = data["holdout_every"] or min(HOLDOUT, len(images))
         images, held = images.split(every) if every > 1 else (images, images)

@@ -284,8 +284,8 @@ class TestWithoutWeights:
         [
             (["--prior", "dip", "--weights", "photo"], "--prior dip and --weights contradict each other"),
             (["--prior", "dip", "--sigma", "5"], "--prior dip and --sigma contradict each other; give one"),
-            (["--steps", "5"], "--steps is about --prior dip; give both, or neither"),
-            (["--trace", "steps"], "--trace is about --prior dip; give both, or neither"),
+            (["--steps", "5"], "--steps is about priors that search: --prior dip"),
+            (["--trace", "steps"], "--trace is about priors that search: --prior dip"),
             (["--prior", "dip", "--steps", "0"], "--steps 0: must be a whole number from 1 to 100000"),
             (["--prior", "dip", "--trace", "there"], "--trace there: a trace is there already"),
             (["--prior", "dip", "--trace", "new", "mask.png"], "--trace follows one picture; name one file"),

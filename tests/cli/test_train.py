@@ -13,6 +13,7 @@ import pytest
 from genrestore.cli import training_screen
 from genrestore.training.denoiser import DenoiserTraining
 from genrestore.weights import store
+from genrestore.weights.header import read_header
 from tests.cli.conftest import Run
 from tests.training import toy
 
@@ -152,3 +153,65 @@ def test_a_terminal_gets_a_bar_that_leaves_nothing_behind(monkeypatch: pytest.Mo
         watching.logged({"step": 1, "loss": 0.5, "images_per_second": 3.0})
     assert isinstance(watching, training_screen.LiveScreen)
     assert "step 1/10  loss 0.5  3 images/s" in terminal.getvalue()
+
+
+AE = ["train", "ae", "--name", "mine", "--steps", "4", "--batch-size", "4", "--width", "4", "--hidden", "8"]
+AE += ["--warmup", "0", "--log-every", "2", "--validate-every", "4", "--device", "cpu", "--precision", "fp32"]
+
+
+@pytest.fixture
+def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words for a tiny MNIST in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    toy.write_digits(Path("sets"), train=12)
+    return ["--data", "mnist", "--data-root", "sets"]
+
+
+def test_an_autoencoder_from_a_named_data_set_to_weights(run: Run, digits: list[str]) -> None:
+    done = run(*AE, *digits, "--cover", "sliced-wasserstein", "--latent-dim", "3", "--holdout-every", "4")
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+    assert done.stderr.splitlines()[0].startswith("9 images of")
+    assert "coverage" in done.stderr
+    assert "autoencoder" in run("weights", "show", "mine").stdout
+    samples = store.home() / "runs" / "mine" / "samples"
+    assert [path.name for path in samples.iterdir()] == ["00000004.png"]
+
+
+def test_an_autoencoder_from_any_folder_is_resumed(run: Run, photos: Path) -> None:
+    toy.fill(photos / "more", 6)
+    words = ["--data", photos, "--size", "32", "--channels", "3", "--holdout-every", "3"]
+    done = run(*AE, *words, "--max-minutes", "0")
+    assert (done.exit_code, done.stderr.splitlines()[-1].startswith("stopped at step 1 of 4")) == (0, True)
+    again = run("train", "ae", "--name", "mine", "--resume", "--device", "cpu")
+    assert again.exit_code == 0, again.stderr
+    assert store.place("mine").exists()
+
+
+def test_the_report_s_recipe_fills_what_is_not_said(run: Run, digits: list[str]) -> None:
+    words = ["--recipe", "report", "--cover", "moments", "--holdout-every", "4", "--epochs", "0.5"]
+    words += ["--batch-size", "9", "--width", "4", "--hidden", "8", "--device", "cpu", "--name", "mine"]
+    done = run("train", "ae", *digits, *words)
+    assert done.exit_code == 0, done.stderr
+    training = read_header(store.place("mine")).training
+    assert (training["loop"]["steps"], training["loop"]["batch_size"]) == (1, 9)
+    assert (training["loop"]["learning_rate"], training["loss"]) == (5e-4, "mean-square")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--latent-dim", "0"], "--latent-dim 0: must be between 1 and 4096"),
+        (["--batch-size", "50"], "fewer than a batch"),
+        (["--size", "29"], "--size 29: must be one of 28, 32, 64, 128"),
+        (["--epochs", "1"], "--epochs 1 with --steps 4: give one of them"),
+        (["--data-root", "elsewhere"], "--data mnist: not found in elsewhere"),
+        (["--cover", "everything"], "--cover"),
+    ],
+)
+def test_an_autoencoder_that_cannot_be_trained(
+    run: Run, digits: list[str], words: list[str], message: str
+) -> None:
+    wrong = run(*AE, *digits, *words)
+    assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.stderr
+    assert wrong.stderr.splitlines()[-1].startswith("genrestore: error: ")
+    assert not store.place("mine").exists()

@@ -27,6 +27,7 @@ from tests.files import make
 class Inverted:
     pixels: np.ndarray
     noise_level: float | None = 0.1
+    in_domain: bool | None = None
     notes: tuple[str, ...] = ("little noise found",)
 
 

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from genrestore.models import NETWORKS
+from genrestore.models import autoencoder as autoencoders
 from genrestore.models.blocks import as_noise_map, pad_to_multiple
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator, spread
 
 SMALL: dict[str, dict[str, Any]] = {
+    "autoencoder": {"size": 28, "channels": 1, "latent": 3, "width": 4, "hidden": 8},
     "residual-unet": {"channels": 3, "widths": [8, 12, 16], "blocks": [1, 1, 1]},
     "noise-estimator": {"channels": 3, "width": 8, "blocks": 1},
 }
@@ -67,6 +69,37 @@ def test_every_weight_learns() -> None:
             torch.nn.init.normal_(block.second.weight, std=0.1)
     network(torch.rand(1, 3, 16, 16), torch.tensor(0.1)).square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", autoencoders.SIZES)
+def test_an_autoencoder_of_every_size_has_latents_and_images_between_0_and_1(
+    size: int, channels: int
+) -> None:
+    torch.manual_seed(0)
+    network = autoencoders.Autoencoder(size, channels, latent=5, width=2, hidden=4)
+    image = torch.rand(2, channels, size, size)
+    with torch.no_grad():
+        latent, result = network.encode(image), network(image)
+        assert torch.equal(result, network.decode(latent))
+    assert (latent.shape, result.shape) == ((2, 5), image.shape)
+    assert all(0 < float(value) < 1 for one in (latent, result) for value in (one.min(), one.max()))
+
+
+def test_every_weight_of_an_autoencoder_learns() -> None:
+    torch.manual_seed(0)
+    network = autoencoders.Autoencoder(**SMALL["autoencoder"])
+    for block in network.modules():
+        if hasattr(block, "second"):
+            torch.nn.init.normal_(block.second.weight, std=0.1)
+    network(torch.rand(4, 1, 28, 28)).square().sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("name", "value"), [("size", 30), ("channels", 2), ("latent", 0), ("hidden", 0)])
+def test_an_autoencoder_that_cannot_be_is_refused_with_its_numbers(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"no autoencoder of .*{name}.* {value}|{value} {name}"):
+        autoencoders.Autoencoder(**{**SMALL["autoencoder"], name: value})
 
 
 def test_widths_and_blocks_must_match() -> None:

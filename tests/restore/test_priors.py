@@ -12,7 +12,7 @@ from torch import nn
 
 from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
-from genrestore.restore.priors import DenoiserPrior, load_prior
+from genrestore.restore.priors import AutoencoderPrior, DenoiserPrior, load_denoiser, load_prior
 from genrestore.runtime import Runtime
 from genrestore.weights.header import NetworkSpec, read_header
 from genrestore.weights.store import save
@@ -63,8 +63,39 @@ def test_networks_that_are_not_a_denoisers_are_refused(
 
 def test_a_kind_without_a_prior_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, {"denoiser": UNET, "estimator": ESTIMATOR}, kind="generator")
-    with pytest.raises(WeightsError, match="are of kind 'generator'; a prior is one of: denoiser"):
+    with pytest.raises(WeightsError, match="are of kind 'generator'; a prior is one of: auto"):
         load_prior(path, RUNTIME)
+
+
+def test_an_autoencoder_s_file_is_a_prior_of_its_own(tmp_path: Path) -> None:
+    prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
+    assert isinstance(prior, AutoencoderPrior)
+    assert (prior.channels, prior.size, prior.own_distance) == (1, 28, 0.05)
+    image = prior.decode(torch.tensor([[-6.0, 6.0]]))
+    error = (prior.reconstruct(image) - image).square().sum()
+    assert torch.allclose(prior.value(image), error)
+    assert float(prior.distance(image)) == pytest.approx(float(error / 784) ** 0.5, rel=1e-4)
+    assert prior.logit(image).tolist()[0] == pytest.approx([-6, 6], abs=0.1)
+    assert float(prior.distance(torch.rand(1, 1, 28, 28))) > 0.1
+
+
+def test_weights_that_do_not_tell_are_measured_by_their_own_images(tmp_path: Path) -> None:
+    networks = {"autoencoder": NetworkSpec("autoencoder", tiny.AUTOENCODER)}
+    path = saved(tmp_path, networks, kind="autoencoder", channels=1, size=28)
+    prior = load_prior(path, RUNTIME)
+    assert isinstance(prior, AutoencoderPrior)
+    assert 0 < prior.own_distance < 1
+
+
+def test_an_autoencoder_without_its_network_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"denoiser": UNET}, kind="autoencoder", channels=1, size=28)
+    with pytest.raises(WeightsError, match="cannot be used as a autoencoder: no network 'autoencoder'"):
+        load_prior(path, RUNTIME)
+
+
+def test_a_denoiser_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="are of no denoiser, and this needs one"):
+        load_denoiser(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
 
 
 def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:

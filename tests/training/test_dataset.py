@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from genrestore.errors import NoInputError, UsageError
-from genrestore.training import dataset
-from genrestore.training.dataset import Folder, ImageSet, load_images, mix, sample_generator
+from genrestore.errors import InputError, NoInputError, UsageError
+from genrestore.training import dataset, named
+from genrestore.training.dataset import Folder, ImageSet, Reading, load_images, mix, sample_generator
 from tests.training import toy
 
 
@@ -75,8 +75,75 @@ def test_no_image_and_no_folder_are_clear(tmp_path: Path) -> None:
 
 def test_large_images_are_halved_until_they_fit(tmp_path: Path) -> None:
     Image.fromarray(toy.pixels(height=40, width=100)).save(tmp_path / "a.png")
-    assert load_images([Folder(tmp_path)], max_side=50).images[0].shape == (20, 50, 3)
-    assert load_images([Folder(tmp_path)], max_side=49).images[0].shape == (10, 25, 3)
+    assert load_images([Folder(tmp_path)], Reading(max_side=50)).images[0].shape == (20, 50, 3)
+    assert load_images([Folder(tmp_path)], Reading(max_side=49)).images[0].shape == (10, 25, 3)
+
+
+def test_images_of_one_size_are_the_middle_squares_scaled(tmp_path: Path) -> None:
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = 255
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    Image.fromarray(wide[:, 20:40]).convert("RGBA").save(tmp_path / "b.png")
+    found = load_images([Folder(tmp_path)], Reading(channels=1, size=8))
+    assert [image.shape for image in found.images] == [(8, 8, 1), (8, 8, 1)]
+    assert all((image[:, 1:-1] > 250).all() for image in found.images)
+    assert found.stack().shape == (2, 1, 8, 8)
+    assert found.weights == (64.0, 64.0)
+
+
+def test_an_image_of_the_right_size_is_not_touched(tmp_path: Path) -> None:
+    pixels = toy.pixels(height=28, width=28)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert np.array_equal(load_images([Folder(tmp_path)], Reading(size=28)).images[0], pixels)
+
+
+def test_sub_folders_are_classes_and_survive_a_split(tmp_path: Path) -> None:
+    toy.fill(tmp_path / "dogs" / "old", 2)
+    toy.fill(tmp_path / "cats", 3)
+    found = load_images([Folder(tmp_path)])
+    assert (found.classes, found.labels) == (("cats", "dogs"), (0, 0, 0, 1, 1))
+    kept, out = found.split(2)
+    assert (kept.labels, out.labels, out.classes) == ((0, 0, 1), (0, 1), ("cats", "dogs"))
+
+
+def test_images_beside_the_sub_folders_leave_no_classes(tmp_path: Path) -> None:
+    toy.fill(tmp_path / "dogs", 2)
+    toy.fill(tmp_path, 1)
+    found = load_images([Folder(tmp_path)])
+    assert (found.classes, found.labels) == ((), ())
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_named_data_sets_are_read_from_torchvision_s_layout(tmp_path: Path, name: str) -> None:
+    digits = toy.write_digits(tmp_path, name, train=6, test=4)
+    found = load_images([Folder.parse(name)], Reading(1, 28), named.Library(tmp_path))
+    assert np.array_equal(np.stack(found.images)[..., 0], digits["train"])
+    held = load_images([Folder.parse(name)], Reading(3, 32), named.Library(tmp_path, "test"))
+    assert held.images[0].shape == (32, 32, 3)
+    assert len(held) == 4
+    labels = {"mnist": ["0", "1", "2", "3", "4", "5"], "fashion-mnist": ["T-shirt/top", "Trouser"]}[name]
+    assert [found.classes[label] for label in found.labels][: len(labels)] == labels
+
+
+def test_a_name_is_a_data_set_and_a_path_a_folder() -> None:
+    assert Folder.parse("mnist") == Folder(Path("mnist"), named=True)
+    assert Folder.parse("mnist:2") == Folder(Path("mnist"), 2.0, named=True)
+    assert not Folder.parse("./mnist").named
+
+
+@pytest.mark.parametrize("name", sorted(named.DATASETS))
+def test_a_data_set_that_is_not_there_says_how_to_have_it(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=rf"--data {name}: not found in .*--data-root, or get it with"):
+        load_images([Folder.parse(name)], library=named.Library(tmp_path))
+
+
+def test_a_download_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(library: named.Library) -> None:
+        raise OSError("no way out\nand more")
+
+    monkeypatch.setitem(named.DATASETS, "mnist", offline)
+    with pytest.raises(InputError, match=r"^--data mnist: cannot be had \(no way out\)$"):
+        load_images([Folder.parse("mnist")], library=named.Library(tmp_path, download=True))
 
 
 def test_more_images_than_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

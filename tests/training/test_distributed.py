@@ -12,12 +12,14 @@ from genrestore.errors import UsageError
 from genrestore.runtime import Runtime
 from genrestore.training import checkpoint, distributed
 from genrestore.weights import load
-from tests.training import toy
+from tests.training import covering, toy
 
 ROOT = Path(__file__).parents[2]
 
 
-def torchrun(folder: Path, processes: int, interrupt_at: int = -1) -> subprocess.CompletedProcess[str]:
+def torchrun(
+    folder: Path, processes: int, *words: str, program: str = "toy"
+) -> subprocess.CompletedProcess[str]:
     launcher = [
         sys.executable,
         "-m",
@@ -28,7 +30,7 @@ def torchrun(folder: Path, processes: int, interrupt_at: int = -1) -> subprocess
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
     environment["GENRESTORE_HOME"] = str(folder / "home")
     return subprocess.run(
-        [*launcher, "-m", "tests.training.toy", str(folder), str(interrupt_at)],
+        [*launcher, "-m", f"tests.training.{program}", str(folder), *words],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -71,13 +73,13 @@ def test_two_processes_train_as_one_and_stop_at_the_same_step(tmp_path: Path) ->
     for name in ("one", "two"):
         toy.fill(tmp_path / name / "images")
     toy.train(toy.request(tmp_path / "one", optimiser="muon"))
-    stopped = torchrun(tmp_path / "two", 2, interrupt_at=2)
+    stopped = torchrun(tmp_path / "two", 2, "2")
     assert stopped.returncode != 0, stopped.stderr
     assert checkpoint.read(tmp_path / "two/run/checkpoint.safetensors")[0].step == 3
     (tmp_path / "two/run/checkpoint.safetensors").rename(tmp_path / "aside")
     for path in (tmp_path / "two/run").glob("*.*"):
         path.unlink()
-    done = torchrun(tmp_path / "two", 2)
+    done = torchrun(tmp_path / "two", 2, "-1")
     assert done.returncode == 0, done.stderr
     runtime = Runtime("cpu", "fp32", 1, 0)
     paths = (tmp_path / name / "run" / "last.safetensors" for name in ("one", "two"))
@@ -88,3 +90,22 @@ def test_two_processes_train_as_one_and_stop_at_the_same_step(tmp_path: Path) ->
         (tmp_path / name / "run/metrics.csv").read_text().splitlines() for name in ("one", "two")
     )
     assert len(first) == len(second)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names the loopback interface")
+def test_coverage_is_that_of_the_whole_batch_in_every_process(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        toy.write_digits(tmp_path / name, train=20)
+    covering.train(covering.request(tmp_path / "one"))
+    done = torchrun(tmp_path / "two", 2, program="covering")
+    assert done.returncode == 0, done.stderr
+    paths = (tmp_path / name / "run" / "last.safetensors" for name in ("one", "two"))
+    one, two = (load.load(str(path), toy.RUNTIME).networks["autoencoder"] for path in paths)
+    start = covering.start()
+    moved = [float((mine - there).abs().max()) for mine, there in zip(one.parameters(), start, strict=True)]
+    apart = [
+        float((mine - theirs).abs().max())
+        for mine, theirs in zip(one.parameters(), two.parameters(), strict=True)
+    ]
+    assert max(apart) < 0.05 * max(moved)

@@ -23,6 +23,12 @@ def test_absolute() -> None:
     assert float(losses.absolute(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5]))) == 0.5
 
 
+def test_mean_square() -> None:
+    assert float(losses.mean_square(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.7]))) == pytest.approx(
+        0.17
+    )
+
+
 def test_root_mean_square_is_a_mean_of_each_sample_s_root() -> None:
     clean = torch.zeros(2, 1, 1, 2)
     estimate = torch.tensor([[3.0, 4.0], [0.0, 0.0]]).reshape(2, 1, 1, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -126,6 +127,21 @@ def pixels(seed: int = 0, height: int = 40, width: int = 48) -> np.ndarray:
 def image_set(count: int = 3) -> ImageSet:
     names = tuple(Path(f"{index}.png") for index in range(count))
     return ImageSet(tuple(pixels(index) for index in range(count)), names, (1.0,) * count)
+
+
+def write_digits(root: Path, name: str = "mnist", train: int = 6, test: int = 4) -> dict[str, np.ndarray]:
+    """Random images in the layout of torchvision's MNIST, classes 0 to 9 in turn; gives the pixels."""
+    folder = root / {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}[name] / "raw"
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {}
+    for part, prefix, count in (("train", "train", train), ("test", "t10k", test)):
+        made = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = np.arange(count, dtype=np.uint8) % 10
+        for kind, magic, values in (("images-idx3", 2051, made), ("labels-idx1", 2049, labels)):
+            header = struct.pack(f">{1 + values.ndim}I", magic, *values.shape)
+            (folder / f"{prefix}-{kind}-ubyte").write_bytes(header + values.tobytes())
+        parts[part] = made
+    return parts
 
 
 def fill(folder: Path, count: int = 3) -> Path:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from genrestore.errors import WeightsError
+from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.runtime import Runtime
 from genrestore.weights.load import load
 
-PRIORS: dict[str, type[DenoiserPrior]] = {"denoiser": DenoiserPrior}
+Prior = DenoiserPrior | AutoencoderPrior
+PRIORS: dict[str, type[DenoiserPrior] | type[AutoencoderPrior]] = {
+    "autoencoder": AutoencoderPrior,
+    "denoiser": DenoiserPrior,
+}
 """Kind in the weights' header, and the class that is built from them."""
 
 
-def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> DenoiserPrior:
+def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Prior:
     """Load weights and make the prior of their kind.
 
     Args:
@@ -34,3 +39,15 @@ def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Denois
         raise WeightsError(
             f"weights '{weights}' cannot be used as a {loaded.header.kind}: {error}"
         ) from error
+
+
+def load_denoiser(weights: str, runtime: Runtime | None = None) -> DenoiserPrior:
+    """`load_prior` where only a denoiser will do.
+
+    Raises:
+        WeightsError: The weights are missing, corrupted, or of another kind.
+    """
+    prior = load_prior(weights, runtime)
+    if not isinstance(prior, DenoiserPrior):
+        raise WeightsError(f"weights '{weights}' are of no denoiser, and this needs one; leave --weights out")
+    return prior

@@ -6,8 +6,19 @@ The command line and the Python API both come through here.
 from __future__ import annotations
 
 from genrestore.restore.tasks.denoise import Denoise, denoise
+from genrestore.restore.tasks.denoise_one_class import DenoiseOneClass
 from genrestore.restore.tasks.inpaint import Inpaint, inpaint
+from genrestore.restore.tasks.inpaint_one_class import InpaintOneClass
 from genrestore.restore.tasks.restored import Restored
 from genrestore.restore.tasks.untrained import Untrained
 
-__all__ = ["Denoise", "Inpaint", "Restored", "Untrained", "denoise", "inpaint"]
+__all__ = [
+    "Denoise",
+    "DenoiseOneClass",
+    "Inpaint",
+    "InpaintOneClass",
+    "Restored",
+    "Untrained",
+    "denoise",
+    "inpaint",
+]

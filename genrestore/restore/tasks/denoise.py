@@ -12,9 +12,11 @@ from torch import Tensor
 from genrestore.errors import UsageError
 from genrestore.restore import arrays
 from genrestore.restore.noise_level import NoiseProfile, profile
-from genrestore.restore.priors import load_prior
+from genrestore.restore.priors import load_denoiser
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.provenance import describe_denoising
+from genrestore.restore.tasks.denoise_one_class import DenoiseOneClass
+from genrestore.restore.tasks.one_class import is_of_one_class
 from genrestore.restore.tasks.restored import OVERFLOWED, Restored, check_noise_level
 from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles, with_less_memory
 from genrestore.runtime import Runtime
@@ -68,7 +70,7 @@ class Denoise:
     @cached_property
     def prior(self) -> DenoiserPrior:
         """The prior, loaded when it is first needed."""
-        return load_prior(str(self._path), self._given_runtime)
+        return load_denoiser(str(self._path), self._given_runtime)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -148,5 +150,6 @@ def denoise(
         WeightsError: The weights are missing or corrupted.
         DeviceError: The runtime's device is not available.
     """
-    task = Denoise(weights, noise_level=noise_level, strength=strength, runtime=runtime)
+    make = DenoiseOneClass if is_of_one_class(weights) else Denoise
+    task = make(weights, noise_level=noise_level, strength=strength, runtime=runtime)
     return arrays.apply(image, lambda pixels: task(pixels).pixels)

@@ -14,7 +14,7 @@ from torch import Tensor
 from genrestore.errors import UsageError
 from genrestore.restore import arrays, holes
 from genrestore.restore.data_terms import L2, Anchored, Seamless
-from genrestore.restore.priors import load_prior
+from genrestore.restore.priors import load_denoiser
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.provenance import describe_inpainting
 from genrestore.restore.pyramid import doubled, fill, halved
@@ -22,6 +22,8 @@ from genrestore.restore.schedules import falling
 from genrestore.restore.solvers import Denoiser, plug_and_play
 from genrestore.restore.tasks.denoise import Denoise
 from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather, fill_holes
+from genrestore.restore.tasks.inpaint_one_class import InpaintOneClass
+from genrestore.restore.tasks.one_class import is_of_one_class
 from genrestore.restore.tasks.restored import OVERFLOWED, Restored, check_noise_level
 from genrestore.restore.tiling import Pixels, Tiling, with_less_memory
 from genrestore.runtime import Runtime
@@ -81,7 +83,7 @@ class Inpaint:
     @cached_property
     def prior(self) -> DenoiserPrior:
         """The prior, loaded when it is first needed."""
-        return load_prior(str(self._path), self._given_runtime)
+        return load_denoiser(str(self._path), self._given_runtime)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -222,7 +224,8 @@ def inpaint(
         DeviceError: The runtime's device is not available.
     """
     known = arrays.known(mask)
-    task = Inpaint(weights, noise_level=noise_level, feather=feather, runtime=runtime)
+    make = InpaintOneClass if is_of_one_class(weights) else Inpaint
+    task = make(weights, noise_level=noise_level, feather=feather, runtime=runtime)
 
     def restore(pixels: Pixels) -> Pixels:
         if pixels.shape[-2:] != known.shape[-2:]:

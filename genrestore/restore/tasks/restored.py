@@ -18,11 +18,13 @@ class Restored:
         pixels: Shape and type of the picture that was given.
         noise_level: σ that was given or estimated (root mean square over the picture), on the [0, 1] scale.
         notes: What the user should know, one line each.
+        in_domain: Whether the prior knows such pictures; None where it knows all.
     """
 
     pixels: Pixels
     noise_level: float | None
     notes: tuple[str, ...] = ()
+    in_domain: bool | None = None
 
 
 def check_noise_level(noise_level: float | None) -> None:

@@ -1,0 +1,125 @@
+"""Autoencoders of digits: training, reconstruction, coverage, and images of no class."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import mnist
+import ours
+import torch
+from report import Row, Section
+from settings import Bench
+
+from genrestore.errors import WeightsError
+from genrestore.latent import coverage, study
+from genrestore.latent.encode import Encoder, load_encoder
+from genrestore.runtime import Runtime
+
+COVERING, LARGE, PLAIN = "mnist-ae", "mnist-ae-100", "mnist-ae-plain"
+"""Weights that are measured; the last does not ship and is trained by the section `training`."""
+WORDS = {
+    PLAIN: ["--latent-dim", "10"],
+    COVERING: ["--latent-dim", "10", "--cover", "sliced-wasserstein", "--cover-weight", "2"],
+    LARGE: ["--latent-dim", "100"],
+}
+"""How each is trained: `genrestore train ae --data mnist` and these words."""
+RECONSTRUCTION = {PLAIN: (21.0, 22.5), COVERING: (20.5, 22.0), LARGE: (28.0, 31.0)}
+"""Must and aim, in dB."""
+VARIANCE = (0.075, 0.092)
+UNIFORM = 10_000
+"""Uniform latents that are decoded."""
+QUICK_STEPS = 100
+
+
+def weights(bench: Bench, name: str) -> str:
+    """The weights of this name: a path of those trained in this run, else the name."""
+    trained = bench.scratch / f"{name}.safetensors"
+    return str(trained) if trained.exists() else name
+
+
+def encoder(bench: Bench, name: str) -> Encoder | None:
+    """The autoencoder of this name; None where there is none."""
+    try:
+        return load_encoder(weights(bench, name), Runtime.create(precision="fp32"))
+    except WeightsError:
+        return None
+
+
+def training_section(bench: Bench) -> Section:
+    """Train all three by their documented commands, both cores."""
+    section = Section("training", "Training of autoencoders on 60,000 digits")
+    cores = os.cpu_count() or 1
+    for name, words in WORDS.items():
+        target = bench.scratch / f"{name}.safetensors"
+        run = ours.command("train", "ae", "--data", "mnist", "--data-root", mnist.root(bench), "--name", name)
+        run += [*words, "--output", str(target), "--run-dir", str(bench.scratch / f"run-{name}"), "--quiet"]
+        run += ["--steps", str(QUICK_STEPS)] if bench.every > 1 else []
+        start = time.perf_counter()
+        subprocess.run(run, check=True)
+        minutes = (time.perf_counter() - start) / 60
+        section.rows.append(Row(f"{name}, minutes on {cores} cores", minutes, 15, 5, "min", more=False))
+    return section
+
+
+def reconstruction_section(bench: Bench) -> Section:
+    """PSNR of AE(x) over the test set."""
+    images, _ = mnist.digits(bench)
+    section = Section("reconstruction", f"Reconstruction of {len(images)} test digits")
+    for name, (must, aim) in RECONSTRUCTION.items():
+        found = encoder(bench, name)
+        if found is None:
+            section.notes.append(f"{name}: no such weights; --section training makes them.")
+            continue
+        results = 255 * found.reconstruct(images).numpy()
+        values = mnist.scores(results, images.numpy())
+        section.rows.append(Row(f"{name}, latent {found.dimensions}", sum(values) / len(values), must, aim))
+    return section
+
+
+def coverage_section(bench: Bench) -> Section:
+    """How the latents of the test set fill [0, 1]^d, and what uniform latents decode to."""
+    images, _ = mnist.digits(bench)
+    section = Section("coverage", "Latents of the test digits, and uniform latents decoded")
+    _, accuracy = mnist.classifier(bench)
+    section.rows.append(Row("accuracy of the classifier", 100 * accuracy, 99, unit="%", headline=False))
+    for name in (COVERING, PLAIN):
+        found = encoder(bench, name)
+        if found is None:
+            continue
+        latent = found.encode(images)
+        variance = coverage.statistics(latent)["variance"]
+        goals = [(VARIANCE[0], True), (VARIANCE[1], False)] if name == COVERING else [(None, True)] * 2
+        for what, value, (must, more) in zip(
+            ("least", "largest"), (variance.min(), variance.max()), goals, strict=True
+        ):
+            row = Row(f"{name}: {what} variance", float(value), must, unit="z²", more=more)
+            section.rows.append(row)
+        must, aim = (0.995, 90) if name == COVERING else (None, None)
+        section.rows.append(Row(f"{name}: occupied cells", coverage.occupied(latent), must, unit="share"))
+        generator = torch.Generator().manual_seed(0)
+        draws = torch.rand(UNIFORM // bench.every, found.dimensions, generator=generator)
+        share = mnist.sure(bench, found.decode(draws))
+        section.rows.append(Row(f"{name}: uniform latents that are digits", share, None, aim, "%"))
+    return section
+
+
+def outliers_section(bench: Bench) -> Section:
+    """Where images of no class fall, and what becomes of them."""
+    images, _ = mnist.digits(bench)
+    section = Section("outliers", "Images of no class, 100 of each kind")
+    others = study.draw_outliers(images, seed=0)
+    for name in (COVERING, PLAIN):
+        found = encoder(bench, name)
+        if found is None:
+            continue
+        inside = study.describe(study.examine(found, images, others))["outliers"]
+        for kind, share in inside.items():
+            must = 95 if name == COVERING else None
+            section.rows.append(Row(f"{name}: {kind}, among the data", 100 * share, must, unit="%"))
+        restored = torch.cat([found.reconstruct(some) for some in others.values()])
+        aim = 90 if name == COVERING else None
+        row = Row(f"{name}: reconstructions that are digits", mnist.sure(bench, restored), None, aim, "%")
+        section.rows.append(row)
+    return section

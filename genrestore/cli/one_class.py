@@ -1,0 +1,247 @@
+"""Priors of one class: their options, what they cannot be given with, and a restoring of several pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from genrestore.cli.options import INPUTS
+from genrestore.errors import InputError, UsageError
+from genrestore.files.formats import shown
+from genrestore.restore.descent_settings import Descent
+
+if TYPE_CHECKING:
+    from genrestore.cli.report import JSONValue
+    from genrestore.cli.restoring import Machine
+    from genrestore.files.batch import BatchOptions, Restore
+    from genrestore.files.jobs import Job
+    from genrestore.files.pixels import Array
+    from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass
+    from genrestore.restore.trace import Trace
+
+PRIOR = "Priors of one class (autoencoders)"
+Named = tuple[str, "Array"]
+
+Loss = Annotated[
+    Literal["l2", "l1"] | None,
+    typer.Option(
+        "--loss",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="The data term (l2): squares, or for files of integers the likelihood of clipped noise; or l1.",
+    ),
+]
+PriorWeight = Annotated[
+    float | None,
+    typer.Option(
+        "--prior-weight",
+        metavar="X",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="How much the prior counts against the data (4.0).",
+    ),
+]
+StepSize = Annotated[
+    float | None,
+    typer.Option(
+        "--step-size",
+        metavar="X",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="Of the descent on pixels, above 0 and at most 1 (0.05).",
+    ),
+]
+Resize = Annotated[
+    bool,
+    typer.Option(
+        "--resize",
+        metavar="",
+        rich_help_panel=INPUTS,
+        help="Scale pictures of another size to the one of an autoencoder, and the result back.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class OneClassWords:
+    """The user's words about a prior of one class.
+
+    Attributes:
+        weights: Of an autoencoder.
+        descent: How the estimate is found.
+        resize: Scale pictures to the prior's size.
+        trace: A folder for how the search went, or None.
+    """
+
+    weights: str
+    descent: Descent
+    resize: bool
+    trace: Path | None
+
+    def made(self, described: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+        """What results say of how they were made, from what the command says of it."""
+        return {**described, **self.descent.described(resize=self.resize)}
+
+    def denoising(self, machine: Machine, noise_level: float | None, strength: float) -> DenoiseOneClass:
+        """What removes noise; imports torch."""
+        from genrestore.restore.tasks import DenoiseOneClass
+
+        return DenoiseOneClass(
+            self.weights,
+            noise_level=noise_level,
+            strength=strength,
+            runtime=machine.runtime(),
+            descent=self.descent,
+            resize=self.resize,
+        )
+
+    def inpainting(self, machine: Machine, noise_level: float, feather: int) -> InpaintOneClass:
+        """What fills; imports torch."""
+        from genrestore.restore.tasks import InpaintOneClass
+
+        return InpaintOneClass(
+            self.weights,
+            noise_level=noise_level,
+            feather=feather,
+            runtime=machine.runtime(),
+            descent=self.descent,
+            resize=self.resize,
+        )
+
+
+def words(weights: str, given: Mapping[str, Any], *, overwrite: bool) -> OneClassWords | None:
+    """The words about a prior of one class; None for weights of another kind.
+
+    Args:
+        weights: A name in the store or a path; only its header is read.
+        given: Values by parameter of the command: "prior", "preview" or "mask" where there is one, "resize",
+            "trace", and fields of `Descent`.
+        overwrite: Value of --overwrite.
+
+    Raises:
+        UsageError: A value that cannot be meant, or that these weights have no use for.
+        WeightsError: The weights are missing, or their header cannot be read.
+    """
+    from genrestore.weights import store
+    from genrestore.weights.header import read_header
+
+    kind = None if given["prior"] == "dip" else read_header(store.resolve(weights)).kind
+    if kind != "autoencoder":
+        for name in ("loss", "prior_weight", "step_size", "resize"):
+            if given[name]:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"{option}: is for weights of an autoencoder, and '{weights}' are of none")
+        return None
+    if given.get("preview") is not None:
+        raise UsageError(f"--preview: weights '{weights}' restore whole pictures; leave it out")
+    if given["trace"] is not None and "mask" in given:
+        raise UsageError("--trace: is not written of inpainting with an autoencoder; leave it out")
+    check_trace(given["trace"], overwrite=overwrite)
+    names = [field.name for field in fields(Descent)]
+    descent = Descent(**{name: given[name] for name in names if given[name] is not None})
+    return OneClassWords(weights, descent, given["resize"], given["trace"])
+
+
+def check_trace(folder: Path | None, *, overwrite: bool) -> None:
+    """Refuse before the work a folder of traces that would be written over.
+
+    Raises:
+        UsageError: It holds something already, or is a file.
+    """
+    if folder is None or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"--trace {shown(folder)}: is a file; name a folder")
+    if any(folder.iterdir()) and not overwrite:
+        raise UsageError(f"--trace {shown(folder)}: is not empty; name another folder, or --overwrite")
+
+
+def together(
+    make: Callable[[], DenoiseOneClass], jobs: Sequence[Job], settings: BatchOptions, trace: Path | None
+) -> Callable[[], Restore]:
+    """What makes the restoring of a batch.
+
+    Args:
+        make: Gives the task; loads torch.
+        jobs: Of the batch.
+        settings: How it is run.
+        trace: A folder for how the search went, or None.
+    """
+
+    def made() -> Restore:
+        from genrestore.restore.ahead import Together
+        from genrestore.restore.priors.autoencoder import BATCH
+
+        task, names = make(), Counter[str]()
+
+        def restore(pictures: Sequence[Named]) -> list[Any]:
+            if trace is None:
+                return task.together([pixels for _, pixels in pictures])
+            return _traced(task, pictures, trace, names)
+
+        return Together(restore, task.check, upcoming(jobs, settings), BATCH)
+
+    return made
+
+
+def upcoming(jobs: Sequence[Job], settings: BatchOptions) -> Iterator[Named]:
+    """Name and pixels [1, channel, height, width] of every input that is still to be done and can be read."""
+    from genrestore.files import batch, images
+
+    for job in jobs:
+        if job.source is None or job.skipped or job.problem or batch.examine(job, settings).done is not None:
+            continue
+        with suppress(InputError, OSError, MemoryError):
+            yield job.source.name, images.read(job.source, max_pixels=settings.max_pixels).pixels
+
+
+def _traced(task: DenoiseOneClass, pictures: Sequence[Named], folder: Path, names: Counter[str]) -> list[Any]:
+    """Restore pictures and write each trace into a folder of its name; a second one of it is NAME-2."""
+    from genrestore.restore.tiling import to_float
+    from genrestore.restore.trace import Trace
+
+    traces = [Trace() for _ in pictures]
+    found = task.together([pixels for _, pixels in pictures], lambda index, step: traces[index].add(step))
+    for (name, pixels), trace in zip(pictures, traces, strict=True):
+        name = name or "stdin"
+        names[name] += 1
+        if trace.rows:  # nothing was searched for at strength or noise level 0
+            place = name if names[name] == 1 else f"{name}-{names[name]}"
+            write_trace(folder / place, trace, to_float(pixels)[0])
+    return found
+
+
+def write_trace(folder: Path, trace: Trace, damaged: Any) -> None:
+    """Write trace.csv, terms.png, strip.png and the estimates of chosen steps into a folder.
+
+    Args:
+        folder: Made if it is missing.
+        trace: The steps.
+        damaged: A tensor [channel, height, width] in [0, 1].
+    """
+    from PIL import Image
+
+    from genrestore.files.atomic import atomic
+    from genrestore.restore import trace as drawing
+
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["step", "data", "prior", "sum"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(trace.rows)
+    with atomic(folder / "trace.csv") as stream:
+        stream.write(text.getvalue().encode())
+    for name, figure in (("terms", drawing.plot(trace)), ("strip", drawing.strip(trace, damaged))):
+        with atomic(folder / f"{name}.png") as stream:
+            figure.savefig(stream, format="png", dpi=120)
+    for step in trace.chosen():
+        pixels = trace.images[step].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy().squeeze()
+        with atomic(folder / f"step-{step:04d}.png") as stream:
+            Image.fromarray(pixels).save(stream, format="PNG")

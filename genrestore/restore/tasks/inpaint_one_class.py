@@ -1,0 +1,106 @@
+"""Fill what is missing from pictures of one class and size, with the autoencoder of a weights file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrestore.errors import InputError
+from genrestore.restore import holes
+from genrestore.restore.descent_settings import Descent
+from genrestore.restore.provenance import describe_inpainting
+from genrestore.restore.tasks.autoencoding import Damage, solve
+from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather
+from genrestore.restore.tasks.one_class import OneClass, resized
+from genrestore.restore.tasks.restored import Restored, check_noise_level
+from genrestore.restore.tiling import Pixels, from_float, to_float
+from genrestore.runtime import Runtime
+
+
+class InpaintOneClass(OneClass):
+    """Fill missing pixels of pictures of the class and size that an autoencoder knows.
+
+    Args:
+        weights: A name in the store or a path.
+        noise_level: σ of the known pixels on the [0, 1] scale; above 0 they are denoised too, at 0 they come
+            back as they were.
+        feather: Pixels, 0 to 32, over which the result goes into what the picture holds inside the hole.
+        runtime: Device and seed; None settles them for this machine.
+        descent: How the estimate is found.
+        resize: Scale pictures of another size to the autoencoder's, and the result back.
+
+    Raises:
+        UsageError: A value out of its range.
+        WeightsError: The weights are missing, or of another kind.
+    """
+
+    def __init__(
+        self,
+        weights: str,
+        *,
+        noise_level: float = 0.0,
+        feather: int = 0,
+        runtime: Runtime | None = None,
+        descent: Descent | None = None,
+        resize: bool = False,
+    ) -> None:
+        check_noise_level(noise_level)
+        check_feather(feather)
+        super().__init__(weights, runtime, descent, resize=resize)
+        self._noise_level, self._feather = noise_level, feather
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the result: weights and options, as JSON values."""
+        found = describe_inpainting(self.path, self.header, self._noise_level, self._feather)
+        return {**found, **self.descent.described(resize=self.resize)}
+
+    def __call__(
+        self, pixels: Pixels, on_progress: Callable[[float], None] | None = None, known: Pixels | None = None
+    ) -> Restored:
+        """Fill the missing pixels of one picture.
+
+        Args:
+            pixels: [1, channel, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
+            on_progress: Is told when it is done, 1.
+            known: Whether a pixel is known, bool [1, 1, height, width]; None: all are.
+
+        Returns:
+            The restored picture, of the same shape and type.
+
+        Raises:
+            InputError: Every pixel is missing, or a picture of another size or channel count.
+        """
+        if known is None or known.all():
+            return Restored(pixels.copy(), None, (NOTHING_MISSING,))
+        if not known.any():
+            raise InputError("the mask covers the whole picture, and nothing is known to go by")
+        self.check(pixels)
+        there = holes.as_tensor(known)
+        side = self.prior.size
+        fitted = resized(there, 1, side, side).ge(1 - 1e-6).float().to(self.prior.runtime.device)
+        clipped = np.issubdtype(pixels.dtype, np.integer)
+        damage = Damage(self.fitted(pixels), self._noise_level, clipped, fitted)
+        solution = solve(self.prior, damage, self.descent)
+        result = self._blended(to_float(pixels), solution.image.cpu(), there)
+        filled = from_float(result, pixels.dtype)
+        in_domain, notes = self.judge(float(solution.distance[0]))
+        if self._noise_level > 0:
+            notes = (*notes, "known pixels were denoised too")
+        else:
+            filled = np.where(known, pixels, filled)
+        if on_progress is not None:
+            on_progress(1.0)
+        return Restored(filled, self._noise_level or None, notes, in_domain)
+
+    def _blended(self, image: Tensor, estimate: Tensor, there: Tensor) -> Tensor:
+        """The estimate in the picture's size, [1, channel, height, width], and blended in at its edge."""
+        result = resized(estimate, *image.shape[1:])
+        if not self._feather:
+            return result
+        inside = torch.where(there > 0, 1.0, holes.depth(there, self._feather) / (self._feather + 1))
+        return torch.lerp(image, result, inside)

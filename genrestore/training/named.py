@@ -1,0 +1,93 @@
+"""Data sets that are known by name: torchvision reads them, and gets them where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from genrestore.errors import InputError, UsageError
+from genrestore.weights import store
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Library:
+    """Where named data sets are.
+
+    Attributes:
+        root: The folder that torchvision's data sets lie in, each in its own layout; None for `data` in the
+            user's folder.
+        split: The part to read.
+        download: Get a data set that is not there, through the network.
+    """
+
+    root: Path | None = None
+    split: Split = "train"
+    download: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The root, settled."""
+        return store.home() / "data" if self.root is None else self.root
+
+
+def images(name: str, library: Library) -> Iterator[tuple[Image.Image, str | None]]:
+    """The images of a data set with their class, where it has classes.
+
+    Args:
+        name: A key of `DATASETS`.
+        library: Where it is, and which part is wanted.
+
+    Raises:
+        UsageError: It is not there, and a download was not asked for.
+        InputError: The download failed, or the files are damaged.
+    """
+    try:
+        found = DATASETS[name](library)
+        yield from found
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if library.download:
+            raise InputError(f"--data {name}: cannot be had ({reason})") from error
+        raise UsageError(
+            f"--data {name}: not found in {library.folder} ({reason}); name its folder with --data-root, or "
+            "get it with --download"
+        ) from error
+
+
+def _digits(dataset: Any) -> Callable[[Library], Iterator[tuple[Image.Image, str | None]]]:
+    """A data set of MNIST's layout."""
+
+    def read(library: Library) -> Iterator[tuple[Image.Image, str | None]]:
+        import torchvision
+
+        made = getattr(torchvision.datasets, dataset)(
+            library.folder, train=library.split == "train", download=library.download
+        )
+        for pixels, label in zip(made.data.numpy(), made.targets.tolist(), strict=True):
+            name = str(label) if dataset == "MNIST" else made.classes[label]
+            yield Image.fromarray(pixels), name
+
+    return read
+
+
+def _celeba(library: Library) -> Iterator[tuple[Image.Image, str | None]]:
+    """CelebA's aligned faces; attributes are no classes."""
+    from torchvision.datasets import CelebA
+
+    made = CelebA(library.folder, split=library.split, target_type=[], download=library.download)
+    for image, _ in made:
+        yield image, None
+
+
+DATASETS: dict[str, Callable[[Library], Iterator[tuple[Image.Image, str | None]]]] = {
+    "mnist": _digits("MNIST"),
+    "fashion-mnist": _digits("FashionMNIST"),
+    "celeba": _celeba,
+}
+"""Name, as `--data` takes it, and what reads it."""

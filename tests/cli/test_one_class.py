@@ -1,0 +1,140 @@
+"""``denoise`` and ``inpaint`` with weights of an autoencoder, as users see them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import tiny
+from tests.cli.conftest import Run
+from tests.restore.test_one_class import clean_pictures, noisy
+
+SIGMA = ["--sigma", "63.75", "--device", "cpu"]
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Tiny weights in the current folder, with digits/ of four noisy pictures of their class."""
+    monkeypatch.chdir(tmp_path)
+    tiny.save_autoencoder(tmp_path)
+    Path("digits").mkdir()
+    for number, clean in enumerate(clean_pictures()[:4]):
+        Image.fromarray(noisy(clean, number)[0, 0]).save(f"digits/{number}.png")
+    return "./halves.safetensors"
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def test_a_folder_is_restored_and_an_odd_picture_fails_alone(run: Run, weights: str) -> None:
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save("digits/12.png")
+    done = run("denoise", "digits", "-o", "out/", "--weights", weights, "--json", *SIGMA)
+    assert done.exit_code == 1
+    records = {Path(record["input"]).name: record for record in map(json.loads, done.stdout.splitlines())}
+    assert {name: record["status"] for name, record in records.items()} == {
+        "0.png": "done",
+        "1.png": "done",
+        "12.png": "failed",
+        "2.png": "done",
+        "3.png": "done",
+    }
+    assert records["0.png"]["in_domain"] is True
+    assert "30x20 grey, and these weights restore 28x28 grey" in records["12.png"]["error"]
+    for number, clean in enumerate(clean_pictures()[:4]):
+        found = pixels(f"out/{number}.png").astype(int)
+        assert (
+            np.abs(found - clean[0, 0]).mean() < np.abs(pixels(f"digits/{number}.png") - clean[0, 0]).mean()
+        )
+
+
+def test_alone_and_through_a_pipe_a_picture_is_the_same(run: Run, weights: str) -> None:
+    run("denoise", "digits", "-o", "out/", "--weights", weights, *SIGMA)
+    run("denoise", "digits/2.png", "-o", "alone.png", "--weights", weights, *SIGMA)
+    piped = run(
+        "denoise", "-", "-o", "-", "--weights", weights, *SIGMA, stdin=Path("digits/2.png").read_bytes()
+    )
+    assert piped.exit_code == 0, piped.stderr
+    assert np.array_equal(pixels("alone.png"), pixels("out/2.png"))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(piped.stdout_bytes))), pixels("out/2.png"))
+
+
+def test_a_photograph_is_scaled_when_asked_and_called_far(run: Run, weights: str) -> None:
+    board = (np.indices((56, 56)).sum(0) // 8 % 2 * 255).astype(np.uint8)
+    Image.fromarray(np.stack([board] * 3, -1)).save("photo.png")
+    words = ["denoise", "photo.png", "--weights", weights, *SIGMA]
+    failed = run(*words)
+    assert (failed.exit_code, "--resize" in failed.stderr) == (1, True)
+    done = run(*words, "--resize", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["in_domain"] is False
+    assert "far from what the prior knows" in done.stderr
+    assert pixels("photo.denoised.png").shape == (56, 56, 3)
+
+
+def test_a_trace_tells_how_the_search_went(run: Run, weights: str) -> None:
+    done = run("denoise", "digits", "-o", "out/", "--weights", weights, "--trace", "way", *SIGMA)
+    assert done.exit_code == 0, done.stderr
+    assert sorted(path.name for path in Path("way").iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
+    with Path("way/1.png/trace.csv").open(newline="") as stream:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+    assert [row["step"] for row in rows] == list(range(len(rows)))
+    assert all(row["sum"] == pytest.approx(row["data"] + row["prior"]) for row in rows)
+    files = {path.name for path in Path("way/1.png").iterdir()}
+    assert {"trace.csv", "terms.png", "strip.png", "step-0000.png"} <= files
+    again = run("denoise", "digits/0.png", "-o", "x.png", "--weights", weights, "--trace", "way", *SIGMA)
+    assert again.exit_code == 2
+    assert "--trace way: is not empty" in again.stderr
+
+
+def test_other_words_about_the_prior_make_skipped_results_again(run: Run, weights: str) -> None:
+    words = ["denoise", "digits", "-o", "out/", "--weights", weights, "--skip-existing", *SIGMA]
+    assert "4 done" in run(*words).stderr
+    assert "4 skipped" in run(*words).stderr
+    assert "4 done" in run(*words, "--prior-weight", "40").stderr
+
+
+def test_a_hole_is_filled(run: Run, weights: str) -> None:
+    clean = clean_pictures()[0][0, 0].copy()
+    Image.fromarray(clean).save("clean.png")
+    done = run("inpaint", "clean.png", "--box", "4,6,6,6", "--weights", weights, "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    found = pixels("clean.inpainted.png").astype(int)
+    hole = np.zeros((28, 28), bool)
+    hole[6:12, 4:10] = True
+    assert np.array_equal(found[~hole], clean[~hole])
+    assert np.abs(found - clean)[hole].max() < 20
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--steps", "0"], "--steps 0: must be a whole number from 1"),
+        (["--step-size", "2"], "--step-size 2.0: must be above 0 and at most 1"),
+        (["--prior-weight", "-1"], "--prior-weight -1.0: must be from 0"),
+        (["--loss", "l3"], "--loss"),
+        (["--preview", "0,0,9,9"], "--preview: weights './halves.safetensors' restore whole pictures"),
+        (["--weights", "photo", "--resize"], "--resize: is for weights of an autoencoder"),
+        (["--weights", "photo", "--loss", "l1"], "--loss: is for weights of an autoencoder"),
+        (["--weights", "photo", "--step-size", "0.1"], "--step-size: is for weights of an autoencoder"),
+        (["--weights", "photo", "--steps", "9"], "--steps is about priors that search"),
+        (["--prior", "dip"], "--prior dip and --weights contradict each other"),
+        (["--trace", "digits/0.png"], "--trace digits/0.png: is a file"),
+    ],
+)
+def test_wrong_use_is_one_line(run: Run, weights: str, words: list[str], message: str) -> None:
+    wrong = run("denoise", "digits/0.png", "-o", "x.png", "--weights", weights, *SIGMA, *words)
+    assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.stderr
+    assert not Path("x.png").exists()
+
+
+def test_inpainting_writes_no_trace(run: Run, weights: str) -> None:
+    wrong = run("inpaint", "digits/0.png", "--box", "1,1,4,4", "--weights", weights, "--trace", "way")
+    assert (wrong.exit_code, "--trace: is not written of inpainting" in wrong.stderr) == (2, True)

@@ -1,0 +1,216 @@
+"""Pictures of one class, restored by an autoencoder that is known by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import genrestore
+from genrestore.errors import InputError, UsageError, WeightsError
+from genrestore.metrics import psnr
+from genrestore.restore.descent import Descended
+from genrestore.restore.descent_settings import Descent
+from genrestore.restore.tasks import Denoise, DenoiseOneClass, Inpaint, InpaintOneClass
+from genrestore.restore.tiling import Pixels
+from genrestore.runtime import Runtime
+from tests import tiny
+
+RUNTIME = Runtime("cpu", "fp32", 1, 0)
+SIGMA = 63.75 / 255
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    return str(tiny.save_autoencoder(tmp_path))
+
+
+def clean_pictures() -> list[Pixels]:
+    """Images of the class, [1, 1, 28, 28] of uint8 each: each half bright or dark, the middle dark."""
+    network: Any = tiny.block_autoencoder()
+    with torch.no_grad():
+        images = network.decode(torch.tensor([[0.0, 1], [1, 0], [1, 1], [0, 0], [0.9, 0.1]]))
+    return [(255 * image[None]).round().byte().numpy() for image in images]
+
+
+def noisy(pixels: Pixels, seed: int) -> Pixels:
+    noise = 255 * SIGMA * np.random.default_rng(seed).standard_normal(pixels.shape)
+    return (pixels + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def task(weights: str, **settings: Any) -> DenoiseOneClass:
+    return DenoiseOneClass(weights, runtime=RUNTIME, **{"noise_level": SIGMA, **settings})
+
+
+def test_noise_is_removed_and_the_pictures_are_of_the_class(weights: str) -> None:
+    for seed, clean in enumerate(clean_pictures()):
+        damaged = noisy(clean, seed)
+        restored = task(weights)(damaged)
+        assert psnr(restored.pixels, clean) > psnr(damaged, clean) + 6
+        assert (restored.pixels.dtype, restored.pixels.shape) == (damaged.dtype, damaged.shape)
+        assert (restored.in_domain, restored.notes, restored.noise_level) == (True, (), SIGMA)
+
+
+def test_the_way_from_the_prior_ends_where_the_noise_explains_the_rest(weights: str) -> None:
+    rows: dict[int, list[Descended]] = {}
+    damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures())]
+    task(weights).together(damaged, lambda index, step: rows.setdefault(index, []).append(step))
+    assert sorted(rows) == [0, 1, 2, 3, 4]
+    for index, steps in rows.items():
+        assert [step.index for step in steps] == list(range(len(steps)))
+        assert len(steps) < 200
+        image = torch.from_numpy(damaged[index]) / 255
+        distances = [float((step.value - image).square().mean()) for step in steps]
+        assert all(later <= earlier + 1e-6 for earlier, later in zip(distances, distances[1:], strict=False))
+
+
+@pytest.mark.parametrize("loss", ["l2", "l1"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_every_loss_and_kind_of_numbers(weights: str, loss: str, kind: Any) -> None:
+    clean = clean_pictures()[0]
+    scale = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}[kind]
+    noise = 255 * SIGMA * np.random.default_rng(0).standard_normal(clean.shape)
+    damaged = clean + noise if kind is np.float32 else noisy(clean, 0).astype(float)
+    damaged = (damaged * scale).astype(kind)
+    restored = task(weights, descent=Descent(loss=loss))(damaged)
+    assert restored.pixels.dtype == kind
+    assert psnr(restored.pixels / scale, clean) > psnr(damaged / scale, clean) + 5
+
+
+def test_a_result_is_the_same_alone_together_and_in_reversed_order(weights: str) -> None:
+    damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures() * 4)]  # more than one batch
+    together = task(weights).together(damaged)
+    backwards = task(weights).together(damaged[::-1])[::-1]
+    for number, pixels in enumerate(damaged):
+        assert np.array_equal(together[number].pixels, backwards[number].pixels)
+        if number % 6 == 0:
+            assert np.array_equal(together[number].pixels, task(weights)(pixels).pixels)
+
+
+def test_another_size_fails_with_both_sizes_unless_it_is_scaled(weights: str) -> None:
+    photo = np.full((1, 3, 40, 60), 200, np.uint8)
+    message = r"60x40 RGB, and these weights restore 28x28 grey: --resize .* or --weights photo"
+    with pytest.raises(InputError, match=message):
+        task(weights)(photo)
+    restored = task(weights, resize=True)(photo)
+    assert restored.pixels.shape == photo.shape
+    assert np.array_equal(restored.pixels[:, 0], restored.pixels[:, 1])  # grey, as the prior is
+
+
+def test_a_picture_of_another_kind_is_called_far(weights: str) -> None:
+    board = (np.indices((28, 28)).sum(0) // 4 % 2 * 255).astype(np.uint8)[None, None]
+    restored = task(weights)(noisy(board, 0))
+    assert restored.in_domain is False
+    assert "far from what the prior knows" in restored.notes[0]
+    assert "99 of 100 of its own by less than 13" in restored.notes[0]  # 0.05 of 255
+
+
+@pytest.mark.parametrize("settings", [{"strength": 0.0}, {"noise_level": 0.0}])
+def test_nothing_asked_for_is_nothing_done(weights: str, settings: dict[str, float]) -> None:
+    damaged = noisy(clean_pictures()[0], 0)
+    assert np.array_equal(task(weights, **settings)(damaged).pixels, damaged)
+
+
+def test_strength_mixes_the_input_back_in(weights: str) -> None:
+    damaged = noisy(clean_pictures()[0], 0)
+    whole, half = (task(weights, strength=share)(damaged).pixels.astype(int) for share in (1.0, 0.5))
+    assert np.abs(half - (whole + damaged) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("sigma", [0.05, SIGMA])
+def test_the_noise_level_is_estimated_where_it_is_not_given(weights: str, sigma: float) -> None:
+    clean = clean_pictures()[0]
+    noise = 255 * sigma * np.random.default_rng(1).standard_normal(clean.shape)
+    damaged = (clean + noise).round().clip(0, 255).astype(np.uint8)
+    level = task(weights, noise_level=None)(damaged).noise_level
+    assert level == pytest.approx(sigma, rel=0.25)
+
+
+def test_python_takes_the_prior_from_the_weights(weights: str) -> None:
+    damaged = noisy(clean_pictures()[1], 3)[0, 0]
+    result = genrestore.denoise(damaged, noise_level=SIGMA, weights=weights, runtime=RUNTIME)
+    assert np.array_equal(result, task(weights)(damaged[None, None]).pixels[0, 0])
+    hole = np.zeros((28, 28), bool)
+    hole[4:12, 2:10] = True
+    filled = genrestore.inpaint(damaged, hole, weights=weights, runtime=RUNTIME)
+    assert np.array_equal(filled[~hole], damaged[~hole])
+
+
+def test_provenance_tells_of_the_search(weights: str) -> None:
+    made = task(weights, descent=Descent(prior_weight=2.0), resize=True).provenance
+    assert (made["prior_weight"], made["resize"], made["sigma"], made["steps"]) == (2.0, True, 63.75, 200)
+
+
+def known_square() -> Pixels:
+    known = np.ones((1, 1, 28, 28), bool)
+    known[..., 6:14, 2:10] = False
+    return known
+
+
+def test_a_hole_is_filled_and_what_is_known_stays(weights: str) -> None:
+    known = known_square()
+    for clean in clean_pictures():
+        damaged = np.where(known, clean, 128).astype(np.uint8)
+        restored = InpaintOneClass(weights, runtime=RUNTIME)(damaged, known=known)
+        assert np.array_equal(restored.pixels[known], clean[known])
+        assert np.abs(restored.pixels.astype(int) - clean).max() < 20
+        assert restored.in_domain
+
+
+def test_what_the_hole_holds_counts_for_nothing_without_feather(weights: str) -> None:
+    clean, known = clean_pictures()[0], known_square()
+    results = [
+        InpaintOneClass(weights, runtime=RUNTIME, feather=feather)(np.where(known, clean, fill), known=known)
+        for feather in (0, 3)
+        for fill in (np.uint8(0), np.uint8(255))
+    ]
+    first, second, soft, hard = (result.pixels.astype(int) for result in results)
+    assert np.array_equal(first, second)
+    assert not np.array_equal(soft, hard)
+    assert np.array_equal(soft[known], clean[known])
+
+
+def test_known_pixels_with_noise_are_denoised_too(weights: str) -> None:
+    clean, known = clean_pictures()[1], known_square()
+    damaged = np.where(known, noisy(clean, 5), 0).astype(np.uint8)
+    restored = InpaintOneClass(weights, runtime=RUNTIME, noise_level=SIGMA)(damaged, known=known)
+    assert psnr(restored.pixels, clean) > psnr(damaged, clean) + 6
+    assert "known pixels were denoised too" in restored.notes
+
+
+def test_masks_that_ask_for_nothing_or_everything(weights: str) -> None:
+    clean = clean_pictures()[0]
+    made = InpaintOneClass(weights, runtime=RUNTIME)
+    assert np.array_equal(made(clean, known=np.ones((1, 1, 28, 28), bool)).pixels, clean)
+    with pytest.raises(InputError, match="the mask covers the whole picture"):
+        made(clean, known=np.zeros((1, 1, 28, 28), bool))
+
+
+@pytest.mark.parametrize("make", [DenoiseOneClass, InpaintOneClass])
+def test_weights_of_another_kind_are_refused(tmp_path: Path, make: Any) -> None:
+    path = str(tiny.save_denoiser(tmp_path))
+    with pytest.raises(WeightsError, match="are of kind 'denoiser', not of an autoencoder"):
+        make(path)
+
+
+@pytest.mark.parametrize("make", [Denoise, Inpaint])
+def test_a_task_for_photographs_refuses_an_autoencoder(weights: str, make: Any) -> None:
+    with pytest.raises(WeightsError, match="are of no denoiser, and this needs one"):
+        make(weights, runtime=RUNTIME).prior  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "--steps 0: must be 1 or more"),
+        ({"step_size": 0.0}, "--step-size 0.0: must be above 0 and at most 1"),
+        ({"prior_weight": float("nan")}, "--prior-weight nan: must be from 0"),
+        ({"loss": "l3"}, "--loss l3: must be one of l2, l1"),
+    ],
+)
+def test_settings_that_cannot_be_meant(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Descent(**settings)

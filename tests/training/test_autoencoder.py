@@ -1,0 +1,158 @@
+"""The autoencoder's training: batches, losses, resume, what it writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from genrestore.errors import UsageError
+from genrestore.training import session
+from genrestore.training.autoencoder import KIND, LOOP, AutoencoderSettings, AutoencoderTraining, report
+from genrestore.training.dataset import Folder, Reading, load_images
+from genrestore.training.named import Library
+from genrestore.weights import load
+from tests.training import covering, toy
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> session.Request:
+    """A request on twenty random digits."""
+    toy.write_digits(tmp_path, train=20)
+    return covering.request(tmp_path)
+
+
+def training(folder: Path, batch_size: int = 4, **settings: Any) -> AutoencoderTraining:
+    toy.write_digits(folder, train=10)
+    images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(folder))
+    chosen = AutoencoderSettings(**{**covering.SHAPE, **settings})
+    loop = replace(LOOP, batch_size=batch_size, learning_rate=0.01)
+    return AutoencoderTraining(chosen, loop, images, images, toy.RUNTIME)
+
+
+def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+    made = training(tmp_path, 5)
+    epochs = [
+        torch.cat([made.batch(step, range(5)).images for step in (first, first + 1)]).flatten(1)
+        for first in (0, 2)
+    ]
+    everything = {row.numpy().tobytes() for row in (made.images.float() / 255).flatten(1)}
+    assert all({row.numpy().tobytes() for row in epoch} == everything for epoch in epochs)
+    assert not torch.equal(*epochs)
+
+
+def test_a_batch_is_the_same_in_parts(tmp_path: Path) -> None:
+    made = training(tmp_path)
+    whole, parts = made.batch(3, range(4)), [made.batch(3, [0, 1]), made.batch(3, [2, 3])]
+    assert torch.equal(whole.images, torch.cat([part.images for part in parts]))
+    assert {int(part.seed) for part in parts} == {int(whole.seed)}
+    assert int(made.batch(4, [0]).seed) != int(whole.seed)
+
+
+def test_a_step_lowers_the_loss_that_it_reports(tmp_path: Path) -> None:
+    made = training(tmp_path, 10, loss="mean-square")
+    batch = made.batch(0, range(10))
+    losses = [float(made.step(batch)["reconstruction"]) for _ in range(30)]
+    with torch.no_grad():
+        expected = (made.networks["autoencoder"](batch.images) - batch.images).square().mean()
+    assert losses[-1] < 0.9 * losses[0]
+    assert float(made.step(batch)["reconstruction"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_covering_is_part_of_the_loss_by_its_weight(tmp_path: Path) -> None:
+    def spread(weight: float) -> float:
+        made = training(tmp_path, 10, cover="moments", cover_weight=weight)
+        numbers = [made.step(made.batch(step, range(10))) for step in range(40)]
+        assert set(numbers[0]) == {"reconstruction", "coverage"}
+        return float(numbers[-1]["coverage"])
+
+    assert spread(10.0) < 0.5 * spread(0.0)
+
+
+def test_validation_is_the_mean_of_every_image_s_psnr(tmp_path: Path) -> None:
+    made = training(tmp_path)
+    found = made.validate(made.networks)
+    clean = made.images.float() / 255
+    with torch.no_grad():
+        error = (made.networks["autoencoder"](clean) - clean).square().mean((1, 2, 3))
+    assert found["score"] == pytest.approx(float((10 * (1 / error).log10()).mean()), rel=1e-5)
+    assert 0 <= found["variance_least"] <= found["variance_largest"]
+
+
+def test_samples_are_pairs_and_decoded_latents(tmp_path: Path) -> None:
+    made = training(tmp_path)
+    samples = made.samples(made.networks)
+    assert samples.shape == (40, 1, 28, 28)
+    assert torch.equal(samples[0:20:2], made.validation.float() / 255)
+    with torch.no_grad():
+        assert torch.allclose(samples[1], made.networks["autoencoder"](samples[:1])[0], atol=1e-6)
+
+
+def test_a_resumed_training_is_the_same_to_the_bit(asked: session.Request, tmp_path: Path) -> None:
+    covering.train(asked)
+    half = replace(asked, run_dir=tmp_path / "half", epochs=None)
+    covering.train(replace(half, max_minutes=0.0))
+    resumed = session.Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
+    session.run(KIND, resumed, toy.RUNTIME, toy.Witness())
+    first, second = (
+        load.load(str(tmp_path / name / "last.safetensors"), toy.RUNTIME).networks["autoencoder"]
+        for name in ("run", "half")
+    )
+    assert all(torch.equal(*pair) for pair in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_the_header_builds_the_network_and_names_no_folder(asked: session.Request, tmp_path: Path) -> None:
+    covering.train(asked)
+    loaded = load.load("small", toy.RUNTIME)
+    header = loaded.header
+    assert (header.kind, header.channels, header.size) == ("autoencoder", 1, 28)
+    assert header.training["data"]["data"] == ["mnist"]
+    assert header.training["cover"] == "mmd"
+    assert str(tmp_path) not in header.to_text()
+    assert loaded.networks["autoencoder"](torch.rand(1, 1, 28, 28)).shape == (1, 1, 28, 28)
+
+
+def test_epochs_are_steps_by_the_number_of_images(asked: session.Request) -> None:
+    loop = {name: value for name, value in asked.loop.items() if name != "steps"}
+    result = covering.train(replace(asked, loop=loop, epochs=2.0))
+    assert result.progress.step == 4  # 16 images to learn from, 8 a step
+    with pytest.raises(UsageError, match="--epochs 2 with --steps 12: give one of them"):
+        covering.train(replace(asked, epochs=2.0))
+    again = session.Request("small", run_dir=asked.run_dir, resume=True, overwrite=True, epochs=3.0)
+    with pytest.raises(UsageError, match="--epochs 3: a run that is resumed has 4 steps; give --steps"):
+        session.run(KIND, again, toy.RUNTIME, toy.Witness())
+
+
+def test_fewer_images_than_a_batch_are_refused(asked: session.Request) -> None:
+    with pytest.raises(UsageError, match=r"16 images .* fewer than a batch; .* --batch-size below 17"):
+        covering.train(replace(asked, loop={**asked.loop, "batch_size": 17}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("latent_dim", 0, "--latent-dim 0: must be between 1 and 4096"),
+        ("size", 30, "--size 30: must be one of 28, 32, 64, 128"),
+        ("channels", 2, r"--channels 2: must be 1 \(grey\) or 3"),
+        ("cover", "all", "--cover all: must be one of none, moments"),
+        ("cover_weight", -1.0, "--cover-weight -1.0: must be between"),
+        ("loss", "kl", "--loss kl: must be one of"),
+    ],
+)
+def test_settings_that_cannot_be_meant(name: str, value: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        AutoencoderSettings(**{name: value})
+
+
+def test_the_report_s_recipe() -> None:
+    epochs, loop, model = report("none")
+    assert (epochs, loop["batch_size"], loop["learning_rate"]) == (50, 48, 1e-3)
+    assert "latent_dim" not in model
+    epochs, loop, model = report("moments")
+    assert (epochs, loop["learning_rate"], model["latent_dim"], model["cover"]) == (100, 5e-4, 10, "moments")
+    assert 20 * 4 * model["cover_weight"] == 1  # its squares are on [-1, 1]
+    AutoencoderSettings(**model)
+    replace(LOOP, **loop)
