@@ -161,6 +161,42 @@ class Seamless:
         return torch.where(self.known > 0, moved, image + fill(moved - image, self.known))
 
 
+@dataclass(frozen=True)
+class Anchored:
+    """Another data term, whose step is drawn to a first estimate where the data say too little.
+
+        prox  =  a + t · (z' − a),    z' the step of the other term
+
+    Deep in a wide hole nothing corrects what a denoiser gets wrong of brightness, and from step to step it
+    adds up; there the first estimate a is better on average.
+
+    Attributes:
+        term: A data term.
+        anchor: a, [batch, channel, height, width] on the [0, 1] scale.
+        trust: t, [batch, 1, height, width]: 1 where the other term's step is taken, 0 where the anchor is.
+    """
+
+    term: DataTerm
+    anchor: Tensor
+    trust: Tensor
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
+        return self.term.value(image)
+
+    def prox(self, image: Tensor, tau: float) -> Tensor:
+        """The step of the data term, as far as it is trusted.
+
+        Args:
+            image: z, [batch, channel, height, width] on the [0, 1] scale.
+            tau: On the [0, 1] scale, above 0.
+
+        Returns:
+            x, same shape and scale; where `trust` is 1 what `term` gives.
+        """
+        return torch.lerp(self.anchor, self.term.prox(image, tau), self.trust)
+
+
 DATA_TERMS: dict[str, type[L2] | type[L1]] = {"l2": L2, "l1": L1}
 """Name and class."""
 

@@ -60,6 +60,8 @@ def depth(known: Tensor, deepest: int) -> Tensor:
     total = 1 - known
     near = known
     for _ in range(deepest):
+        if bool(near.all()):
+            break
         near = functional.max_pool2d(near, 3, stride=1, padding=1)
         total = total + (1 - near)
     return total

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.restore.data_terms import DATA_TERMS, L2, Seamless
+from genrestore.restore.data_terms import DATA_TERMS, L2, Anchored, Seamless
 
 DAMAGED = torch.tensor([0.1, 0.9, 0.5, 0.3]).reshape(1, 1, 2, 2)
 KNOWN = torch.tensor([1.0, 1.0, 0.0, 1.0]).reshape(1, 1, 2, 2)
@@ -80,3 +80,16 @@ class TestSeamless:
         inside = (moved - image)[~there]
         assert step.min() - 1e-6 <= inside.min() <= inside.max() <= step.max() + 1e-6
         assert float(Seamless(term, self.known).value(image)) == float(term.value(image))
+
+
+def test_an_anchored_term_is_trusted_where_it_says() -> None:
+    anchor = torch.full((1, 1, 2, 2), 0.5)
+    trust = torch.tensor([1.0, 0.5, 0.0, 0.25]).reshape(1, 1, 2, 2)
+    term = L2(DAMAGED, 0.1)
+    moved = Anchored(term, anchor, trust).prox(IMAGE, 0.1)
+    expected = [
+        0.5 + t * (float(x) - 0.5)
+        for t, x in zip(trust.flatten().tolist(), term.prox(IMAGE, 0.1).flatten(), strict=True)
+    ]
+    assert moved.flatten().tolist() == pytest.approx(expected)
+    assert float(Anchored(term, anchor, trust).value(IMAGE)) == float(term.value(IMAGE))

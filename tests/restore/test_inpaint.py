@@ -9,9 +9,10 @@ import torch
 
 import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
+from genrestore.restore.pyramid import fill
 from genrestore.restore.tasks import Inpaint
 from genrestore.restore.tasks.inpaint import FIRST, LAST, STEPS, schedule
-from genrestore.restore.tiling import Pixels, Tiling
+from genrestore.restore.tiling import Pixels, Tiling, to_float
 from genrestore.runtime import Runtime
 from tests import tiny
 
@@ -195,3 +196,13 @@ def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
 def test_other_masks_are_refused(weights: str, mask: Pixels, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         genrestore.inpaint(np.zeros((40, 60), np.uint8), mask, weights=weights, runtime=RUNTIME)
+
+
+def test_the_middle_of_a_wide_hole_is_the_start(weights: str) -> None:
+    """Small enough for one scale only, so that the start is the pyramid's."""
+    clean = ramp(63, 120, 1)
+    known = hole(clean, slice(0, 63), slice(25, 95))
+    filled = Inpaint(weights, runtime=RUNTIME)(broken(clean, known), known=known).pixels
+    start = fill(to_float(clean), torch.from_numpy(known).float())
+    middle = (0, 0, slice(None), slice(25 + 28, 95 - 28))
+    assert np.abs(filled[middle] - 255 * start[middle].numpy()).max() <= 0.51

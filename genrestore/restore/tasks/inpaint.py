@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from genrestore.errors import UsageError
-from genrestore.restore import arrays
-from genrestore.restore.data_terms import L2, Seamless
+from genrestore.restore import arrays, holes
+from genrestore.restore.data_terms import L2, Anchored, Seamless
 from genrestore.restore.priors import load_denoiser
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.provenance import describe_inpainting
@@ -36,6 +36,8 @@ COARSE_LAST, COARSE_STEPS = 4 / 255, 12
 """The same for coarser scales, whose result is a start only."""
 SCALES, SMALLEST = 2, 32
 """Scales from coarse to fine, and the least side in pixels that a coarser one has."""
+DEEP = (8, 28)
+"""Pixels inside a hole up to which the solver is trusted, and from which on the start stays as it was."""
 MIRRORS = ((), (3,), (2,), (2, 3))
 """Axes by which the picture is turned over, step by step."""
 TILING = Tiling(size=576, overlap=32)
@@ -124,11 +126,11 @@ class Inpaint:
 
     def _solve(self, image: Tensor, known: Tensor, on_progress: Callable[[float], None]) -> Tensor:
         """A piece, [1, 1 or 3, height, width] about [0, 1], with its holes filled."""
-        term = Seamless(L2(image, self._noise_level, known), known)
+        start = self._start(image, known, SCALES - 1)
         return plug_and_play(
-            term,
+            self._term(image, known, start),
             self._denoiser(),
-            self._start(image, known, SCALES - 1),
+            start,
             schedule(self._noise_level),
             on_step=lambda step: on_progress((step.index + 1) / STEPS),
         )
@@ -138,10 +140,17 @@ class Inpaint:
         if coarser == 0 or min(image.shape[-2:]) < 2 * SMALLEST:
             return fill(image, known)
         small, there = halved(image, known)
-        term = Seamless(L2(small, self._noise_level, there), there)
+        start = self._start(small, there, coarser - 1)
+        term = self._term(small, there, start, 2)
         levels = schedule(self._noise_level, COARSE_LAST, COARSE_STEPS)
-        found = plug_and_play(term, self._denoiser(), self._start(small, there, coarser - 1), levels)
+        found = plug_and_play(term, self._denoiser(), start, levels)
         return Seamless(L2(image, 0.0, known), known).prox(doubled(found, image.shape[-2:]), 1.0)
+
+    def _term(self, image: Tensor, known: Tensor, start: Tensor, scale: int = 1) -> Anchored:
+        """The data term of a piece, at a scale that is so many times smaller than the picture."""
+        inside = scale * holes.depth(known, DEEP[1] // scale)
+        trust = ((DEEP[1] - inside) / (DEEP[1] - DEEP[0])).clamp(0, 1)
+        return Anchored(Seamless(L2(image, self._noise_level, known), known), start, trust)
 
     def _denoiser(self) -> Denoiser:
         """The step of the prior; each one mirrors the picture in another way."""
