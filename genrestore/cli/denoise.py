@@ -95,7 +95,7 @@ def denoise(
     task = batch.on_first_use(make)
     if preview is not None:
         task, settings = previews.instead(preview, task, settings)
-    plan.carry_out(task, settings, estimated=sigma is None)
+    plan.carry_out(task, settings, machine, estimated=sigma is None)
 
 
 def _task(
@@ -105,4 +105,4 @@ def _task(
     from genrestore.restore.tasks import Denoise
 
     region = None if part is None else part.region
-    return Denoise(weights, noise_level=sigma, strength=strength, runtime=machine.runtime(), region=region)
+    return Denoise(weights, noise_level=sigma, strength=strength, runtime=machine.runtime, region=region)

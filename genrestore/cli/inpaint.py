@@ -98,11 +98,11 @@ def inpaint(
     if searching:
         make = partial(searching.inpainting, machine, sigma, feather)
     task = batch.on_first_use(make)
-    plan.carry_out(task, settings)
+    plan.carry_out(task, settings, machine)
 
 
 def _task(weights: str, sigma: float, feather: int, machine: restoring.Machine) -> Inpaint:
     """What fills; made when the first picture needs it, since torch takes seconds to load."""
     from genrestore.restore.tasks import Inpaint
 
-    return Inpaint(weights, noise_level=sigma, feather=feather, runtime=machine.runtime())
+    return Inpaint(weights, noise_level=sigma, feather=feather, runtime=machine.runtime)

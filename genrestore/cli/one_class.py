@@ -98,7 +98,7 @@ class OneClassWords:
             self.weights,
             noise_level=noise_level,
             strength=strength,
-            runtime=machine.runtime(),
+            runtime=machine.runtime,
             descent=self.descent,
             resize=self.resize,
         )
@@ -111,7 +111,7 @@ class OneClassWords:
             self.weights,
             noise_level=noise_level,
             feather=feather,
-            runtime=machine.runtime(),
+            runtime=machine.runtime,
             descent=self.descent,
             resize=self.resize,
         )

@@ -135,6 +135,7 @@ class Report:
         json_stream: Where the JSON records go, if anywhere.
         score: Compares a written file with its reference, if asked for.
         fail_fast: Ask for no further outcome after the first failure.
+        device: Tells which device was computed on, once one was.
     """
 
     jobs: Sequence[Job]
@@ -143,6 +144,7 @@ class Report:
     json_stream: TextIO | None = None
     score: Callable[[Outcome], Scores] | None = None
     fail_fast: bool = False
+    device: Callable[[], str | None] = lambda: None
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -193,16 +195,25 @@ class Report:
                 status, error = "failed", f"written, but not compared: {problem}"
         self.counts[status] += 1
         self._screen.finished(outcome.job)
+        device = self.device()
         if status == "failed" or not self.quiet:
-            self._screen.line(line(outcome, status, error, scores, self.estimated), failed=status == "failed")
+            said = line(outcome, status, error, scores, self.estimated, device)
+            self._screen.line(said, failed=status == "failed")
         if self.json_stream is not None:
             self.json_stream.write(
-                _json.dumps(record(outcome, status, error, scores), allow_nan=False) + "\n"
+                _json.dumps(record(outcome, status, error, scores, device), allow_nan=False) + "\n"
             )
             self.json_stream.flush()
 
 
-def line(outcome: Outcome, status: str, error: str | None, scores: Scores | None, estimated: bool) -> str:
+def line(
+    outcome: Outcome,
+    status: str,
+    error: str | None,
+    scores: Scores | None,
+    estimated: bool,
+    device: str | None = None,
+) -> str:
     """One input's outcome in one plain line."""
     source = outcome.job.name
     if status != "done":
@@ -214,13 +225,15 @@ def line(outcome: Outcome, status: str, error: str | None, scores: Scores | None
         parts.append(f"noise level {to_grey_levels(outcome.noise_level):.1f}{how}")
     if scores is not None:
         parts.append(str(scores))
-    parts.append(f"{outcome.seconds:.1f} s")
+    parts.append(f"{outcome.seconds:.1f} s" + (f" on {device}" if device else ""))
     if notes := (*outcome.notes, *(scores.notes if scores else ())):
         parts.append(f"({'; '.join(notes)})")
     return one_line("  ".join(parts))
 
 
-def record(outcome: Outcome, status: str, error: str | None, scores: Scores | None) -> dict[str, JSONValue]:
+def record(
+    outcome: Outcome, status: str, error: str | None, scores: Scores | None, device: str | None = None
+) -> dict[str, JSONValue]:
     """One input's outcome as a JSON object; sigma in grey levels, what does not apply is null."""
     level = outcome.noise_level
     return {
@@ -233,6 +246,7 @@ def record(outcome: Outcome, status: str, error: str | None, scores: Scores | No
         "psnr": None if scores is None else finite(scores.psnr),
         "ssim": None if scores is None else finite(scores.ssim),
         "in_domain": outcome.in_domain,
+        "device": device if status == "done" else None,
         "error": error or outcome.job.skipped,
     }
 

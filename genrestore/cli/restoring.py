@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +53,17 @@ class Machine:
     threads: int | None
     seed: int
 
+    @cached_property
     def runtime(self) -> Runtime:
         """The open choices settled; imports torch."""
         from genrestore.runtime import Runtime
 
         return Runtime.create(self.device, self.precision, self.threads, self.seed)
+
+    def taken(self) -> str | None:
+        """The device that is computed on; None as long as nothing was computed."""
+        runtime: Runtime | None = self.__dict__.get("runtime")
+        return None if runtime is None else runtime.device
 
     def check(self) -> None:
         """Tell that a device is not here before any input is looked at; imports torch only if one is named.
@@ -65,7 +72,7 @@ class Machine:
             DeviceError: It is not here.
         """
         if self.device not in ("auto", "cpu"):
-            self.runtime()
+            _ = self.runtime
 
 
 @dataclass(frozen=True)
@@ -118,12 +125,15 @@ class Plan:
         noted = report.provenance(command, machine.seed, made)
         return batch.BatchOptions.of(self.wanted, noted, self.inputs.max_pixels)
 
-    def carry_out(self, task: Restore, settings: BatchOptions, *, estimated: bool = False) -> None:
+    def carry_out(
+        self, task: Restore, settings: BatchOptions, machine: Machine, *, estimated: bool = False
+    ) -> None:
         """Do the jobs, or with --dry-run show them, say what becomes of each, and exit.
 
         Args:
             task: Restores pixels, [1, channel, height, width].
             settings: How the batch is run.
+            machine: Where the task computes.
             estimated: Noise levels are estimated rather than given.
 
         Raises:
@@ -134,10 +144,10 @@ class Plan:
         jobs, said = self.jobs, self.said
         if said.dry_run:
             raise typer.Exit(rehearsal.show(jobs, settings, quiet=said.quiet))
-        overwrite = self.wanted.overwrite
+        overwrite, fail_fast = self.wanted.overwrite, self.inputs.fail_fast
         with (
             report.json_lines(said.json, said.json_file, jobs, overwrite=overwrite) as lines,
-            report.Report(jobs, estimated, said.quiet, lines, self.score, self.inputs.fail_fast) as told,
+            report.Report(jobs, estimated, said.quiet, lines, self.score, fail_fast, machine.taken) as told,
         ):
             raise typer.Exit(told.show(batch.run(jobs, task, settings, told.progress)))
 

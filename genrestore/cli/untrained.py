@@ -104,7 +104,7 @@ class Dip:
             steps=self.steps,
             strength=strength,
             feather=feather,
-            runtime=machine.runtime(),
+            runtime=machine.runtime,
             on_estimate=None if self.quiet else say_duration,
             on_step=None if self.trace is None else Trace(self.trace, self.steps).add,
         )

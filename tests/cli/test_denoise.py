@@ -48,7 +48,7 @@ class TestOneFile:
         before = photo.read_bytes()
         result = denoise(photo)
         assert re.fullmatch(
-            r"photo.png -> photo.denoised.png  noise level 12\.0 \(estimated\)  \d+\.\d s\n", result.stderr
+            r"photo.png -> photo.denoised.png  noise level 12\.0 \(estimated\)  \d+\.\d s on cpu\n", result.stderr
         )
         assert (result.stdout, result.exit_code) == ("", 0)
         assert np.abs(pixels("photo.denoised.png") - block_means(noisy_pixels())).max() <= 1
@@ -327,6 +327,13 @@ class TestBadInput:
         result = run("denoise", photo, "--weights", weights, *words)
         assert "--device cuda: not available here; available: " in one_error(result.stderr)
         assert (result.exit_code, names()) == (4, ["photo.png"])
+
+    def test_auto_says_what_it_took(self, run: Run, weights: str, photo: Path) -> None:
+        from genrestore.runtime import available_devices
+
+        result = run("denoise", photo, "--weights", weights, "--device", "auto", "--json")
+        assert f" s on {available_devices()[0]}" in result.stderr
+        assert json.loads(result.stdout)["device"] == available_devices()[0]
 
     def test_wrong_use_comes_before_weights_and_devices(self, run: Run, photo: Path) -> None:
         wrong = ["--weights", "nothing", "--device", "mps"]

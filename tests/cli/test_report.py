@@ -17,7 +17,19 @@ from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageErr
 from genrestore.files.batch import Outcome
 from genrestore.files.outputs import Job
 
-KEYS = ["schema", "input", "output", "status", "seconds", "sigma", "psnr", "ssim", "in_domain", "error"]
+KEYS = [
+    "schema",
+    "input",
+    "output",
+    "status",
+    "seconds",
+    "sigma",
+    "psnr",
+    "ssim",
+    "in_domain",
+    "device",
+    "error",
+]
 
 
 def job(name: str | None = "a.png", target: str | None = "a.denoised.png", **given: Any) -> Job:
@@ -87,6 +99,13 @@ def test_lines(what: Outcome, estimated: bool, scores: report.Scores | None, exp
     assert report.line(what, what.status, what.error, scores, estimated) == expected
 
 
+def test_the_device_is_said_where_something_was_computed() -> None:
+    assert report.line(DONE, "done", None, None, False, "cuda").endswith("4.1 s on cuda")
+    assert report.record(DONE, "done", None, None, "cuda")["device"] == "cuda"
+    assert "cuda" not in report.line(SKIPPED, "skipped", None, None, False, "cuda")
+    assert report.record(SKIPPED, "skipped", None, None, "cuda")["device"] is None
+
+
 def test_a_record_has_every_key_and_sigma_in_grey_levels() -> None:
     record = report.record(DONE, "done", None, report.Scores(math.inf, 1.0))
     assert list(record) == KEYS
@@ -100,6 +119,7 @@ def test_a_record_has_every_key_and_sigma_in_grey_levels() -> None:
         "psnr": None,
         "ssim": 1.0,
         "in_domain": None,
+        "device": None,
         "error": None,
     }
 
