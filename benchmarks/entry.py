@@ -17,6 +17,8 @@ from readme import keep, write_tables
 from report import Section, terminal, wide_console
 from settings import Bench
 
+from genrestore.errors import GenrestoreError
+
 QUICK = 7
 
 
@@ -98,7 +100,7 @@ def record(section: Section, bench: Bench, seconds: float) -> dict[str, Any]:
     from versions import run_facts
 
     subsets = {"every": bench.every, "slow_every": bench.slow_every}
-    return {**section.as_json(), "run": {**run_facts(bench.weights, seconds), **subsets}}
+    return {**section.as_json(), "run": {**run_facts(bench.measured, seconds), **subsets}}
 
 
 def main(benchmark: Benchmark) -> int:
@@ -131,5 +133,5 @@ def run(benchmark: Benchmark) -> None:
     """`main` as a process: its exit code, and one line where data is missing."""
     try:
         sys.exit(main(benchmark))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, GenrestoreError) as error:
         sys.exit(f"benchmarks/{benchmark.name}.py: {error}")

@@ -45,6 +45,12 @@ class Bench:
         return load(self.data, name, self.every)
 
     @property
+    def measured(self) -> str:
+        """The weights: of their name those that this run has trained, if it has."""
+        trained = self.scratch / f"{self.weights}.safetensors"
+        return str(trained) if trained.exists() else self.weights
+
+    @property
     def few(self) -> int:
         """Slow baselines are measured on indices that are a multiple of this, all of them measured."""
         return math.lcm(self.every, self.slow_every)

@@ -75,32 +75,46 @@ def expected_square(image: Tensor, noise_level: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """Whether an estimate is as far from the data as the noise explains: where to stop.
+    """Whether an estimate is as near to the data as it should come, on the way there from a start.
 
-        mean (x − y)²  ≤  mean E[(clip(x + σ n) − x)²]
+        r(x) = mean (x − y)²,     e(x) = mean E[(clip(x + σ n) − x)²]
 
-    Source: Morozov, "On the solution of functional equations by the method of regularization", 1966; the
-    expectation is that of clipped noise for files of integers, else σ².
+        r(x)  ≤  e(x) · min(1, e(x) / r(start))
+
+    Morozov's principle stops at e: the noise explains what is left. But a start without noise that misses m
+    of the picture has r = m + e; a share a of the way to y leaves an error (1 − a)² m + a² e, which is least
+    at a = m / (m + e), where r = e² / (m + e).
+
+    Sources: Morozov, "On the solution of functional equations by the method of regularization", 1966; the
+    share is Wiener's. The expectation is that of clipped noise for files of integers, else σ².
 
     Attributes:
         damaged: y, [batch, channel, height, width] on the [0, 1] scale.
+        start: Where the way begins, without noise; the same shape, in [0, 1].
         noise_level: σ on the [0, 1] scale.
         clipped: Whether y was clipped to [0, 1].
         known: 1 where a pixel is known, [batch, 1, height, width]; None: every pixel.
     """
 
     damaged: Tensor
+    start: Tensor
     noise_level: float
     clipped: bool
     known: Tensor | None = None
 
     def reached(self, image: Tensor) -> Tensor:
         """Whether each estimate x, [batch, channel, height, width], is near enough: bool [batch]."""
-        expected = image.new_full((), self.noise_level**2)
+        expected, first = self._expected(image), self._squares(self.start)
+        return self._squares(image) <= expected * (expected / first.clamp(min=1e-12)).clamp(max=1)
+
+    def _expected(self, image: Tensor) -> Tensor:
+        expected = torch.full_like(image, self.noise_level**2)
         if self.clipped:
             expected = expected_square(image.clamp(0, 1), self.noise_level)
-        excess = _masked((image - self.damaged).square() - expected, self.known)
-        return excess.flatten(1).sum(1) <= 0
+        return _masked(expected, self.known).flatten(1).sum(1)
+
+    def _squares(self, image: Tensor) -> Tensor:
+        return _masked((image - self.damaged).square(), self.known).flatten(1).sum(1)
 
 
 def _density(value: Tensor) -> Tensor:

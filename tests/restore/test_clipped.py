@@ -58,17 +58,41 @@ def test_missing_pixels_count_for_nothing() -> None:
     term = Clipped(damaged, 0.1, known)
     first, second = (torch.tensor([0.5, value]).reshape(1, 1, 1, 2) for value in (0.0, 1.0))
     assert float(term.value(first)) == float(term.value(second)) == pytest.approx(2.0)
-    discrepancy = Discrepancy(damaged, 0.2, clipped=False, known=known)
+    exact = torch.full_like(damaged, 0.3)
+    discrepancy = Discrepancy(damaged, exact, 0.2, clipped=False, known=known)
     assert discrepancy.reached(torch.tensor([0.49, 0.0]).reshape(1, 1, 1, 2)).tolist() == [True]
     assert discrepancy.reached(torch.tensor([0.51, 0.9]).reshape(1, 1, 1, 2)).tolist() == [False]
 
 
-def test_the_truth_is_as_near_as_the_noise_explains_and_others_are_not() -> None:
+def noisy_squares() -> tuple[torch.Tensor, torch.Tensor]:
+    """200 noisy copies of a black and white picture, and the picture, [200, 1, 28, 28]."""
     generator = torch.Generator().manual_seed(1)
     truth = (torch.rand(1, 1, 28, 28, generator=generator) > 0.8).float().expand(200, -1, -1, -1)
-    damaged = (truth + SIGMA * torch.randn(truth.shape, generator=generator)).clamp(0, 1)
-    clipped = Discrepancy(damaged, SIGMA, clipped=True)
+    return (truth + SIGMA * torch.randn(truth.shape, generator=generator)).clamp(0, 1), truth
+
+
+def test_the_truth_is_as_near_as_the_noise_explains_and_others_are_not() -> None:
+    damaged, truth = noisy_squares()
+    clipped = Discrepancy(damaged, damaged, SIGMA, clipped=True)  # a start that leaves nothing to explain
     assert 0.4 < float(clipped.reached(truth).float().mean()) < 0.6
     assert clipped.reached(damaged).all()
     assert not clipped.reached((truth - 0.3).abs()).any()
-    assert Discrepancy(damaged, SIGMA, clipped=False).reached(truth).all()  # σ² is too much for clipped noise
+    unclipped = Discrepancy(damaged, damaged, SIGMA, clipped=False)
+    assert unclipped.reached(truth).all()  # σ² is too much for clipped noise
+
+
+@pytest.mark.parametrize("missed", [0.15, 0.4])
+def test_on_the_way_to_the_data_it_stops_where_the_error_is_least(missed: float) -> None:
+    generator = torch.Generator().manual_seed(2)
+    truth = torch.rand(200, 1, 28, 28, generator=generator)
+    damaged = truth + SIGMA * torch.randn(truth.shape, generator=generator)
+    start = truth + missed * torch.randn(truth.shape, generator=generator)
+    discrepancy = Discrepancy(damaged, start, SIGMA, clipped=False)
+    shares = torch.arange(0, 1.001, 0.01)
+    way = [start + share * (damaged - start) for share in shares]
+    errors = torch.stack([(image - truth).square().mean((1, 2, 3)) for image in way])
+    reached = torch.stack([discrepancy.reached(image) for image in way])
+    assert reached[-1].all()
+    chosen = errors[reached.float().argmax(0), torch.arange(200)]
+    assert float(chosen.mean()) < 1.03 * float(errors.min(0).values.mean())
+    assert float(chosen.mean()) < float(errors[0].mean())

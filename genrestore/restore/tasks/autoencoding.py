@@ -18,7 +18,7 @@ from genrestore.restore.pyramid import fill
 
 SEARCH_STEPS = 80
 """Steps of the search over latents."""
-SEARCH_RATE = 0.15
+SEARCH_RATE = 0.3
 """Its first step size, on the logits of the latent."""
 HALVINGS = 20
 """Of the interval that an estimated noise level lies in."""
@@ -83,8 +83,10 @@ def solve(
 ) -> Solution:
     """Restore pictures of the prior's size.
 
-        z* = argmin_z D(G(z); y),  from E(y)
-        x* = argmin_x D(x; y) + λ ‖AE(x) − x‖²,  from G(z*), until ‖x − y‖² is what the noise explains
+        F(x) = D(x; y) + λ ‖AE(x) − x‖²
+
+        z* = argmin_z F(G(z)),  from E(y)
+        x* = argmin_x F(x),  from G(z*), until x is near enough to y (`Discrepancy`)
 
     The noise is not small, so the encoder's answer to y is only a beginning. G(z*) has none of the noise, and
     misses what the autoencoder cannot say; on the way from there to y it gets that back, and after it noise.
@@ -98,10 +100,10 @@ def solve(
     count = len(damage.damaged)
     damage = damage.padded()
     term = damage.term(descent.loss)
-    nearest = _nearest(prior, damage, term)
+    nearest = _nearest(prior, damage, term, descent.prior_weight)
     constraint = damage.noise_level == 0
     level = max(damage.noise_level, LEAST_NOISE)
-    reached = Discrepancy(damage.damaged, level, damage.clipped, damage.known).reached
+    reached = Discrepancy(damage.damaged, nearest, level, damage.clipped, damage.known).reached
     image = descend_until_near(
         term.value,
         prior.value,
@@ -149,26 +151,37 @@ def is_far(prior: AutoencoderPrior, distance: float) -> bool:
     return distance > FAR * prior.own_distance
 
 
-def _nearest(prior: AutoencoderPrior, damage: Damage, term: DataTerm | Clipped) -> Tensor:
-    """G(z*): the image of the prior that the data term likes best."""
+def _nearest(prior: AutoencoderPrior, damage: Damage, term: DataTerm | Clipped, weight: float) -> Tensor:
+    """G(z*): of all that the decoder makes, what data and prior like best."""
     start = damage.damaged.clamp(0, 1)
     if damage.known is not None:
         start = fill(start, damage.known)
     with torch.no_grad():
         logit = prior.logit(start)
-    logit = minimise(lambda u: term.value(prior.decode(u)), logit, steps=SEARCH_STEPS, step_size=SEARCH_RATE)
+
+    def energy(logit: Tensor) -> Tensor:
+        image = prior.decode(logit)
+        return term.value(image) + weight * prior.value(image)
+
+    logit = minimise(energy, logit, steps=SEARCH_STEPS, step_size=SEARCH_RATE)
     with torch.no_grad():
         return prior.decode(logit)
 
 
 def _beyond_noise(damage: Damage, nearest: Tensor) -> Tensor:
+    """√ of what mean (G(z*) − y)² has beyond the noise and its chances, three standard errors, [batch].
+
+    The variance of a clipped (σ n)² is at most 5/2 σ² times its mean; of one that is not, twice.
+    """
     expected = torch.full_like(nearest, damage.noise_level**2)
     if damage.clipped and damage.noise_level > 0:
         expected = expected_square(nearest, damage.noise_level)
-    excess = (nearest - damage.damaged).square() - expected
-    known = torch.ones_like(excess) if damage.known is None else damage.known.expand_as(excess)
-    total = (excess * known).flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
-    return total.clamp(min=0).sqrt()
+    squares = (nearest - damage.damaged).square()
+    known = torch.ones_like(squares) if damage.known is None else damage.known.expand_as(squares)
+    count = known.flatten(1).sum(1).clamp(min=1)
+    found, noise = ((known * one).flatten(1).sum(1) / count for one in (squares, expected))
+    chance = 3 * (2.5 * damage.noise_level**2 * noise / count).sqrt()
+    return (found - noise - chance).clamp(min=0).sqrt()
 
 
 def _step_size(descent: Descent, level: float | None) -> float:
