@@ -48,7 +48,8 @@ class TestOneFile:
         before = photo.read_bytes()
         result = denoise(photo)
         assert re.fullmatch(
-            r"photo.png -> photo.denoised.png  noise level 12\.0 \(estimated\)  \d+\.\d s on cpu\n", result.stderr
+            r"photo.png -> photo.denoised.png  noise level 12\.0 \(estimated\)  \d+\.\d s on cpu\n",
+            result.stderr,
         )
         assert (result.stdout, result.exit_code) == ("", 0)
         assert np.abs(pixels("photo.denoised.png") - block_means(noisy_pixels())).max() <= 1
