@@ -46,6 +46,21 @@ def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, 
     assert restored.noise_level == 0.1
 
 
+@pytest.mark.parametrize(("level", "calls"), [(19.9, 1), (20.0, 2)])
+def test_in_strong_noise_the_network_is_asked_both_ways(
+    weights: str, level: float, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, denoise = [], DenoiserPrior.denoise
+
+    def counted(self: DenoiserPrior, image: torch.Tensor, noise_level: torch.Tensor) -> torch.Tensor:
+        seen.append(image)
+        return denoise(self, image, noise_level)
+
+    monkeypatch.setattr(DenoiserPrior, "denoise", counted)
+    Denoise(weights, noise_level=level / 255, runtime=RUNTIME)(np.zeros((1, 3, 16, 16), np.uint8))
+    assert len(seen) == calls
+
+
 def test_without_a_noise_level_it_is_estimated(weights: str) -> None:
     restored = Denoise(weights, runtime=RUNTIME)(picture())
     assert restored.noise_level == pytest.approx(tiny.ESTIMATE, rel=1e-3)
