@@ -135,7 +135,7 @@ def _sift(data: memoryview) -> tuple[list[Chunk], bytes, list[str]]:
         if sound:
             chunks.append((kind, b"" if kind in (b"IDAT", b"fdAT") else bytes(data[at + 8 : end - 4])))
         else:
-            notes.append(f"a damaged {kind.decode('ascii', 'replace')} chunk is left out")
+            notes.append(f"a damaged {_name(kind)} chunk is left out")
         if kind == b"IEND":
             return chunks, b"".join(essential), notes
         at = end
@@ -151,6 +151,11 @@ def _check_length(found: int, width: int, height: int, bits: int) -> None:
     plain = height * (1 + (width * bits + 7) // 8)
     if found > 2 * plain + _SMALL:
         raise InputError(f"damaged PNG ({found} bytes for {width} x {height} pixels)")
+
+
+def _name(kind: bytes) -> str:
+    """A chunk's four letters, or where they are none, in hexadecimal."""
+    return kind.decode("ascii") if kind.isalpha() else f"0x{kind.hex()}"
 
 
 def _chunk(kind: bytes, payload: bytes) -> bytes:

@@ -132,3 +132,10 @@ def test_a_damaged_text_is_left_out_said_and_printed_nowhere(capfd: pytest.Captu
     strange = make.with_chunks(imagecodecs.png_encode(make.pixels(3)), (b"iCCP", b"x\0\0not compressed"))
     assert read(strange).metadata.icc is None
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_chunk_whose_name_is_none_is_said_in_letters_that_can_be_printed() -> None:
+    plain = imagecodecs.png_encode(np.zeros((4, 5, 3), np.uint8))
+    broken = struct.pack(">I", 2) + b"\0\0CP" + b"xx" + b"\0\0\0\0"
+    image = read(plain[:33] + broken + plain[33:])
+    assert image.metadata.notes == ("a damaged 0x00004350 chunk is left out",)
