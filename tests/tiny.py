@@ -118,6 +118,27 @@ def save_denoiser(folder: Path, name: str = "tiny") -> Path:
     return _save(folder / f"{name}.safetensors", header, networks)
 
 
+def save_inpainter(folder: Path, name: str = "tiny") -> Path:
+    """Write the tiny denoiser as a weights file of kind "inpainter"; gives its path.
+
+    It fills a hole with the means of every 2×2 block of what a pyramid fills it with.
+    """
+    from genrestore.weights.header import Header, NetworkSpec
+
+    header = Header(
+        kind="inpainter",
+        networks={"denoiser": NetworkSpec("residual-unet", DENOISER)},
+        channels=3,
+        size=None,
+        training={"steps": 0},
+        data="none; written by hand",
+        licence="CC0-1.0",
+        source="tests/tiny.py",
+        version="0",
+    )
+    return _save(folder / f"{name}.safetensors", header, {"denoiser": block_mean_denoiser()})
+
+
 def _save(path: Path, header: Header, networks: dict[str, nn.Module]) -> Path:
     from genrestore.weights.store import save
 

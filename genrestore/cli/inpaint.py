@@ -31,7 +31,7 @@ def inpaint(
     grow: hole.Grow = 0,
     feather: hole.Feather = 0,
     sigma: hole.KnownSigma = 0.0,
-    weights: options.Weights = "photo",
+    weights: options.Weights = "photo-inpaint",
     recursive: files.Recursive = False,
     files_from: files.FilesFrom = None,
     null: files.Null = False,

@@ -80,6 +80,61 @@ def denoiser(
 
 
 @app.command(no_args_is_help=True)
+def inpainter(
+    name: training_options.Name,
+    data: training_options.Data = None,
+    validate_data: training_options.ValidateData = None,
+    holdout_every: training_options.HoldoutEvery = None,
+    data_root: training_options.DataRoot = None,
+    download: training_options.Download = False,
+    max_side: training_options.MaxSide = None,
+    output: training_options.Output = None,
+    run_dir: training_options.RunDir = None,
+    init_from: training_options.InitFrom = None,
+    origin: training_options.Origin = None,
+    licence: training_options.Licence = None,
+    resume: training_options.Resume = False,
+    overwrite: training_options.Overwrite = False,
+    steps: training_options.Steps = None,
+    extend: training_options.Extend = False,
+    max_minutes: training_options.MaxMinutes = None,
+    batch_size: training_options.BatchSize = None,
+    learning_rate: training_options.LearningRate = None,
+    warmup: training_options.Warmup = None,
+    schedule: training_options.Schedule = None,
+    cooldown: training_options.Cooldown = None,
+    optimiser: training_options.Optimiser = None,
+    weight_decay: training_options.WeightDecay = None,
+    ema_decay: training_options.EmaDecay = None,
+    loss: training_options.Loss = None,
+    patch_size: training_options.PatchSize = None,
+    widths: training_options.Widths = None,
+    blocks: training_options.Blocks = None,
+    log_every: training_options.LogEvery = None,
+    validate_every: training_options.ValidateEvery = None,
+    sample_every: training_options.SampleEvery = None,
+    save_every: training_options.SaveEvery = None,
+    save_minutes: training_options.SaveMinutes = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    workers: training_options.Workers = None,
+    seed: training_options.Seed = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train an inpainter, the prior for holes in photographs of any size.
+
+    Several processes: [bold]torchrun --nproc-per-node N -m genrestore train inpainter ...[/bold]
+    """
+    given = dict(locals())
+    from genrestore.training import inpainter as task
+
+    given["precision"] = None if precision == "auto" else precision
+    given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
+    _train(task.KIND, given)
+
+
+@app.command(no_args_is_help=True)
 def ae(
     name: training_options.Name,
     data: own.Data = None,

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from genrestore.restore.pyramid import fill
+from genrestore.models.pyramid import fill
 
 
 class DataTerm(Protocol):

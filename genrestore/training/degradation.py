@@ -67,12 +67,12 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     if uniform(generator) < mixture.camera:
         noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
         if grey:
-            noisy, clean = _luminance(noisy), _luminance(clean)
+            noisy, clean = luminance(noisy), luminance(clean)
         level = local_level(noisy - clean)
         offsets = _offsets(generator)
         noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
         return Sample(noisy, clean, level, camera=True)
-    clean = _luminance(patch) if grey else patch
+    clean = luminance(patch) if grey else patch
     clean = _trim(clean, _offsets(generator))
     sigma = _draw_sigma(mixture.largest, generator)
     noise = torch.randn(clean[:1].shape if grey else clean.shape, generator=generator)
@@ -122,7 +122,8 @@ def _draw_sigma(largest: float, generator: torch.Generator) -> float:
     return uniform(generator, largest * 2 / 3, largest)
 
 
-def _luminance(image: Tensor) -> Tensor:
+def luminance(image: Tensor) -> Tensor:
+    """The brightness of an RGB image [3, height, width] (ITU-R BT.601), in all three channels; same range."""
     weights = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
     return (image * weights).sum(0, keepdim=True).expand(3, -1, -1)
 

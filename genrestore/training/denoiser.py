@@ -61,13 +61,20 @@ class DenoiserSettings:
     mixture: Mixture = field(default_factory=Mixture)
 
     def __post_init__(self) -> None:
-        if self.patch_size < 16 or self.patch_size % 8:
-            raise UsageError(f"--patch-size {self.patch_size}: must be a multiple of 8 and at least 16")
-        if len(self.widths) != len(self.blocks):
-            raise UsageError(
-                f"--widths {list(self.widths)} and --blocks {list(self.blocks)} must have the same length"
-            )
+        check_network(self.patch_size, self.widths, self.blocks)
         one_of("loss", self.loss, tuple(losses.RECONSTRUCTION))
+
+
+def check_network(patch_size: int, widths: Sequence[int], blocks: Sequence[int]) -> None:
+    """Whether a U-Net can be built so, and patches of this side in pixels go through it.
+
+    Raises:
+        UsageError: One of them cannot be.
+    """
+    if patch_size < 16 or patch_size % 8:
+        raise UsageError(f"--patch-size {patch_size}: must be a multiple of 8 and at least 16")
+    if len(widths) != len(blocks):
+        raise UsageError(f"--widths {list(widths)} and --blocks {list(blocks)} must have the same length")
 
 
 class Batch(NamedTuple):

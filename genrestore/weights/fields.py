@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 FORMAT = 1
 """The format that is written, and the newest that is read; a new or changed field raises it."""
-KINDS = ("denoiser", "autoencoder", "generator")
+KINDS = ("denoiser", "inpainter", "autoencoder", "generator")
 ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A network's role; no dot, since tensors are named "ROLE.KEY"."""
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -9,9 +11,9 @@ import torch
 
 import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
-from genrestore.restore.pyramid import fill
-from genrestore.restore.tasks import Inpaint
-from genrestore.restore.tasks.inpaint import FIRST, LAST, STEPS, schedule
+from genrestore.models.pyramid import fill
+from genrestore.restore.tasks import Denoise, Inpaint
+from genrestore.restore.tasks.fill_step_by_step import FIRST, LAST, STEPS, schedule
 from genrestore.restore.tiling import Pixels, Tiling, to_float
 from genrestore.runtime import Runtime
 from tests import tiny
@@ -19,9 +21,23 @@ from tests import tiny
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
 
 
+SAVE = {"denoiser": tiny.save_denoiser, "inpainter": tiny.save_inpainter}
+
+
+@pytest.fixture(scope="module", params=SAVE)
+def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of each kind that fills photographs."""
+    return str(SAVE[request.param](tmp_path_factory.mktemp("weights")))
+
+
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+def denoiser(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tiny.save_denoiser(tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture(scope="module")
+def inpainter(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny.save_inpainter(tmp_path_factory.mktemp("weights")))
 
 
 def ramp(height: int = 40, width: int = 60, channels: int = 3, dtype: type = np.uint8) -> Pixels:
@@ -198,11 +214,34 @@ def test_other_masks_are_refused(weights: str, mask: Pixels, message: str) -> No
         genrestore.inpaint(np.zeros((40, 60), np.uint8), mask, weights=weights, runtime=RUNTIME)
 
 
-def test_the_middle_of_a_wide_hole_is_the_start(weights: str) -> None:
+def test_the_middle_of_a_wide_hole_is_the_start(denoiser: str) -> None:
     """Small enough for one scale only, so that the start is the pyramid's."""
     clean = ramp(63, 120, 1)
     known = hole(clean, slice(0, 63), slice(25, 95))
-    filled = Inpaint(weights, runtime=RUNTIME)(broken(clean, known), known=known).pixels
+    filled = Inpaint(denoiser, runtime=RUNTIME)(broken(clean, known), known=known).pixels
     start = fill(to_float(clean), torch.from_numpy(known).float())
     middle = (0, 0, slice(None), slice(25 + 28, 95 - 28))
     assert np.abs(filled[middle] - 255 * start[middle].numpy()).max() <= 0.51
+
+
+def test_an_inpainter_fills_at_once_what_a_pyramid_starts_with(inpainter: str) -> None:
+    """From all eight sides alike, so a picture that is turned and mirrored gives the same result, turned."""
+    clean = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), np.uint8)
+    known = hole(clean, slice(8, 14), slice(6, 20))
+    filled = Inpaint(inpainter, runtime=RUNTIME)(clean, known=known).pixels
+    turned, there = (np.ascontiguousarray(each.transpose(0, 1, 3, 2)[..., ::-1]) for each in (clean, known))
+    again = Inpaint(inpainter, runtime=RUNTIME)(turned, known=there).pixels
+    expected = filled.transpose(0, 1, 3, 2)[..., ::-1].astype(int)
+    assert np.abs(again.astype(int) - expected).max() <= 1
+    start = 255 * fill(to_float(clean), torch.from_numpy(known).float()).numpy()
+    assert np.abs(filled - start)[..., ~known[0, 0]].mean() < 25
+
+
+def test_an_inpainter_removes_no_noise_of_a_whole_picture(inpainter: str) -> None:
+    with pytest.raises(WeightsError, match="are of no denoiser"):
+        Denoise(inpainter, noise_level=0.1, runtime=RUNTIME)(ramp())
+
+
+def test_weights_that_fill_no_photographs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="'halves' are of kind 'autoencoder'; photographs are filled by"):
+        Inpaint(str(tiny.save_autoencoder(tmp_path)), runtime=RUNTIME)(ramp(), known=hole(ramp()))

@@ -9,12 +9,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from genrestore.models.pyramid import fill
 from genrestore.restore.clipped import LEAST_NOISE, Clipped, Discrepancy, expected_square
 from genrestore.restore.data_terms import DATA_TERMS, DataTerm
 from genrestore.restore.descent import Descended, descend_until_near, minimise
 from genrestore.restore.descent_settings import Descent
 from genrestore.restore.priors.autoencoder import BATCH, AutoencoderPrior
-from genrestore.restore.pyramid import fill
 
 SEARCH_STEPS = 80
 """Steps of the search over latents."""

@@ -1,47 +1,36 @@
-"""Inpaint: fill what is missing, with known pixels as the data term and a denoiser as the prior."""
+"""Inpaint: fill what is missing, with known pixels as the data term and a network as the prior."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property, partial
-from itertools import cycle
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genrestore.errors import UsageError
-from genrestore.restore import arrays, holes
-from genrestore.restore.data_terms import L2, Anchored, Seamless
-from genrestore.restore.priors import load_denoiser
+from genrestore.errors import UsageError, WeightsError
+from genrestore.restore import arrays
+from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.priors.inpainter import InpainterPrior
 from genrestore.restore.provenance import describe_inpainting
-from genrestore.restore.pyramid import doubled, fill, halved
-from genrestore.restore.schedules import falling
-from genrestore.restore.solvers import Denoiser, plug_and_play
-from genrestore.restore.tasks.denoise import Denoise
-from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather, fill_holes
+from genrestore.restore.tasks.fill_at_once import AtOnce
+from genrestore.restore.tasks.fill_step_by_step import StepByStep
+from genrestore.restore.tasks.filling import NOTHING_MISSING, Solve, check_feather, fill_holes
 from genrestore.restore.tasks.inpaint_one_class import InpaintOneClass
 from genrestore.restore.tasks.one_class import is_of_one_class
 from genrestore.restore.tasks.restored import OVERFLOWED, Restored, check_noise_level
-from genrestore.restore.tiling import Pixels, Tiling, with_less_memory
+from genrestore.restore.tiling import Pixels, Tiling, map_tiles, with_less_memory
 from genrestore.runtime import Runtime
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 
-FIRST, LAST, STEPS = 50 / 255, 1 / 255, 20
-"""The noise levels of the solver, on the [0, 1] scale; measured on pictures of the training set."""
-COARSE_LAST, COARSE_STEPS = 4 / 255, 12
-"""The same for coarser scales, whose result is a start only."""
-SCALES, SMALLEST = 2, 32
-"""Scales from coarse to fine, and the least side in pixels that a coarser one has."""
-DEEP = (8, 28)
-"""Pixels inside a hole up to which the solver is trusted, and from which on the start stays as it was."""
-MIRRORS = ((), (3,), (2,), (2, 3))
-"""Axes by which the picture is turned over, step by step."""
 TILING = Tiling(size=576, overlap=32)
 """Smaller than that for denoising, since a tile is cut down to its holes."""
+
+NEEDED = "photographs are filled by an inpainter or a denoiser; leave --weights out"
 
 Image = TypeVar("Image")
 
@@ -64,7 +53,7 @@ class Inpaint:
 
     def __init__(
         self,
-        weights: str = "photo",
+        weights: str = "photo-inpaint",
         *,
         noise_level: float = 0.0,
         feather: int = 0,
@@ -81,9 +70,20 @@ class Inpaint:
         self._tiling = tiling
 
     @cached_property
-    def prior(self) -> DenoiserPrior:
+    def prior(self) -> InpainterPrior | DenoiserPrior:
         """The prior, loaded when it is first needed."""
-        return load_denoiser(str(self._path), self._given_runtime)
+        prior = load_prior(str(self._path), self._given_runtime)
+        if not isinstance(prior, (InpainterPrior, DenoiserPrior)):
+            raise WeightsError(f"weights '{self._path.stem}' are of kind '{self._header.kind}'; {NEEDED}")
+        return prior
+
+    @cached_property
+    def _solve(self) -> Solve:
+        """What fills a piece: the prior says how."""
+        prior = self.prior
+        if isinstance(prior, InpainterPrior):
+            return AtOnce(prior, self._noise_level)
+        return StepByStep(prior, self._noise_level)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -124,46 +124,6 @@ class Inpaint:
     ) -> Pixels:
         return fill_holes(pixels, known, self._solve, tiling, feather=self._feather, on_progress=on_progress)
 
-    def _solve(self, image: Tensor, known: Tensor, on_progress: Callable[[float], None]) -> Tensor:
-        """A piece, [1, 1 or 3, height, width] about [0, 1], with its holes filled."""
-        start = self._start(image, known, SCALES - 1)
-        return plug_and_play(
-            self._term(image, known, start),
-            self._denoiser(),
-            start,
-            schedule(self._noise_level),
-            on_step=lambda step: on_progress((step.index + 1) / STEPS),
-        )
-
-    def _start(self, image: Tensor, known: Tensor, coarser: int) -> Tensor:
-        """A piece as it is at half the size, solved there, from as many coarser scales in turn."""
-        if coarser == 0 or min(image.shape[-2:]) < 2 * SMALLEST:
-            return fill(image, known)
-        small, there = halved(image, known)
-        start = self._start(small, there, coarser - 1)
-        term = self._term(small, there, start, 2)
-        levels = schedule(self._noise_level, COARSE_LAST, COARSE_STEPS)
-        found = plug_and_play(term, self._denoiser(), start, levels)
-        return Seamless(L2(image, 0.0, known), known).prox(doubled(found, image.shape[-2:]), 1.0)
-
-    def _term(self, image: Tensor, known: Tensor, start: Tensor, scale: int = 1) -> Anchored:
-        """The data term of a piece, at a scale that is so many times smaller than the picture."""
-        inside = scale * holes.depth(known, DEEP[1] // scale)
-        trust = ((DEEP[1] - inside) / (DEEP[1] - DEEP[0])).clamp(0, 1)
-        return Anchored(Seamless(L2(image, self._noise_level, known), known), start, trust)
-
-    def _denoiser(self) -> Denoiser:
-        """The step of the prior; each one mirrors the picture in another way."""
-        mirrors = cycle(MIRRORS)
-
-        def denoise(image: Tensor, noise_level: float) -> Tensor:
-            axes = next(mirrors)
-            turned = image.flip(axes).expand(-1, 3, -1, -1)
-            estimate = self.prior.denoise(turned, torch.tensor(noise_level)).flip(axes)
-            return estimate.mean(1, keepdim=True) if image.shape[1] == 1 else estimate
-
-        return denoise
-
     def _denoised(self, filled: Pixels, known: Pixels) -> Pixels:
         """The picture with its known pixels denoised, [1, channel, height, width].
 
@@ -176,19 +136,13 @@ class Inpaint:
         if scale != 1:
             noisy = noisy.round().clip(0, scale)
         noisy = np.where(known, filled, noisy.astype(filled.dtype))
-        denoise = Denoise(
-            str(self._path), noise_level=self._noise_level, runtime=self.prior.runtime, tiling=self._tiling
-        )
-        return np.where(known, denoise(noisy).pixels, filled)
+        work = partial(map_tiles, noisy, self._denoise, threads=self.prior.runtime.workers)
+        return np.where(known, with_less_memory(work, self._tiling), filled)
 
-
-def schedule(noise_level: float, last: float = LAST, steps: int = STEPS) -> Sequence[tuple[float, float]]:
-    """The (σ, τ) of `plug_and_play` for known pixels of a noise level, on the [0, 1] scale, largest first.
-
-    Convention: τ = σ, and no step goes below the noise of the picture.
-    """
-    last = max(last, noise_level)
-    return [(level, level) for level in falling(max(FIRST, last), last, steps)]
+    def _denoise(self, tile: Tensor) -> Tensor:
+        """[1, 1 or 3, height, width] to the same, about [0, 1]."""
+        estimate = self.prior.denoise(tile.expand(-1, 3, -1, -1), torch.tensor(self._noise_level))
+        return estimate.mean(1, keepdim=True) if tile.shape[1] == 1 else estimate
 
 
 def inpaint(
@@ -197,7 +151,7 @@ def inpaint(
     *,
     noise_level: float = 0.0,
     feather: int = 0,
-    weights: str = "photo",
+    weights: str = "photo-inpaint",
     runtime: Runtime | None = None,
 ) -> Image:
     """Fill the missing pixels of a picture: what `genrestore inpaint` does, from Python.

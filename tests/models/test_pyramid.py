@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genrestore.restore.pyramid import doubled, fill, halved
+from genrestore.models.pyramid import doubled, fill, halved
 
 
 def holes(height: int, width: int, share: float = 0.5) -> torch.Tensor:

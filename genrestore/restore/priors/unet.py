@@ -1,0 +1,107 @@
+"""A U-Net of a weights file, called in the runtime's precision: every prior for photographs stands on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from genrestore.models.blocks import as_noise_map, pad_to_multiple
+from genrestore.models.denoiser import ResidualUNet
+from genrestore.runtime import Runtime
+from genrestore.weights.load import Loaded
+
+
+class UNetPrior:
+    """The network "denoiser", with what goes for all of its uses.
+
+    Several threads may call it at once.
+
+    Args:
+        loaded: Network "denoiser", and what `ROLES` names besides.
+        runtime: Device and precision.
+
+    Raises:
+        ValueError: Networks that are missing, of another class, or not for RGB.
+
+    Attributes:
+        channels: Channels of the images that the networks take.
+        runtime: Device and precision.
+        overflows: Calls whose half precision overflowed, so that they were done again in float32.
+    """
+
+    ROLES: ClassVar[dict[str, type[torch.nn.Module]]] = {"denoiser": ResidualUNet}
+    """The roles that the weights file must fill, and by what."""
+
+    def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
+        self._check(loaded)
+        self.runtime = runtime
+        self.overflows = 0
+        self._counting = Lock()
+        self.channels = loaded.header.channels
+        self._networks = {
+            role: loaded.networks[role].to(memory_format=torch.channels_last) for role in self.ROLES
+        }
+        self._denoiser = self._networks["denoiser"]
+        self._multiple = int(self._denoiser.multiple)  # type: ignore[arg-type]
+
+    def denoise(self, image: Tensor, noise_level: Tensor) -> Tensor:
+        """Remove noise of a known level.
+
+        Args:
+            image: [batch, 3, height, width], about [0, 1], float32.
+            noise_level: σ on the [0, 1] scale: a scalar, [batch], or a map [batch, 1, height, width].
+
+        Returns:
+            The estimate, same shape, on the CPU if `image` was; about [0, 1], not clipped.
+        """
+        return self._run(self._denoiser, image, noise_level)
+
+    def denoise_both_ways(self, image: Tensor, noise_level: Tensor) -> Tensor:
+        """Remove noise better and in twice the time: the mean of the estimates upright and upside down.
+
+            x̂  =  ½ (D(y, σ) + Uᵀ D(U y, U σ)),     U a turn by 180°
+
+        The image is made as large as the network does it before it is turned, so that both ways the same
+        pixels are halved together, in a tile as in the whole.
+        Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", 2016,
+        section 3.4 (enhanced prediction).
+
+        Args:
+            image: [batch, 3, height, width], about [0, 1], float32.
+            noise_level: As `denoise` takes it.
+
+        Returns:
+            The estimate, same shape; about [0, 1], not clipped.
+        """
+        height, width = image.shape[-2:]
+        whole, level = (
+            pad_to_multiple(plane, self._multiple) for plane in (image, as_noise_map(noise_level, image))
+        )
+        upright = self.denoise(whole, level)
+        upside_down = self.denoise(whole.flip(2, 3), level.flip(2, 3)).flip(2, 3)
+        return (upright + upside_down)[..., :height, :width] / 2
+
+    @torch.inference_mode()
+    def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        device = inputs[0].device
+        moved = [tensor.to(self.runtime.device) for tensor in inputs]
+        moved[0] = moved[0].contiguous(memory_format=torch.channels_last)
+        with self.runtime.autocast():
+            output: Tensor = network(*moved)
+        if self.runtime.precision != "fp32" and not bool(output.isfinite().all()):
+            with self._counting:
+                self.overflows += 1
+            output = network(*moved)
+        return output.float().to(device)
+
+    def _check(self, loaded: Loaded) -> None:
+        """Whether these are the networks that are called here, on RGB."""
+        for role, network in self.ROLES.items():
+            if not isinstance(loaded.networks.get(role), network):
+                raise ValueError(f"no network '{role}' of the class {network.__name__}")
+            if loaded.header.networks[role].arguments.get("channels", 3) != 3:
+                raise ValueError(f"its network '{role}' is not for 3 channels")
