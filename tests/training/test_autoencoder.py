@@ -10,8 +10,16 @@ import pytest
 import torch
 
 from genrestore.errors import UsageError
+from genrestore.latent import coverage
 from genrestore.training import session
-from genrestore.training.autoencoder import KIND, LOOP, AutoencoderSettings, AutoencoderTraining, report
+from genrestore.training.autoencoder import (
+    KIND,
+    LOOP,
+    AutoencoderSettings,
+    AutoencoderTraining,
+    Batch,
+    report,
+)
 from genrestore.training.dataset import Folder, Reading, load_images
 from genrestore.training.named import Library
 from genrestore.weights import load
@@ -52,24 +60,38 @@ def test_a_batch_is_the_same_in_parts(tmp_path: Path) -> None:
     assert int(made.batch(4, [0]).seed) != int(whole.seed)
 
 
-def test_a_step_lowers_the_loss_that_it_reports(tmp_path: Path) -> None:
-    made = training(tmp_path, 10, loss="mean-square")
-    batch = made.batch(0, range(10))
-    losses = [float(made.step(batch)["reconstruction"]) for _ in range(30)]
+def black_and_white() -> Batch:
+    """Five black images and five white ones, which a latent of two numbers tells apart easily."""
+    grey = torch.tensor([0.0, 1.0]).repeat(5).reshape(10, 1, 1, 1)
+    return Batch(grey.expand(-1, -1, 28, 28), torch.tensor(3))
+
+
+def test_steps_lower_the_loss_that_they_report(tmp_path: Path) -> None:
+    made, batch = training(tmp_path, 10, loss="mean-square"), black_and_white()
+    losses = [float(made.step(batch)["reconstruction"]) for _ in range(31)]
     with torch.no_grad():
         expected = (made.networks["autoencoder"](batch.images) - batch.images).square().mean()
-    assert losses[-1] < 0.9 * losses[0]
-    assert float(made.step(batch)["reconstruction"]) == pytest.approx(float(expected), rel=1e-5)
+    assert losses[-1] < 0.6 * losses[0]  # of 24 seeds the worst came to 0.25
+    assert float(made.step(batch)["reconstruction"]) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_covering_is_part_of_the_loss_by_its_weight(tmp_path: Path) -> None:
-    def spread(weight: float) -> float:
-        made = training(tmp_path, 10, cover="moments", cover_weight=weight)
-        numbers = [made.step(made.batch(step, range(10))) for step in range(40)]
-        assert set(numbers[0]) == {"reconstruction", "coverage"}
-        return float(numbers[-1]["coverage"])
-
-    assert spread(10.0) < 0.5 * spread(0.0)
+def test_a_step_follows_the_slope_of_reconstruction_and_of_coverage_by_its_weight(tmp_path: Path) -> None:
+    made = training(tmp_path, 10, loss="mean-square", cover="moments", cover_weight=0.25)
+    batch, network = made.batch(0, range(10)), made.networks["autoencoder"]
+    latent = network.encode(batch.images)
+    terms = {
+        "reconstruction": (network.decode(latent) - batch.images).square().mean(),
+        "coverage": coverage.moments(latent, torch.Generator()),
+    }
+    loss = terms["reconstruction"] + 0.25 * terms["coverage"]
+    expected = torch.autograd.grad(loss, list(network.parameters()))
+    found = made.step(batch)
+    assert found.keys() == terms.keys()
+    for name, term in terms.items():
+        assert float(found[name]) == pytest.approx(float(term.detach()), rel=1e-4)
+    for parameter, slope in zip(network.parameters(), expected, strict=True):
+        assert parameter.grad is not None
+        assert torch.allclose(parameter.grad, slope, rtol=1e-3, atol=1e-4 * float(slope.abs().max()))
 
 
 def test_validation_is_the_mean_of_every_image_s_psnr(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_losses_fall_on_a_batch_seen_again() -> None:
     batch = subject.batch(0, range(4))
     rows = [subject.step(batch) for _ in range(40)]
     for name in ("denoiser", "estimator"):
-        assert float(rows[-1][name]) < 0.7 * float(rows[0][name])
+        assert float(rows[-1][name]) < 0.85 * float(rows[0][name])  # of 16 seeds the worst came to 0.63
 
 
 def test_a_batch_is_a_function_of_step_and_index() -> None:
