@@ -11,4 +11,4 @@ SECTIONS = dict.fromkeys(("grey", "colour", "classics", "untrained", "caption"),
 
 
 if __name__ == "__main__":
-    run(Benchmark("inpaint", SECTIONS, {"caption"}))
+    run(Benchmark("inpaint", SECTIONS, {"caption"}, "photo-inpaint"))
