@@ -33,7 +33,7 @@ SIZES = tuple(_SCALES)
 
 
 class Generator(nn.Module):
-    """x = G(z): a transposed convolution a scale, batch normalisation and rectifiers between, tanh at the end.
+    """x = G(z): a transposed convolution a scale; batch normalisation, rectifiers, and tanh at the end.
 
     Args:
         latent: Numbers in the latent, d.

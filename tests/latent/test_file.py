@@ -34,7 +34,7 @@ def test_the_same_latents_give_the_same_bytes() -> None:
 
 def test_latents_of_other_weights_are_refused_with_both_names(tmp_path: Path) -> None:
     path = write(tmp_path, file.to_bytes(torch.zeros(1, 2), OTHERS))
-    with pytest.raises(UsageError, match=r"one\.latent.* sha256 b{12}\), not of faces \(sha256 a{12}\)"):
+    with pytest.raises(UsageError, match=r"one\.latent.*sha256 b{12}\), not of faces \(sha256 a{12}\)"):
         file.read(path, OURS, "faces")
 
 
