@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, evaluate, inpaint, report, scatter, train, weights
+from genrestore.cli import denoise, doctor, evaluate, inpaint, invert, report, scatter, train, weights
 from genrestore.errors import GenrestoreError, Interrupted
 
 EXIT_CODES = """\
@@ -69,6 +69,9 @@ app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True,
 )
 app.command(name="inpaint", help=flowing(inpaint.inpaint), no_args_is_help=True, epilog=EXIT_CODES)(
     inpaint.inpaint
+)
+app.command(name="invert", help=flowing(invert.invert), no_args_is_help=True, epilog=EXIT_CODES)(
+    invert.invert
 )
 app.command(name="evaluate", help=flowing(evaluate.evaluate), no_args_is_help=True, epilog=EXIT_CODES)(
     evaluate.evaluate

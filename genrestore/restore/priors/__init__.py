@@ -5,13 +5,15 @@ from __future__ import annotations
 from genrestore.errors import WeightsError
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.runtime import Runtime
 from genrestore.weights.load import load
 
-Prior = DenoiserPrior | AutoencoderPrior
-PRIORS: dict[str, type[DenoiserPrior] | type[AutoencoderPrior]] = {
+Prior = DenoiserPrior | AutoencoderPrior | GeneratorPrior
+PRIORS: dict[str, type[DenoiserPrior] | type[AutoencoderPrior] | type[GeneratorPrior]] = {
     "autoencoder": AutoencoderPrior,
     "denoiser": DenoiserPrior,
+    "generator": GeneratorPrior,
 }
 """Kind in the weights' header, and the class that is built from them."""
 
