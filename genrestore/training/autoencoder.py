@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from genrestore.models.autoencoder import SIZES, Autoencoder
 from genrestore.runtime import Runtime
 from genrestore.training import distributed, losses, optimisers
 from genrestore.training.dataset import ImageSet, Reading, mix
+from genrestore.training.epochs import Epochs
 from genrestore.training.session import Kind
 from genrestore.training.settings import LoopSettings, one_of, require
 from genrestore.weights.header import Header, NetworkSpec
@@ -136,14 +136,10 @@ class AutoencoderTraining:
         validation: ImageSet,
         runtime: Runtime,
     ) -> None:
-        if len(images) < loop.batch_size:
-            raise UsageError(
-                f"--data: {len(images)} images to train on are fewer than a batch; "
-                f"give more, or a --batch-size below {loop.batch_size}"
-            )
+        self.images = Epochs(images, loop.batch_size, loop.seed)
         torch.manual_seed(loop.seed)
         self.settings, self.loop, self.runtime = settings, loop, runtime
-        self.images, self.validation = images.stack(), validation.stack()
+        self.validation = validation.stack()
         self.error_99: float | None = None
         network = Autoencoder(**self.arguments)
         self.networks: dict[str, nn.Module] = {
@@ -189,9 +185,8 @@ class AutoencoderTraining:
             step: Steps done before this one.
             indices: Places of the samples in the whole batch.
         """
-        places = [divmod(step * self.loop.batch_size + index, len(self.images)) for index in indices]
-        chosen = [_order(self.loop.seed, epoch, len(self.images))[place] for epoch, place in places]
-        return Batch(self.images[chosen].float() / 255, torch.tensor(mix(self.loop.seed, step, -1)))
+        images = self.images.take(step * self.loop.batch_size + index for index in indices)
+        return Batch(images, torch.tensor(mix(self.loop.seed, step, -1)))
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One update.
@@ -262,15 +257,6 @@ class AutoencoderTraining:
         draws = torch.rand(2 * len(clean), self.settings.latent_dim, generator=self.runtime.generator())
         pairs = torch.stack([clean, network(clean)], 1).flatten(0, 1)
         return torch.cat([pairs, network.decode(draws.to(clean.device))]).cpu()
-
-
-@lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, count: int) -> list[int]:
-    """The order of the images in an epoch."""
-    order: list[int] = torch.randperm(
-        count, generator=torch.Generator().manual_seed(mix(seed, -2, epoch))
-    ).tolist()
-    return order
 
 
 KIND = Kind(

@@ -267,7 +267,7 @@ def _start_from(weights: str, training: Training[Any], runtime: Runtime, observe
     loaded = load.load(weights, runtime)
     wanted = training.header().networks
     for name, network in training.networks.items():
-        if name not in loaded.networks:
+        if name not in loaded.networks or name not in wanted:
             observer.note(f"--init-from {weights}: has no {name}, which starts anew")
             continue
         there = loaded.header.networks[name]
