@@ -97,6 +97,26 @@ Mirror = Annotated[
         help="Mirror real images at random, as faces allow and digits do not (no).",
     ),
 ]
+EncoderSteps = Annotated[
+    int | None,
+    typer.Option(
+        "--encoder-steps",
+        metavar="N",
+        rich_help_panel=LEARNING,
+        show_default=False,
+        help="Updates of the encoder that is trained after the generator (3000; 0: no encoder).",
+    ),
+]
+EncoderWidth = Annotated[
+    int | None,
+    typer.Option(
+        "--encoder-width",
+        metavar="N",
+        rich_help_panel=NETWORK,
+        show_default=False,
+        help="Feature maps of the encoder at half the size; more at the coarser scales (32).",
+    ),
+]
 LatentDim = Annotated[
     int | None,
     typer.Option(

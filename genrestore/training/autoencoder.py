@@ -17,6 +17,7 @@ from genrestore.runtime import Runtime
 from genrestore.training import distributed, losses, optimisers
 from genrestore.training.dataset import ImageSet, Reading, mix
 from genrestore.training.epochs import Epochs
+from genrestore.training.reconstruction import farthest, mean_psnr
 from genrestore.training.session import Kind
 from genrestore.training.settings import LoopSettings, one_of, require
 from genrestore.weights.header import Header, NetworkSpec
@@ -34,11 +35,6 @@ LOOP = LoopSettings(
     sample_every=1000,
 )
 """The loop's settings, where the user says nothing else."""
-
-FARTHEST = 0.99
-"""Quantile of the errors on images kept out that is noted: a picture of the class stays below it."""
-LEAST_ERROR = 1e-10
-"""Mean squared error that counts as none: 100 dB."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +158,7 @@ class AutoencoderTraining:
     def header(self) -> Header:
         """What the weights file says of itself.
 
-        "error_99" is the `FARTHEST` quantile of √ mean (AE(x) − x)², as of the last validation.
+        "error_99" is `reconstruction.farthest` of √ mean (AE(x) − x)², as of the last validation.
         """
         from genrestore import __version__
 
@@ -235,14 +231,13 @@ class AutoencoderTraining:
             errors.append((result - clean).square().flatten(1).mean(1))
             latents.append(latent)
         latent = torch.cat(latents).cpu()
-        self.error_99 = float(torch.quantile(torch.cat(errors).sqrt(), FARTHEST))
-        psnr = -10 * torch.cat(errors).clamp(min=LEAST_ERROR).log10()
+        self.error_99 = farthest(torch.cat(errors))
         variance = coverage.statistics(latent)["variance"]
         return {
             "variance_least": float(variance.min()),
             "variance_largest": float(variance.max()),
             "to_uniform": float(coverage.sliced_wasserstein(latent, torch.Generator().manual_seed(0))),
-            "score": float(psnr.mean()),
+            "score": mean_psnr(torch.cat(errors)),
         }
 
     @torch.no_grad()

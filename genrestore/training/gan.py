@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch.optim import Optimizer
 from genrestore.errors import UsageError
 from genrestore.models.dcgan import SIZES, Discriminator, Generator
 from genrestore.runtime import Runtime
-from genrestore.training import distributed, losses, optimisers
+from genrestore.training import distributed, encoder, losses, optimisers
 from genrestore.training.augment import AUGMENTATIONS
 from genrestore.training.collapse import Alarm
 from genrestore.training.dataset import ImageSet, Reading, mix
@@ -64,6 +65,8 @@ class GanSettings:
         momentum: β₁ of AdamW.
         augment: What the discriminator's images go through, keys of `augment.AUGMENTATIONS`.
         mirror: Whether real images are mirrored at random.
+        encoder_steps: Updates of the encoder that is trained after the generator; 0 for no encoder.
+        encoder_width: Feature maps of the encoder are multiples of it.
     """
 
     size: int = 28
@@ -78,6 +81,8 @@ class GanSettings:
     momentum: float = 0.5
     augment: tuple[str, ...] = ()
     mirror: bool = False
+    encoder_steps: int = 3000
+    encoder_width: int = 32
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
@@ -91,6 +96,8 @@ class GanSettings:
             ("d_rate", 1e-3, 1e3),
             ("r1", 0, 1e6),
             ("momentum", 0, 0.999),
+            ("encoder_steps", 0, 10**9),
+            ("encoder_width", 1, 4096),
         ):
             require(name, getattr(self, name), low, high)
         one_of("loss", self.loss, tuple(losses.ADVERSARIAL))
@@ -301,7 +308,14 @@ class GanTraining:
         return [generator(part.to(self.runtime.device)) for part in latents.split(256)]
 
 
-KIND = Kind("generator", GanSettings(), GanTraining, LOOP, lambda settings: settings.reading)
+def _encoder(settings: GanSettings, loop: LoopSettings, best: Path) -> Kind | None:
+    """What is trained after the generator."""
+    if settings.encoder_steps == 0:
+        return None
+    return encoder.kind(best, settings.encoder_steps, settings.encoder_width, loop)
+
+
+KIND = Kind("generator", GanSettings(), GanTraining, LOOP, lambda settings: settings.reading, then=_encoder)
 """What `session.run` trains."""
 
 

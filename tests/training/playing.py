@@ -12,7 +12,7 @@ import torch
 from genrestore.training import distributed, gan, session
 from tests.training import covering, toy
 
-SMALL = {"width": 2, "latent_dim": 3, "d_steps": 2}
+SMALL = {"width": 2, "latent_dim": 3, "d_steps": 2, "encoder_steps": 0}
 
 
 def request(folder: Path, **loop: Any) -> session.Request:
