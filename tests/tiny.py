@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DENOISER: dict[str, Any] = {"channels": 3, "widths": [16, 16], "blocks": [1, 1]}
 ESTIMATOR: dict[str, Any] = {"channels": 3, "width": 4, "blocks": 1}
 AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 2}
+GENERATOR: dict[str, Any] = {"latent": 3, "channels": 1, "size": 28, "width": 2}
 ESTIMATE = 12 / 255
 """What the tiny estimator says of every picture, on the [0, 1] scale."""
 
@@ -94,6 +95,35 @@ def save_autoencoder(folder: Path, name: str = "halves") -> Path:
         version="0",
     )
     return _save(folder / f"{name}.safetensors", header, {"autoencoder": block_autoencoder()})
+
+
+def random_generator() -> nn.Module:
+    """A generator with weights so large that different latents give different images, 28×28 grey."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = NETWORKS["dcgan-generator"](**GENERATOR)
+        for module in network.modules():
+            if isinstance(module, nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=0.3)
+    return network.eval()
+
+
+def save_generator(folder: Path, name: str = "made") -> Path:
+    """Write the tiny generator as a weights file; gives its path."""
+    from genrestore.weights.header import Header, NetworkSpec
+
+    header = Header(
+        kind="generator",
+        networks={"generator": NetworkSpec("dcgan-generator", GENERATOR)},
+        channels=1,
+        size=28,
+        training={"steps": 0},
+        data="none; random",
+        licence="CC0-1.0",
+        source="tests/tiny.py",
+        version="0",
+    )
+    return _save(folder / f"{name}.safetensors", header, {"generator": random_generator()})
 
 
 def save_denoiser(folder: Path, name: str = "tiny") -> Path:

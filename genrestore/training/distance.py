@@ -41,7 +41,8 @@ def multi_scale(made: Tensor, real: Tensor, draws: torch.Generator) -> Tensor:
             images - functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
             for images, small in zip((made, real), coarse, strict=True)
         ]
-        first, second = (_patches(detail, draws) for detail in details)
+        places = _places(details[0].shape, draws)
+        first, second = (_patches(detail, places) for detail in details)
         squares.append(sliced_wasserstein(first, second, draws))
         made, real = coarse
     return torch.stack(squares).mean().sqrt()
@@ -68,13 +69,16 @@ def sliced_wasserstein(first: Tensor, second: Tensor, draws: torch.Generator) ->
     return gap.square().mean()
 
 
-def _patches(images: Tensor, draws: torch.Generator) -> Tensor:
-    """Squares from anywhere in the images: [images · patches, channel · side²]."""
-    reach = images.shape[-1] - PATCH + 1
+def _places(shape: torch.Size, draws: torch.Generator) -> Tensor:
+    """Where patches begin, rows and columns: [2, images, patches]."""
+    reach = shape[-1] - PATCH + 1
     count = min(PATCHES, math.ceil(reach**2 / 2))
-    starts = torch.randint(0, reach, (2, len(images), count, 1), generator=draws).to(images.device)
-    rows, columns = (start + torch.arange(PATCH, device=images.device) for start in starts)
-    each = torch.arange(len(images), device=images.device)[:, None, None, None]
-    return (
-        images.permute(0, 2, 3, 1)[each, rows[..., :, None], columns[..., None, :]].flatten(2).flatten(0, 1)
-    )
+    return torch.randint(0, reach, (2, shape[0], count), generator=draws)
+
+
+def _patches(images: Tensor, places: Tensor) -> Tensor:
+    """Squares of the images at these places: [images · patches, channel · side²]."""
+    rows, columns = (start[..., None] + torch.arange(PATCH) for start in places)
+    each = torch.arange(len(images))[:, None, None, None]
+    squares = images.permute(0, 2, 3, 1)[each, rows[..., :, None], columns[..., None, :]]
+    return squares.flatten(2).flatten(0, 1)

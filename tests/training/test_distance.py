@@ -32,7 +32,7 @@ def test_a_shift_in_many_dimensions_counts_by_its_mean_square() -> None:
 
 
 @pytest.mark.parametrize("size", [28, 32, 64])
-def test_a_set_has_no_distance_from_itself_in_another_order_of_wholes(size: int) -> None:
+def test_a_set_has_no_distance_from_itself(size: int) -> None:
     images = textures(20, 0, size)
     assert float(multi_scale(images, images, draws())) == 0
 
