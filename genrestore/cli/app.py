@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, evaluate, inpaint, invert, report, scatter, train, weights
+from genrestore.cli import denoise, doctor, evaluate, inpaint, invert, report, sample, scatter, train, weights
 from genrestore.errors import GenrestoreError, Interrupted
 
 EXIT_CODES = """\
@@ -78,6 +78,9 @@ app.command(name="evaluate", help=flowing(evaluate.evaluate), no_args_is_help=Tr
 )
 app.command(name="scatter", help=flowing(scatter.scatter), no_args_is_help=True, epilog=EXIT_CODES)(
     scatter.scatter
+)
+app.command(name="sample", help=flowing(sample.sample), no_args_is_help=True, epilog=EXIT_CODES)(
+    sample.sample
 )
 app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")

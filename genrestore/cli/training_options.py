@@ -176,7 +176,7 @@ Steps = Annotated[
         metavar="N",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Updates in all (100000; ae: 8000).",
+        help="Updates in all (100000; ae: 8000; gan: 10000).",
     ),
 ]
 MaxMinutes = Annotated[
@@ -197,7 +197,7 @@ BatchSize = Annotated[
         metavar="N",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Samples a step, over all processes together (32; ae: 64).",
+        help="Samples a step, over all processes together (32; ae: 64; gan: 64).",
     ),
 ]
 LearningRate = Annotated[
@@ -207,7 +207,7 @@ LearningRate = Annotated[
         metavar="X",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="The largest one (0.001; ae: 0.003).",
+        help="The largest one (0.001; ae: 0.003; gan: 0.0002).",
     ),
 ]
 Warmup = Annotated[
@@ -217,7 +217,7 @@ Warmup = Annotated[
         metavar="STEPS",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Steps in which the learning rate rises (500; ae: 100).",
+        help="Steps in which the learning rate rises (500; ae: 100; gan: 0).",
     ),
 ]
 Schedule = Annotated[
@@ -226,7 +226,8 @@ Schedule = Annotated[
         "--schedule",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="How the learning rate falls (cosine; ae: trapezoid); trapezoid stays and falls at the end.",
+        help="How the learning rate falls (cosine; ae: trapezoid; gan: trapezoid); trapezoid stays and falls "
+        "at the end.",
     ),
 ]
 Cooldown = Annotated[
@@ -236,7 +237,7 @@ Cooldown = Annotated[
         metavar="SHARE",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Share of the steps in which the trapezoid falls (0.25; ae: 0.8).",
+        help="Share of the steps in which the trapezoid falls (0.25; ae: 0.8; gan: 0.3).",
     ),
 ]
 Optimiser = Annotated[
@@ -310,7 +311,7 @@ ValidateEvery = Annotated[
         metavar="STEPS",
         rich_help_panel=WRITING,
         show_default=False,
-        help="A validation, best.safetensors and a checkpoint (2000; ae: 1000).",
+        help="A validation, best.safetensors and a checkpoint (2000; ae: 1000; gan: 1000).",
     ),
 ]
 SampleEvery = Annotated[
@@ -320,7 +321,7 @@ SampleEvery = Annotated[
         metavar="STEPS",
         rich_help_panel=WRITING,
         show_default=False,
-        help="A sample picture (2000; ae: 1000).",
+        help="A sample picture (2000; ae: 1000; gan: 1000).",
     ),
 ]
 SaveEvery = Annotated[

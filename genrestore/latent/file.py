@@ -31,13 +31,14 @@ def to_bytes(latent: Tensor, sha256: str) -> bytes:
     return content
 
 
-def read(path: Path, sha256: str, weights: str) -> Tensor:
+def read(path: Path, sha256: str, weights: str, dimensions: int | None = None) -> Tensor:
     """The latents of a file.
 
     Args:
         path: The file.
         sha256: Of the weights that are to make images of them.
         weights: What the user calls these weights, for messages.
+        dimensions: Numbers in a latent of theirs; None: not looked at.
 
     Returns:
         [batch, latent], float32, as they were written.
@@ -66,6 +67,12 @@ def read(path: Path, sha256: str, weights: str) -> Tensor:
         raise InputError(
             f"{path}: damaged: its latents are {latent.dtype} of shape {list(latent.shape)}, or not finite; "
             "finite float32 [batch, latent] expected"
+        )
+    if not len(latent):
+        raise InputError(f"{path}: holds no latent; one at least is needed")
+    if dimensions not in (None, latent.shape[1]):
+        raise InputError(
+            f"{path}: its latents have {latent.shape[1]} numbers, those of {weights} have {dimensions}"
         )
     return latent
 
