@@ -70,7 +70,7 @@ class Clipped:
         """
         dark, bright = self.damaged <= 0, self.damaged >= 1
         beyond = torch.where(bright, 1 - image, image) / self.noise_level
-        hazard = torch.exp(_log_density(beyond) - torch.special.log_ndtr(-beyond))
+        hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(beyond / math.sqrt(2))
         slope = torch.where(bright, -hazard, hazard) / self.noise_level
         curved = (hazard * (hazard - beyond)).clamp(0, 1)
         inside = (image - self.damaged) / self.noise_level**2
@@ -163,16 +163,12 @@ class Discrepancy:
 
 
 def _density(value: Tensor) -> Tensor:
-    return torch.exp(_log_density(value))
+    return torch.exp(-0.5 * value.square()) / (2 * torch.pi) ** 0.5
 
 
 def _overshoot(value: Tensor) -> Tensor:
     """E[max(0, t + n)] for n standard normal."""
     return _density(value) + value * torch.special.ndtr(value)
-
-
-def _log_density(value: Tensor) -> Tensor:
-    return -0.5 * value.square() - 0.5 * math.log(2 * math.pi)
 
 
 def _masked(size: Tensor, known: Tensor | None) -> Tensor:

@@ -12,11 +12,14 @@ BANDS = 8
 def without_noise(deviation: Tensor, noise: Tensor) -> Tensor:
     """Shrink each ring of frequencies by the share that noise has in it.
 
-        d̂_k = max(0, 1 − e / P_k) d_k,     P_k the mean power of d in the ring, e that of the noise
+        d̂_k = max(0, 1 − c_k e / P_k) d_k,     c_k = 1 + 2 √(2 / n_k)
+
+    P_k is the mean power of d in the n_k frequencies of the ring, e that of the noise, and c_k two standard
+    errors of the mean of so many squares, so that chance is not taken for a deviation.
 
     d = y − x̂ is what a prior's estimate x̂ misses of the picture, plus white noise. What a generator cannot
     say is mostly coarse, so there it stands out of the noise, and where it does not, nothing is taken over.
-    Of all d̂ = a d in a ring this a has the least mean square error, and it is what minimises
+    Without c_k this is the a of least mean square error of all d̂ = a d in a ring, and it is what minimises
     ‖d̂ − d‖² / e + ‖d̂‖² / p for a deviation of power p = P_k − e.
     Sources: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949; estimated
     from the rings themselves as in James and Stein, "Estimation with Quadratic Loss", 1961.
@@ -34,7 +37,8 @@ def without_noise(deviation: Tensor, noise: Tensor) -> Tensor:
     rings, count = _rings(size)
     weights = torch.nn.functional.one_hot(rings.to(deviation.device).flatten(), count).to(spectrum)
     power = (spectrum.square().mean(1).flatten(1) @ weights) / weights.sum(0)
-    kept = (1 - noise[:, None] / power.clamp(min=1e-12)).clamp(min=0)
+    chance = 1 + 2 * (2 / (deviation.shape[1] * weights.sum(0))).sqrt()
+    kept = (1 - chance * noise[:, None] / power.clamp(min=1e-12)).clamp(min=0)
     shares = (kept @ weights.T).unflatten(1, (size, size))[:, None]
     return basis.T @ (shares * spectrum) @ basis
 

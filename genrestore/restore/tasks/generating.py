@@ -21,6 +21,9 @@ QUICK = LatentSearch(steps=8, restarts=1)
 UNKNOWN_NOISE = 0.2
 """σ that it takes."""
 
+PASSES = 3
+"""Times that what clipping does to the noise is reckoned around the last result."""
+
 OnStep = Callable[[Descended], None]
 
 
@@ -101,23 +104,26 @@ def refined(damage: Damage, nearest: Tensor) -> Tensor:
         nearest: G(z*), [batch, channel, size, size] in [0, 1].
 
     Returns:
-        The same shape, about [0, 1]; known pixels without noise as they are.
+        The same shape, in [0, 1]; known pixels without noise as they are.
     """
     if damage.noise_level == 0:
         if damage.known is None:
-            return damage.damaged
+            return damage.damaged.clamp(0, 1)
         return damage.with_known(
             Seamless(L2(damage.damaged, 0.0, damage.known), damage.known).prox(nearest, 1.0)
         )
-    expected, shift = torch.full_like(nearest, damage.noise_level**2), torch.zeros_like(nearest)
-    if damage.clipped:
-        expected = expected_square(nearest, damage.noise_level)
-        shift = expected_shift(nearest, damage.noise_level)
-    deviation = damage.damaged - nearest - shift
-    if damage.known is not None:  # in the hole nothing is known but what the prior says
-        deviation = torch.where(damage.known > 0, deviation, 0.0)
-    noise = (expected - shift.square()).flatten(1).mean(1)
-    return nearest + without_noise(deviation, noise)
+    image = nearest
+    for _ in range(PASSES if damage.clipped else 1):
+        expected, shift = torch.full_like(nearest, damage.noise_level**2), torch.zeros_like(nearest)
+        if damage.clipped:
+            expected = expected_square(image, damage.noise_level)
+            shift = expected_shift(image, damage.noise_level)
+        deviation = damage.damaged - nearest - shift
+        if damage.known is not None:  # in the hole nothing is known but what the prior says
+            deviation = torch.where(damage.known > 0, deviation, 0.0)
+        noise = (expected - shift.square()).flatten(1).mean(1)
+        image = (nearest + without_noise(deviation, noise)).clamp(0, 1)
+    return image
 
 
 def estimate_noise_level(prior: GeneratorPrior, image: Tensor) -> float:
