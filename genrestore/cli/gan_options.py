@@ -84,7 +84,7 @@ Augment = Annotated[
         rich_help_panel=LEARNING,
         show_default=False,
         help="What real and made images go through before the discriminator, for small folders: translate, "
-        "cut-out, recolour; repeatable (none).",
+        "cut-out, recolour; repeatable.",
     ),
 ]
 Mirror = Annotated[
@@ -94,7 +94,7 @@ Mirror = Annotated[
         metavar="",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Mirror real images at random, as faces allow and digits do not (no).",
+        help="Mirror real images at random, as faces allow and digits do not.",
     ),
 ]
 EncoderSteps = Annotated[
