@@ -4,136 +4,90 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import typer
-
-from genrestore.cli.training_options import LEARNING, NETWORK
+from genrestore.cli.training_options import LEARNING, NETWORK, unset
 
 Recipe = Annotated[
     Literal["report"] | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--recipe",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="What is not said otherwise is as in a report on such priors: Adam at 0.0002 (beta 0.5), "
+        "What is not said otherwise is as in a report on such priors: Adam at 0.0002 (beta 0.5), "
         "batches of 128, 15 epochs, width 64, latent 100, batch normalisation, no averaged weights.",
     ),
 ]
 Loss = Annotated[
     Literal["non-saturating", "saturating", "l2", "hinge"] | None,
-    typer.Option(
-        "--loss",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="What the two networks play for (non-saturating).",
-    ),
+    unset(LEARNING, "--loss", "What the two networks play for (non-saturating)."),
 ]
 DSteps = Annotated[
     int | None,
-    typer.Option(
-        "--d-steps",
-        metavar="N",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Updates of the discriminator for each of the generator (1).",
-    ),
+    unset(LEARNING, "--d-steps", "Updates of the discriminator for each of the generator (1).", "N"),
 ]
 DRate = Annotated[
     float | None,
-    typer.Option(
-        "--d-rate",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="The discriminator's learning rate, as a multiple of the generator's (1).",
+    unset(
+        LEARNING, "--d-rate", "The discriminator's learning rate, as a multiple of the generator's (1).", "X"
     ),
 ]
 DNorm = Annotated[
     Literal["batch", "spectral"] | None,
-    typer.Option(
-        "--d-norm",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="The discriminator's normalisation (batch).",
-    ),
+    unset(LEARNING, "--d-norm", "The discriminator's normalisation (batch)."),
 ]
 R1 = Annotated[
     float | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--r1",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Half of X times the discriminator's squared slope at real images is added to its loss (0).",
+        "Half of X times the discriminator's squared slope at real images is added to its loss (0).",
+        "X",
     ),
 ]
 Momentum = Annotated[
     float | None,
-    typer.Option(
-        "--momentum",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="The first beta of AdamW (0.5).",
-    ),
+    unset(LEARNING, "--momentum", "The first beta of AdamW (0.5).", "X"),
 ]
 Augment = Annotated[
     list[str] | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--augment",
-        metavar="NAME",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="What real and made images go through before the discriminator, for small folders: translate, "
-        "cut-out, recolour; repeatable (none).",
+        "What real and made images go through before the discriminator, for small folders: translate, "
+        "cut-out, recolour; repeatable.",
+        "NAME",
     ),
 ]
 Mirror = Annotated[
     bool | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--mirror/--no-mirror",
-        metavar="",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Mirror real images at random, as faces allow and digits do not (no).",
+        "Mirror real images at random, as faces allow and digits do not.",
+        "",
     ),
 ]
 EncoderSteps = Annotated[
     int | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--encoder-steps",
-        metavar="N",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Updates of the encoder that is trained after the generator (3000; 0: no encoder).",
+        "Updates of the encoder that is trained after the generator (3000; 0: no encoder).",
+        "N",
     ),
 ]
 EncoderWidth = Annotated[
     int | None,
-    typer.Option(
+    unset(
+        NETWORK,
         "--encoder-width",
-        metavar="N",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Feature maps of the encoder at half the size; more at the coarser scales (32).",
+        "Feature maps of the encoder at half the size; more at the coarser scales (32).",
+        "N",
     ),
 ]
 LatentDim = Annotated[
     int | None,
-    typer.Option(
-        "--latent-dim",
-        metavar="N",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Numbers that an image is made of (100).",
-    ),
+    unset(NETWORK, "--latent-dim", "Numbers that an image is made of (100).", "N"),
 ]
 Width = Annotated[
     int | None,
-    typer.Option(
-        "--width",
-        metavar="N",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Feature maps at half the size; more at the coarser scales (64).",
-    ),
+    unset(NETWORK, "--width", "Feature maps at half the size; more at the coarser scales (64).", "N"),
 ]

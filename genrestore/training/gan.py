@@ -116,7 +116,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: For each update of the discriminator, [updates, batch, channel, size, size] in [0, 1].
-        latents: For each of them and for the generator's, [updates + 1, batch, latent], N(0, I).
+        latents: For each of them, the last for the generator's update too, [updates, batch, latent], N(0, I).
         penalised: Whether the gradient penalty is due, a scalar.
     """
 
@@ -208,7 +208,7 @@ class GanTraining:
         places = [first + update * size + index for update in range(updates) for index in indices]
         images = self.images.take(places).unflatten(0, (updates, -1))
         draws = torch.Generator().manual_seed(mix(seed, step, -1))
-        latents = torch.randn(updates + 1, size, self.settings.latent_dim, generator=draws)
+        latents = torch.randn(updates, size, self.settings.latent_dim, generator=draws)
         if self.settings.mirror:
             mirrored = torch.rand(updates, size, generator=draws)[:, list(indices)] < 0.5
             images = torch.where(mirrored[..., None, None, None], images.flip(-1), images)
@@ -225,23 +225,21 @@ class GanTraining:
         Raises:
             Diverged: The discriminator is certain, and has been for long.
         """
-        latents = batch.latents.to(self.runtime.device)
-        loss = torch.stack(
-            [
-                self._discriminate(images.to(self.runtime.device), latent, bool(batch.penalised))
-                for images, latent in zip(batch.images, latents, strict=False)
-            ]
-        ).mean()
-        numbers = {"discriminator": loss, **self._generate(latents[-1])}
+        images, latents = (value.to(self.runtime.device) for value in (batch.images, batch.latents))
+        last, parts = len(images) - 1, []
+        for update, (real, latent) in enumerate(zip(images, latents, strict=True)):
+            with self.runtime.autocast(), torch.set_grad_enabled(update == last):
+                made = self.networks["generator"](latent)
+            parts.append(self._discriminate(real, made.detach(), bool(batch.penalised)))
+        loss = torch.stack(parts).mean()
+        numbers = {"discriminator": loss, **self._generate(made)}
         self.alarm.watch(loss, numbers["generator_gradient"])
         return numbers
 
-    def _discriminate(self, images: Tensor, latent: Tensor, penalised: bool) -> Tensor:
+    def _discriminate(self, images: Tensor, made: Tensor, penalised: bool) -> Tensor:
         """One update of the discriminator; its loss, a scalar, without penalty."""
-        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
+        discriminator = self.networks["discriminator"]
         with self.runtime.autocast():
-            with torch.no_grad():
-                made = generator(latent)
             real, fake = discriminator(self._augment(images)), discriminator(self._augment(made))
         loss = losses.ADVERSARIAL[self.settings.loss].discriminator(real, fake)
         total = loss
@@ -252,12 +250,12 @@ class GanTraining:
         self._update("discriminator", total)
         return loss.detach()
 
-    def _generate(self, latent: Tensor) -> dict[str, Tensor]:
-        """One update of the generator."""
+    def _generate(self, made: Tensor) -> dict[str, Tensor]:
+        """One update of the generator, which made these images as it is now."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         discriminator.requires_grad_(False)
         with self.runtime.autocast():
-            logits = discriminator(self._augment(generator(latent)))
+            logits = discriminator(self._augment(made))
         loss = losses.ADVERSARIAL[self.settings.loss].generator(logits)
         self._update("generator", loss)
         discriminator.requires_grad_(True)

@@ -12,6 +12,8 @@ import torch
 from genrestore.training import distributed, gan, session
 from tests.training import covering, toy
 
+AFTER = {"encoder_steps": 6, "encoder_width": 2}
+"""Settings with an encoder."""
 SMALL = {"width": 2, "latent_dim": 3, "d_steps": 2, "encoder_steps": 0}
 
 
@@ -29,4 +31,4 @@ def train(asked: session.Request, **model: Any) -> session.Result:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with distributed.session("cpu"):
-        train(request(Path(sys.argv[1])))
+        train(request(Path(sys.argv[1])), **AFTER)

@@ -21,8 +21,7 @@ from genrestore.weights import load
 from genrestore.weights.header import Header, NetworkSpec
 from genrestore.weights.load import Loaded
 from tests.training import playing, toy
-
-AFTER = {"encoder_steps": 6, "encoder_width": 2}
+from tests.training.playing import AFTER
 
 
 @pytest.fixture
