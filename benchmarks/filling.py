@@ -160,7 +160,9 @@ def classics_section(bench: Bench) -> Section:
         one = Damaged(picture, picture.clean, known)
         value = psnr(ours.fill(one.pixels, known, bench.weights), one.clean)
         reached += value >= theirs
-        section.rows.append(Row(name, value, None, theirs, beside={"deep image prior*": theirs}, headline=False))
+        section.rows.append(
+            Row(name, value, None, theirs, beside={"deep image prior*": theirs}, headline=False)
+        )
         section.images.append({"image": picture.name, "psnr": value})
     count = len(section.rows)
     must = 6 if count == len(PUBLISHED) else None

@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "denoise", "inpaint", "load_prior"]
+__all__ = ["__version__", "denoise", "inpaint", "invert", "load_prior"]
 
 if TYPE_CHECKING:
     from genrestore.restore.priors import load_prior
-    from genrestore.restore.tasks import denoise, inpaint
+    from genrestore.restore.tasks import denoise, inpaint, invert
 
 _HOMES = {
     "denoise": "genrestore.restore.tasks",
     "inpaint": "genrestore.restore.tasks",
+    "invert": "genrestore.restore.tasks",
     "load_prior": "genrestore.restore.priors",
 }
 

@@ -84,18 +84,19 @@ def test_every_option_has_help_and_stands_in_the_documentation(words: tuple[str,
 
 def settings_of(kind: str) -> dict[str, Any]:
     """The defaults of a kind of training."""
-    from genrestore.training import autoencoder
+    from genrestore.training import autoencoder, gan
     from genrestore.training.denoiser import DenoiserSettings
     from genrestore.training.settings import LoopSettings
 
     loop, model = {
         "denoiser": (LoopSettings(), DenoiserSettings()),
         "ae": (autoencoder.LOOP, autoencoder.AutoencoderSettings()),
+        "gan": (gan.LOOP, gan.GanSettings()),
     }[kind]
     return {**dataclasses.asdict(loop), **dataclasses.asdict(model)}
 
 
-@pytest.mark.parametrize("kind", ["denoiser", "ae"])
+@pytest.mark.parametrize("kind", ["denoiser", "ae", "gan"])
 def test_defaults_that_the_help_of_training_names_are_the_settings(kind: str) -> None:
     """As in "(32; ae: 64)": the first is the denoiser's, and all others' that are not named."""
     settings, checked, wrong = settings_of(kind), 0, []

@@ -23,7 +23,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 LIGHT = [["--help"], ["--version"]]
-LIGHT += [[command, "--help"] for command in ("denoise", "evaluate", "scatter", "train", "weights")]
+LIGHT += [[command, "--help"] for command in ("denoise", "evaluate", "sample", "scatter", "train", "weights")]
 
 
 @pytest.mark.parametrize("words", LIGHT, ids=" ".join)

@@ -2,7 +2,8 @@
 
 The denoiser gives every pixel the mean of its 2×2 block, whatever the noise level: smooth pictures with
 noise gain about 6 dB, and the result can be written down by hand. The estimator says 12 grey levels of
-everything. The autoencoder knows pictures with a dark or a bright left and right half.
+everything. The autoencoder knows pictures with a dark or a bright left and right half. The generator makes
+patterns out of three numbers, and its encoder is fitted to them in closed form.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 DENOISER: dict[str, Any] = {"channels": 3, "widths": [16, 16], "blocks": [1, 1]}
 ESTIMATOR: dict[str, Any] = {"channels": 3, "width": 4, "blocks": 1}
 AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 2}
+GENERATOR: dict[str, Any] = {"latent": 3, "channels": 1, "size": 28, "width": 2}
 ESTIMATE = 12 / 255
 """What the tiny estimator says of every picture, on the [0, 1] scale."""
 
@@ -94,6 +96,69 @@ def save_autoencoder(folder: Path, name: str = "halves") -> Path:
         version="0",
     )
     return _save(folder / f"{name}.safetensors", header, {"autoencoder": block_autoencoder()})
+
+
+def random_generator(arguments: dict[str, Any] = GENERATOR) -> nn.Module:
+    """A generator with random weights, its layers scaled so that its images have contrast."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        network: Any = NETWORKS["dcgan-generator"](**arguments)
+        latents = torch.randn(256, arguments["latent"])
+        with torch.no_grad():
+            network.train()
+            for layer in network.layers:
+                if isinstance(layer, nn.ConvTranspose2d):
+                    layer.weight.normal_(0, 1 / (2 * layer.in_channels**0.5))
+                elif isinstance(layer, nn.BatchNorm2d):
+                    layer.momentum = None  # its means are those of the one batch that comes
+            network(latents)
+    return network.eval().requires_grad_(False)
+
+
+def fitted_encoder(generator: Any, arguments: dict[str, Any] = GENERATOR) -> nn.Module:
+    """Random layers, and a last one that gives the generator's latents with the least squared error."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(6)
+        network: Any = NETWORKS["latent-encoder"](**arguments)
+        latents = torch.randn(512, arguments["latent"])
+        with torch.no_grad():
+            images = generator(latents)
+            *before, last = network.layers
+            features = 2 * images - 1
+            for layer in before:
+                if isinstance(layer, nn.Conv2d):
+                    layer.weight.normal_(0, 1 / (layer.in_channels * 16) ** 0.5)
+                elif isinstance(layer, nn.BatchNorm2d):
+                    layer.momentum = None
+                features = layer.train()(features)
+            flat = torch.cat([features.flatten(1), torch.ones(512, 1)], 1)
+            fitted = torch.linalg.solve(flat.T @ flat + 0.1 * torch.eye(flat.shape[1]), flat.T @ latents)
+            last.weight.copy_(fitted[:-1].T.reshape(last.weight.shape))
+            last.bias.copy_(fitted[-1])
+    return network.eval().requires_grad_(False)
+
+
+def save_generator(folder: Path, name: str = "made") -> Path:
+    """Write the tiny generator and its encoder as a weights file; gives its path."""
+    from genrestore.weights.header import Header, NetworkSpec
+
+    generator = random_generator()
+    header = Header(
+        kind="generator",
+        networks={
+            "generator": NetworkSpec("dcgan-generator", GENERATOR),
+            "encoder": NetworkSpec("latent-encoder", GENERATOR),
+        },
+        channels=1,
+        size=28,
+        training={"steps": 0, "error_99": 0.05},
+        data="none; random weights",
+        licence="CC0-1.0",
+        source="tests/tiny.py",
+        version="0",
+    )
+    networks = {"generator": generator, "encoder": fitted_encoder(generator)}
+    return _save(folder / f"{name}.safetensors", header, networks)
 
 
 def save_denoiser(folder: Path, name: str = "tiny") -> Path:

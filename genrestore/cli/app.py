@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, evaluate, inpaint, report, scatter, train, weights
+from genrestore.cli import denoise, doctor, evaluate, inpaint, invert, report, sample, scatter, train, weights
 from genrestore.errors import GenrestoreError, Interrupted
 
 EXIT_CODES = """\
@@ -70,11 +70,17 @@ app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True,
 app.command(name="inpaint", help=flowing(inpaint.inpaint), no_args_is_help=True, epilog=EXIT_CODES)(
     inpaint.inpaint
 )
+app.command(name="invert", help=flowing(invert.invert), no_args_is_help=True, epilog=EXIT_CODES)(
+    invert.invert
+)
 app.command(name="evaluate", help=flowing(evaluate.evaluate), no_args_is_help=True, epilog=EXIT_CODES)(
     evaluate.evaluate
 )
 app.command(name="scatter", help=flowing(scatter.scatter), no_args_is_help=True, epilog=EXIT_CODES)(
     scatter.scatter
+)
+app.command(name="sample", help=flowing(sample.sample), no_args_is_help=True, epilog=EXIT_CODES)(
+    sample.sample
 )
 app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")

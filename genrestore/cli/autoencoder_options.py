@@ -6,25 +6,23 @@ from typing import Annotated, Literal
 
 import typer
 
-from genrestore.cli.training_options import LEARNING, NETWORK, WHERE
+from genrestore.cli.training_options import LEARNING, NETWORK, WHERE, unset
 
 Data = Annotated[
     list[str] | None,
-    typer.Option(
+    unset(
+        WHERE,
         "--data",
-        metavar="NAME|FOLDER[:WEIGHT]",
-        rich_help_panel=WHERE,
-        show_default=False,
-        help="mnist, fashion-mnist or celeba, or a folder of images with its sub-folders; repeatable.",
+        "mnist, fashion-mnist or celeba, or a folder of images with its sub-folders; repeatable.",
+        "NAME|FOLDER[:WEIGHT]",
     ),
 ]
 Recipe = Annotated[
     Literal["report"] | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--recipe",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="What is not said otherwise is as in a report on such priors: Adam, batches of 48, 50 epochs at "
+        "What is not said otherwise is as in a report on such priors: Adam, batches of 48, 50 epochs at "
         "0.001, or with --cover 100 epochs at 0.0005 and a latent of 10. It prints norms without squares and "
         "calls them mean squared errors on [-1, 1]; squares are what is taken.",
     ),
@@ -52,75 +50,38 @@ Cover = Annotated[
         "mmd",
     ]
     | None,
-    typer.Option(
-        "--cover",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="How the latents are made to cover all of [0, 1] evenly (none).",
-    ),
+    unset(LEARNING, "--cover", "How the latents are made to cover all of [0, 1] evenly (none)."),
 ]
 CoverWeight = Annotated[
     float | None,
-    typer.Option(
-        "--cover-weight",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Loss = reconstruction + X times coverage (1.0).",
-    ),
+    unset(LEARNING, "--cover-weight", "Loss = reconstruction + X times coverage (1.0).", "X"),
 ]
 Loss = Annotated[
     Literal["absolute", "root-mean-square", "mean-square"] | None,
-    typer.Option(
-        "--loss",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="What a reconstruction is judged by (root-mean-square).",
-    ),
+    unset(LEARNING, "--loss", "What a reconstruction is judged by (root-mean-square)."),
 ]
 Size = Annotated[
     int | None,
-    typer.Option(
+    unset(
+        NETWORK,
         "--size",
-        metavar="28|32|64|128",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Side of the images in pixels, which are cut to squares and scaled to it (28).",
+        "Side of the images in pixels, which are cut to squares and scaled to it (28).",
+        "28|32|64|128",
     ),
 ]
 Channels = Annotated[
     int | None,
-    typer.Option(
-        "--channels", metavar="1|3", rich_help_panel=NETWORK, show_default=False, help="Grey or RGB (1)."
-    ),
+    unset(NETWORK, "--channels", "Grey or RGB (1).", "1|3"),
 ]
 LatentDim = Annotated[
     int | None,
-    typer.Option(
-        "--latent-dim",
-        metavar="N",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Numbers that an image is told by (10).",
-    ),
+    unset(NETWORK, "--latent-dim", "Numbers that an image is told by (10).", "N"),
 ]
 Width = Annotated[
     int | None,
-    typer.Option(
-        "--width",
-        metavar="N",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Feature maps at half the size; more at the coarser scales (24).",
-    ),
+    unset(NETWORK, "--width", "Feature maps at half the size; more at the coarser scales (24).", "N"),
 ]
 Hidden = Annotated[
     int | None,
-    typer.Option(
-        "--hidden",
-        metavar="N",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Numbers in the hidden layers beside the latent (256).",
-    ),
+    unset(NETWORK, "--hidden", "Numbers in the hidden layers beside the latent (256).", "N"),
 ]

@@ -44,6 +44,10 @@ def denoise(
     loss: one_class.Loss = None,
     prior_weight: one_class.PriorWeight = None,
     step_size: one_class.StepSize = None,
+    restarts: one_class.Restarts = None,
+    recipe: one_class.Recipe = None,
+    rate: one_class.Rate = None,
+    refine: one_class.Refine = None,
     resize: one_class.Resize = False,
     trace: untrained.Trace = None,
     no_provenance: files.NoProvenance = False,
@@ -61,8 +65,8 @@ def denoise(
 
     The result is written beside the input as STEM.denoised.EXT, or where [bold]-o[/bold] says; an input is
     never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
-    picture and shown. Weights decide the prior: those of an autoencoder are for pictures of one class and
-    one size.
+    picture and shown. Weights decide the prior: those of an autoencoder or a generator are for pictures of
+    one class and one size.
     """
     said_of_prior = dict(locals())
     from genrestore.files import batch

@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ import typer
 from genrestore.cli.options import INPUTS
 from genrestore.errors import InputError, UsageError
 from genrestore.files.formats import shown
-from genrestore.restore.descent_settings import Descent
+from genrestore.restore.descent_settings import Descent, LatentSearch
 
 if TYPE_CHECKING:
     from genrestore.cli.report import JSONValue
@@ -24,11 +24,28 @@ if TYPE_CHECKING:
     from genrestore.files.batch import BatchOptions, Restore
     from genrestore.files.jobs import Job
     from genrestore.files.pixels import Array
-    from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass
+    from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
     from genrestore.restore.trace import Trace
 
-PRIOR = "Priors of one class (autoencoders)"
+PRIOR = "Priors of one class (autoencoders, generators)"
 Named = tuple[str, "Array"]
+Search = Descent | LatentSearch
+
+TAKEN: dict[str, tuple[type[Descent] | type[LatentSearch], str]] = {
+    "autoencoder": (Descent, "an autoencoder"),
+    "generator": (LatentSearch, "a generator"),
+}
+"""Kind of weights, the settings of its search, and the kind in words."""
+OPTIONS = {
+    "loss": "--loss",
+    "prior_weight": "--prior-weight",
+    "step_size": "--step-size",
+    "restarts": "--restarts",
+    "recipe": "--recipe",
+    "rate": "--lr",
+    "refine": "--refine",
+}
+"""Fields of these settings, and their options."""
 
 Loss = Annotated[
     Literal["l2", "l1"] | None,
@@ -46,7 +63,7 @@ PriorWeight = Annotated[
         metavar="X",
         rich_help_panel=PRIOR,
         show_default=False,
-        help="How much the prior counts against the data (4.0).",
+        help="How much the prior counts against the data (autoencoders: 4.0; generators: 1.0, to invert 0).",
     ),
 ]
 StepSize = Annotated[
@@ -59,13 +76,63 @@ StepSize = Annotated[
         help="Of the descent on pixels, above 0 and at most 1 (0.05).",
     ),
 ]
+Restarts = Annotated[
+    int | None,
+    typer.Option(
+        "--restarts",
+        metavar="N",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="Starts of a generator's search, of which the best goes to the end (4).",
+    ),
+]
+Recipe = Annotated[
+    Literal["report"] | None,
+    typer.Option(
+        "--recipe",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="report: Adam from one random start, 5000 steps; to denoise, with fresh noise added to G(z) at "
+        "every step. For comparison: it is slower and worse.",
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--lr",
+        metavar="X",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="Of Adam, with --recipe report (0.05, from 64 pixels on 0.005); the usual search needs none.",
+    ),
+]
+Refine = Annotated[
+    bool | None,
+    typer.Option(
+        "--refine/--no-refine",
+        metavar="",
+        rich_help_panel=PRIOR,
+        show_default=False,
+        help="Leave the generator's range as far as the picture stands out of its noise (the default), or "
+        "stay with G(z).",
+    ),
+]
+NoKeep = Annotated[
+    bool,
+    typer.Option(
+        "--no-keep",
+        metavar="",
+        rich_help_panel=PRIOR,
+        help="Do not put known pixels back: the result is the prior's own picture that fits them best.",
+    ),
+]
 Resize = Annotated[
     bool,
     typer.Option(
         "--resize",
         metavar="",
         rich_help_panel=INPUTS,
-        help="Scale pictures of another size to the one of an autoencoder, and the result back.",
+        help="Scale pictures of another size to the one of the prior, and the result back.",
     ),
 ]
 
@@ -75,16 +142,18 @@ class OneClassWords:
     """The user's words about a prior of one class.
 
     Attributes:
-        weights: Of an autoencoder.
+        weights: Of an autoencoder or a generator.
         descent: How the estimate is found.
         resize: Scale pictures to the prior's size.
         trace: A folder for how the search went, or None.
+        keep: Put known pixels back.
     """
 
     weights: str
-    descent: Descent
+    descent: Search
     resize: bool
     trace: Path | None
+    keep: bool
 
     def made(self, described: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
         """What results say of how they were made, from what the command says of it."""
@@ -114,6 +183,7 @@ class OneClassWords:
             runtime=machine.runtime,
             descent=self.descent,
             resize=self.resize,
+            keep=self.keep,
         )
 
 
@@ -122,8 +192,8 @@ def words(weights: str, given: Mapping[str, Any], *, overwrite: bool) -> OneClas
 
     Args:
         weights: A name in the store or a path; only its header is read.
-        given: Values by parameter of the command: "prior", "preview" or "mask" where there is one, "resize",
-            "trace", and fields of `Descent`.
+        given: Values by parameter of the command: "prior", "preview", "mask" and "no_keep" where there is
+            one, "resize", "trace", and fields of the settings.
         overwrite: Value of --overwrite.
 
     Raises:
@@ -133,21 +203,60 @@ def words(weights: str, given: Mapping[str, Any], *, overwrite: bool) -> OneClas
     from genrestore.weights import store
     from genrestore.weights.header import read_header
 
-    kind = None if given["prior"] == "dip" else read_header(store.resolve(weights)).kind
-    if kind != "autoencoder":
-        for name in ("loss", "prior_weight", "step_size", "resize"):
-            if given[name]:
-                option = "--" + name.replace("_", "-")
-                raise UsageError(f"{option}: is for weights of an autoencoder, and '{weights}' are of none")
+    header = None if given["prior"] == "dip" else read_header(store.resolve(weights))
+    if header is None or header.kind not in TAKEN:
+        _refuse_others(weights, "none", given)
         return None
     if given.get("preview") is not None:
         raise UsageError(f"--preview: weights '{weights}' restore whole pictures; leave it out")
     if given["trace"] is not None and "mask" in given:
-        raise UsageError("--trace: is not written of inpainting with an autoencoder; leave it out")
+        raise UsageError("--trace: is not written of inpainting with such weights; leave it out")
+    _refuse_others(weights, header.kind, given)
     check_trace(given["trace"], overwrite=overwrite)
-    names = [field.name for field in fields(Descent)]
-    descent = Descent(**{name: given[name] for name in names if given[name] is not None})
-    return OneClassWords(weights, descent, given["resize"], given["trace"])
+    descent = settings(header.kind, header.size, given)
+    return OneClassWords(weights, descent, given["resize"], given["trace"], not given.get("no_keep"))
+
+
+def settings(kind: str, size: int | None, given: Mapping[str, Any], usual: Search | None = None) -> Search:
+    """The settings of a search, of the values that were given.
+
+    Args:
+        kind: Of the weights, one of `TAKEN`.
+        size: Side of the prior's images in pixels.
+        given: Values by field; None for what was not given.
+        usual: What counts where nothing was given; None: the settings' own defaults.
+
+    Raises:
+        UsageError: A value that cannot be meant.
+    """
+    made = TAKEN[kind][0]
+    said = {one.name: given[one.name] for one in fields(made) if given.get(one.name) is not None}
+    if said.get("recipe") is None:
+        return made(**said) if usual is None else replace(usual, **said)
+    for name in ("restarts", "refine", "prior_weight"):
+        if name in said:
+            raise UsageError(f"{OPTIONS[name]} and --recipe report contradict each other; give one")
+    assert size is not None  # generators have one
+    return LatentSearch.report(
+        size, steps=said.get("steps"), rate=said.get("rate"), loss=said.get("loss", "l2")
+    )
+
+
+def _refuse_others(weights: str, kind: str, given: Mapping[str, Any]) -> None:
+    """Refuse options that weights of this kind have no use for.
+
+    Raises:
+        UsageError: The first of them.
+    """
+    takes = {name: [k for k, (made, _) in TAKEN.items() if name in made.__annotations__] for name in OPTIONS}
+    every = {**takes, "resize": list(TAKEN), "no_keep": list(TAKEN)}
+    for name, kinds in every.items():
+        if given.get(name) in (None, False) or kind in kinds:
+            continue
+        option = OPTIONS.get(name, "--" + name.replace("_", "-"))
+        wanted = " or ".join(TAKEN[one][1] for one in kinds)
+        own = f"of {TAKEN[kind][1]}" if kind in TAKEN else "of none"
+        raise UsageError(f"{option}: is for weights of {wanted}, and '{weights}' are {own}")
 
 
 def check_trace(folder: Path | None, *, overwrite: bool) -> None:
@@ -165,7 +274,10 @@ def check_trace(folder: Path | None, *, overwrite: bool) -> None:
 
 
 def together(
-    make: Callable[[], DenoiseOneClass], jobs: Sequence[Job], settings: BatchOptions, trace: Path | None
+    make: Callable[[], DenoiseOneClass | Invert],
+    jobs: Sequence[Job],
+    settings: BatchOptions,
+    trace: Path | None,
 ) -> Callable[[], Restore]:
     """What makes the restoring of a batch.
 
@@ -178,7 +290,7 @@ def together(
 
     def made() -> Restore:
         from genrestore.restore.ahead import Together
-        from genrestore.restore.priors.autoencoder import BATCH
+        from genrestore.restore.priors.padding import BATCH
 
         task, names = make(), Counter[str]()
 
@@ -203,7 +315,9 @@ def upcoming(jobs: Sequence[Job], settings: BatchOptions) -> Iterator[Named]:
             yield job.source.name, images.read(job.source, max_pixels=settings.max_pixels).pixels
 
 
-def _traced(task: DenoiseOneClass, pictures: Sequence[Named], folder: Path, names: Counter[str]) -> list[Any]:
+def _traced(
+    task: DenoiseOneClass | Invert, pictures: Sequence[Named], folder: Path, names: Counter[str]
+) -> list[Any]:
     """Restore pictures and write each trace into a folder of its name; a second one of it is NAME-2."""
     from genrestore.restore.tiling import to_float
     from genrestore.restore.trace import Trace

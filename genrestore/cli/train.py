@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from genrestore.cli import autoencoder_options as own
-from genrestore.cli import options, training_options, training_screen
+from genrestore.cli import gan_options, options, training_options, training_screen
 from genrestore.errors import GenrestoreError, UsageError
 
 if TYPE_CHECKING:
     from genrestore.training.session import Kind, Request
 
 app = typer.Typer(no_args_is_help=True)
+
+Recipe = tuple[float, dict[str, Any], dict[str, Any]]
+"""Epochs, fields of the loop's settings, and of the kind's own."""
 
 
 @app.callback()
@@ -74,7 +77,6 @@ def denoiser(
     from genrestore.training import denoiser as task
     from genrestore.training import session
 
-    given["precision"] = None if precision == "auto" else precision
     given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
     _train(session.Kind("denoiser", task.DenoiserSettings(), task.DenoiserTraining), given)
 
@@ -129,7 +131,6 @@ def inpainter(
     given = dict(locals())
     from genrestore.training import inpainter as task
 
-    given["precision"] = None if precision == "auto" else precision
     given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
     _train(task.KIND, given)
 
@@ -189,12 +190,82 @@ def ae(
     given = dict(locals())
     from genrestore.training import autoencoder as task
 
-    given["precision"] = None if precision == "auto" else precision
-    if recipe is not None:
-        report_epochs, loop, model = task.report(cover or "none")
-        filled = {**loop, **model} | ({} if steps or resume else {"epochs": report_epochs})
-        given |= {key: value for key, value in filled.items() if given[key] is None}
-    _train(task.KIND, given)
+    _train(task.KIND, _filled(given, task.report(cover or "none") if recipe else None))
+
+
+@app.command(no_args_is_help=True)
+def gan(
+    name: training_options.Name,
+    data: own.Data = None,
+    validate_data: training_options.ValidateData = None,
+    holdout_every: training_options.HoldoutEvery = None,
+    data_root: training_options.DataRoot = None,
+    download: training_options.Download = False,
+    output: training_options.Output = None,
+    run_dir: training_options.RunDir = None,
+    init_from: training_options.InitFrom = None,
+    origin: training_options.Origin = None,
+    licence: training_options.Licence = None,
+    resume: training_options.Resume = False,
+    overwrite: training_options.Overwrite = False,
+    recipe: gan_options.Recipe = None,
+    epochs: own.Epochs = None,
+    steps: training_options.Steps = None,
+    extend: training_options.Extend = False,
+    max_minutes: training_options.MaxMinutes = None,
+    batch_size: training_options.BatchSize = None,
+    learning_rate: training_options.LearningRate = None,
+    warmup: training_options.Warmup = None,
+    schedule: training_options.Schedule = None,
+    cooldown: training_options.Cooldown = None,
+    optimiser: training_options.Optimiser = None,
+    weight_decay: training_options.WeightDecay = None,
+    ema_decay: training_options.EmaDecay = None,
+    loss: gan_options.Loss = None,
+    d_steps: gan_options.DSteps = None,
+    d_rate: gan_options.DRate = None,
+    d_norm: gan_options.DNorm = None,
+    r1: gan_options.R1 = None,
+    momentum: gan_options.Momentum = None,
+    augment: gan_options.Augment = None,
+    mirror: gan_options.Mirror = None,
+    encoder_steps: gan_options.EncoderSteps = None,
+    size: own.Size = None,
+    channels: own.Channels = None,
+    latent_dim: gan_options.LatentDim = None,
+    width: gan_options.Width = None,
+    encoder_width: gan_options.EncoderWidth = None,
+    log_every: training_options.LogEvery = None,
+    validate_every: training_options.ValidateEvery = None,
+    sample_every: training_options.SampleEvery = None,
+    save_every: training_options.SaveEvery = None,
+    save_minutes: training_options.SaveMinutes = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    workers: training_options.Workers = None,
+    seed: training_options.Seed = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a generator of images of one class and one size, against a discriminator.
+
+    Several processes: [bold]torchrun --nproc-per-node N -m genrestore train gan ...[/bold]
+    """
+    given = dict(locals())
+    from genrestore.training import gan as task
+
+    given |= {"augment": tuple(augment) if augment else None}
+    _train(task.KIND, _filled(given, task.report() if recipe else None))
+
+
+def _filled(given: Mapping[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    """The options that were given, and what the recipe says of the others."""
+    if recipe is None:
+        return dict(given)
+    epochs, loop, model = recipe
+    steps_are_said = given["steps"] or given["epochs"] or given["resume"]
+    said = {**loop, **model} | ({} if steps_are_said else {"epochs": epochs})
+    return {**given, **{name: value for name, value in said.items() if given[name] is None}}
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
@@ -213,6 +284,8 @@ def _request(kind: Kind, given: Mapping[str, Any]) -> Request:
     from genrestore.training.settings import LoopSettings
 
     said = {name: value for name, value in given.items() if value is not None}
+    if said["precision"] == "auto":
+        del said["precision"]
 
     def those_of(names: set[str]) -> dict[str, Any]:
         return {name: value for name, value in said.items() if name in names}
@@ -236,7 +309,7 @@ def _train(kind: Kind, given: Mapping[str, Any]) -> None:
 
     request = _request(kind, given)
     threads = given["threads"] or (1 if distributed.launched() else None)
-    runtime = Runtime.create(given["device"], given["precision"] or "auto", threads, given["seed"] or 0)
+    runtime = Runtime.create(given["device"], given["precision"], threads, given["seed"] or 0)
     first = distributed.rank() == 0
     try:
         with (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,18 @@ WHERE, LEARNING, NETWORK, WRITING = "Images and folders", "Learning", "Network",
 def path(value: str | Path) -> Path:
     """A value that is a path, with ~ as the home folder."""
     return Path(options.expand(os.fspath(value)))
+
+
+def unset(panel: str, name: str, help: str, metavar: str | None = None) -> Any:
+    """An option whose absence means the default, or what a resumed run has.
+
+    Args:
+        panel: Under which heading the help shows it.
+        name: As it is written, with its dashes.
+        help: With the default in brackets, since typer cannot know it.
+        metavar: The word for its value, where its type does not give one.
+    """
+    return typer.Option(name, metavar=metavar, rich_help_panel=panel, show_default=False, help=help)
 
 
 Data = Annotated[
@@ -113,23 +125,11 @@ RunDir = Annotated[
 ]
 Origin = Annotated[
     str | None,
-    typer.Option(
-        "--origin",
-        metavar="TEXT",
-        rich_help_panel=WHERE,
-        show_default=False,
-        help="What the images are and where they come from; kept in the weights.",
-    ),
+    unset(WHERE, "--origin", "What the images are and where they come from; kept in the weights.", "TEXT"),
 ]
 Licence = Annotated[
     str | None,
-    typer.Option(
-        "--licence",
-        metavar="TEXT",
-        rich_help_panel=WHERE,
-        show_default=False,
-        help="Under which terms the weights may be used; kept in the weights.",
-    ),
+    unset(WHERE, "--licence", "Under which terms the weights may be used; kept in the weights.", "TEXT"),
 ]
 InitFrom = Annotated[
     str | None,
@@ -171,13 +171,7 @@ Extend = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(
-        "--steps",
-        metavar="N",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Updates in all (100000; ae: 8000).",
-    ),
+    unset(LEARNING, "--steps", "Updates in all (100000; ae: 8000; gan: 10000).", "N"),
 ]
 MaxMinutes = Annotated[
     float | None,
@@ -192,80 +186,51 @@ MaxMinutes = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(
-        "--batch-size",
-        metavar="N",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Samples a step, over all processes together (32; ae: 64).",
+    unset(
+        LEARNING, "--batch-size", "Samples a step, over all processes together (32; ae: 64; gan: 64).", "N"
     ),
 ]
 LearningRate = Annotated[
     float | None,
-    typer.Option(
-        "--learning-rate",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="The largest one (0.001; ae: 0.003).",
-    ),
+    unset(LEARNING, "--learning-rate", "The largest one (0.001; ae: 0.003; gan: 0.0002).", "X"),
 ]
 Warmup = Annotated[
     int | None,
-    typer.Option(
-        "--warmup",
-        metavar="STEPS",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Steps in which the learning rate rises (500; ae: 100).",
-    ),
+    unset(LEARNING, "--warmup", "Steps in which the learning rate rises (500; ae: 100; gan: 0).", "STEPS"),
 ]
 Schedule = Annotated[
     Literal["cosine", "trapezoid", "constant"] | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--schedule",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="How the learning rate falls (cosine; ae: trapezoid); trapezoid stays and falls at the end.",
+        "How the learning rate falls (cosine; ae: trapezoid; gan: trapezoid); trapezoid stays and falls "
+        "at the end.",
     ),
 ]
 Cooldown = Annotated[
     float | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--cooldown",
-        metavar="SHARE",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Share of the steps in which the trapezoid falls (0.25; ae: 0.8).",
+        "Share of the steps in which the trapezoid falls (0.25; ae: 0.8; gan: 0.3).",
+        "SHARE",
     ),
 ]
 Optimiser = Annotated[
     Literal["adamw", "muon"] | None,
-    typer.Option(
-        "--optimiser",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="AdamW, or orthogonalised momentum (adamw; ae: muon).",
-    ),
+    unset(LEARNING, "--optimiser", "AdamW, or orthogonalised momentum (adamw; ae: muon)."),
 ]
 WeightDecay = Annotated[
     float | None,
-    typer.Option(
-        "--weight-decay",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Decoupled, a fraction of the learning rate (0).",
-    ),
+    unset(LEARNING, "--weight-decay", "Decoupled, a fraction of the learning rate (0).", "X"),
 ]
 EmaDecay = Annotated[
     float | None,
-    typer.Option(
+    unset(
+        LEARNING,
         "--ema-decay",
-        metavar="X",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="Of the moving average of the weights, which is what is kept (0.999; ae: 0.99).",
+        "Of the moving average of the weights, which is what is kept (0.999; ae: 0.99).",
+        "X",
     ),
 ]
 Seed = Annotated[
@@ -295,90 +260,42 @@ Workers = Annotated[
 ]
 LogEvery = Annotated[
     int | None,
-    typer.Option(
-        "--log-every",
-        metavar="STEPS",
-        rich_help_panel=WRITING,
-        show_default=False,
-        help="A row of metrics.csv (100).",
-    ),
+    unset(WRITING, "--log-every", "A row of metrics.csv (100).", "STEPS"),
 ]
 ValidateEvery = Annotated[
     int | None,
-    typer.Option(
+    unset(
+        WRITING,
         "--validate-every",
-        metavar="STEPS",
-        rich_help_panel=WRITING,
-        show_default=False,
-        help="A validation, best.safetensors and a checkpoint (2000; ae: 1000).",
+        "A validation, best.safetensors and a checkpoint (2000; ae: 1000; gan: 1000).",
+        "STEPS",
     ),
 ]
 SampleEvery = Annotated[
     int | None,
-    typer.Option(
-        "--sample-every",
-        metavar="STEPS",
-        rich_help_panel=WRITING,
-        show_default=False,
-        help="A sample picture (2000; ae: 1000).",
-    ),
+    unset(WRITING, "--sample-every", "A sample picture (2000; ae: 1000; gan: 1000).", "STEPS"),
 ]
 SaveEvery = Annotated[
     int | None,
-    typer.Option(
-        "--save-every",
-        metavar="STEPS",
-        rich_help_panel=WRITING,
-        show_default=False,
-        help="A checkpoint (0: at validations and by time).",
-    ),
+    unset(WRITING, "--save-every", "A checkpoint (0: at validations and by time).", "STEPS"),
 ]
 SaveMinutes = Annotated[
     float | None,
-    typer.Option(
-        "--save-minutes",
-        metavar="N",
-        rich_help_panel=WRITING,
-        show_default=False,
-        help="A checkpoint at least this often (10; 0 for never).",
-    ),
+    unset(WRITING, "--save-minutes", "A checkpoint at least this often (10; 0 for never).", "N"),
 ]
 Loss = Annotated[
     Literal["absolute", "root-mean-square"] | None,
-    typer.Option(
-        "--loss",
-        rich_help_panel=LEARNING,
-        show_default=False,
-        help="What a restored picture is judged by (absolute).",
-    ),
+    unset(LEARNING, "--loss", "What a restored picture is judged by (absolute)."),
 ]
 PatchSize = Annotated[
     int | None,
-    typer.Option(
-        "--patch-size",
-        metavar="PIXELS",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Side of a training patch (64).",
-    ),
+    unset(NETWORK, "--patch-size", "Side of a training patch (64).", "PIXELS"),
 ]
 Widths = Annotated[
     str | None,
-    typer.Option(
-        "--widths",
-        metavar="N,N,...",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Feature maps at each scale, finest first (64,96,160,256).",
-    ),
+    unset(NETWORK, "--widths", "Feature maps at each scale, finest first (64,96,160,256).", "N,N,..."),
 ]
 Blocks = Annotated[
     str | None,
-    typer.Option(
-        "--blocks",
-        metavar="N,N,...",
-        rich_help_panel=NETWORK,
-        show_default=False,
-        help="Residual blocks at each scale (2,1,1,2).",
-    ),
+    unset(NETWORK, "--blocks", "Residual blocks at each scale (2,1,1,2).", "N,N,..."),
 ]

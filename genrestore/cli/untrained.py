@@ -59,7 +59,7 @@ Steps = Annotated[
         rich_help_panel=PRIOR,
         show_default=False,
         help=f"The most steps of a prior that searches, which stops by itself (dip: {USUAL_STEPS}; "
-        "autoencoders: 200).",
+        "autoencoders: 200; generators: 24).",
     ),
 ]
 Trace = Annotated[
@@ -70,7 +70,7 @@ Trace = Annotated[
         parser=_path,
         rich_help_panel=PRIOR,
         help="Write every step of --prior dip into trace.csv in this folder, and a picture now and then; of "
-        "an autoencoder's search a folder for each input.",
+        "a prior of one class a folder for each input.",
     ),
 ]
 
@@ -136,7 +136,7 @@ def words(
         for word, given in (("--steps", steps), ("--trace", trace)):
             if given is not None:
                 raise UsageError(
-                    f"{word} is about priors that search: --prior dip, and weights of an autoencoder"
+                    f"{word} is about priors that search: --prior dip, weights of an autoencoder or generator"
                 )
         return None
     for word, value in others.items():

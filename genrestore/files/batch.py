@@ -93,7 +93,13 @@ def examine(job: Job, options: BatchOptions) -> Existing:
     """What `run` will make of an output that exists; with `options.skip_existing` only."""
     if not options.skip_existing:
         return Existing()
-    return skipping.examine(job, options.provenance, compare=options.compare, max_pixels=options.max_pixels)
+    return skipping.examine(
+        job,
+        options.provenance,
+        compare=options.compare,
+        max_pixels=options.max_pixels,
+        attachment=options.attachment,
+    )
 
 
 def _failed(job: Job, options: BatchOptions, error: Exception) -> Outcome:

@@ -1,4 +1,4 @@
-"""One picture of a part at several strengths, each under its label."""
+"""Many images in one picture: a part at several strengths, each under its label; and plain grids."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from genrestore.files.pixels import Array
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 GAP = 8
 """Pixels around every panel."""
+LINE = 2
+"""Pixels between the images of a grid."""
 GROUND, INK = 32, 230
 """Grey levels of the ground and of the labels on it, 0 to 255."""
 SHAPE = 1.6
@@ -61,6 +63,27 @@ def sheet(before: Array, after: Array, strengths: Sequence[float] = STRENGTHS) -
         result[..., top : top + label.shape[0], left : left + label.shape[1]] = label * white
         panel = (..., slice(top + head, top + head + height), slice(left, left + width))
         result[panel] = mixed(before, after, strength)
+    return result
+
+
+def grid(images: Array, columns: int | None = None) -> Array:
+    """Images in rows, with `LINE` pixels between them; a single one as it is.
+
+    Args:
+        images: [images, channel, height, width], uint8 or uint16.
+        columns: Images in a row; None: as many as rows, or one more.
+
+    Returns:
+        [1, channel, height, width] of the same channels and type; places that are left over are black.
+    """
+    count, channels, height, width = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    down, right = height + LINE, width + LINE
+    result: Array = np.zeros((1, channels, rows * down - LINE, columns * right - LINE), images.dtype)
+    for index, image in enumerate(images):
+        top, left = index // columns * down, index % columns * right
+        result[0, :, top : top + height, left : left + width] = image
     return result
 
 

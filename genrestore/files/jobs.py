@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from genrestore.files.formats import shown
 from genrestore.files.shards import Shard
@@ -66,6 +68,27 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that is written beside each output, besides pictures.
+
+    Attributes:
+        suffix: Of its name, without the first dot.
+        infix: Of the output's name, which its own does without.
+        content: Its bytes, of what the restoring gave.
+        what: What it is, in words.
+    """
+
+    suffix: str
+    infix: str
+    content: Callable[[Any], bytes]
+    what: str
+
+    def path(self, target: Path) -> Path:
+        """Where that of an output goes: photo.latent.safetensors for photo.inverted.png and for photo.png."""
+        return target.with_name(f"{target.stem.removesuffix(f'.{self.infix}')}.{self.suffix}")
+
+
+@dataclass(frozen=True)
 class OutputOptions:
     """The user's words about inputs and outputs.
 
@@ -81,6 +104,7 @@ class OutputOptions:
         skip_existing: Outputs that exist are no reason to refuse; see `skipping`.
         provenance: Outputs say how they were made.
         shard: Only this share of the inputs.
+        attachment: What else is written beside each output, or None.
     """
 
     output: str | None = None
@@ -94,6 +118,17 @@ class OutputOptions:
     skip_existing: bool = False
     provenance: bool = True
     shard: Shard | None = None
+    attachment: Attachment | None = None
+
+    def beside(self, target: Path) -> list[Path]:
+        """What is written beside an output."""
+        return beside(target, self.attachment, compare=self.compare)
+
+
+def beside(target: Path, attachment: Attachment | None, *, compare: bool) -> list[Path]:
+    """What is written beside an output: the comparison, if there is one, and the attachment."""
+    comparison = [comparison_path(target)] if compare else []
+    return comparison + ([] if attachment is None else [attachment.path(target)])
 
 
 def comparison_path(target: Path) -> Path:

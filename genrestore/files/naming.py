@@ -10,7 +10,7 @@ from pathlib import Path
 from genrestore.errors import UsageError
 from genrestore.files import folders, formats
 from genrestore.files.formats import shown
-from genrestore.files.jobs import STDIO, Job, OutputOptions, Source, comparison_path
+from genrestore.files.jobs import STDIO, Job, OutputOptions, Source
 
 
 def name_all(sources: Sequence[Source], options: OutputOptions, single: bool) -> list[Job]:
@@ -115,7 +115,7 @@ def _free(target: Path, source: Path | None, options: OutputOptions, taken: set[
         choices.append(target.with_name(f"{stem}{source.suffix}{inner}{target.suffix}"))
     numbered = (target.with_name(f"{stem}-{n}{inner}{target.suffix}") for n in range(2, len(taken) + 3))
     for choice in chain(choices, numbered):
-        names = [choice, comparison_path(choice)] if options.compare else [choice]
+        names = [choice, *options.beside(choice)]
         keys = {os.path.normcase(os.path.realpath(name)) for name in names}
         if not keys & taken:
             taken |= keys

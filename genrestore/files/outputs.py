@@ -77,9 +77,9 @@ def _is_done_in_place(found: Sequence[Source], options: OutputOptions) -> bool:
 
 
 def targets(jobs: Sequence[Job], options: OutputOptions) -> list[Path]:
-    """Every file that jobs write, the comparisons last."""
+    """Every file that jobs write; what goes beside the results comes last."""
     results = [job.target for job in jobs if job.target is not None]
-    return results + [comparison_path(target) for target in results] if options.compare else results
+    return results + [path for target in results for path in options.beside(target)]
 
 
 def check_only_read(written: Sequence[Path], read: Sequence[tuple[str, Path]]) -> None:

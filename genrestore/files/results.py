@@ -51,6 +51,16 @@ def write_files(
     return notes
 
 
+def write_attachment(content: bytes, target: Path, overwrite: bool) -> None:
+    """Write what goes beside a result, whole or not at all.
+
+    Raises:
+        InputError: It cannot be written; one line with its path.
+    """
+    with atomic(target, overwrite=overwrite) as stream:
+        stream.write(content)
+
+
 def write_stdout(
     image: Image, format: str, provenance: Provenance | None, stdout: BinaryIO
 ) -> tuple[str, ...]:

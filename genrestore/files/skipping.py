@@ -18,7 +18,7 @@ from typing import Any
 
 from genrestore.errors import InputError
 from genrestore.files import exif, folders, formats, metadata
-from genrestore.files.jobs import Job, comparison_path
+from genrestore.files.jobs import Attachment, Job, comparison_path
 from genrestore.files.metadata import Provenance
 
 SOURCE = "source_sha256"
@@ -45,7 +45,14 @@ class Existing:
     stale: str | None = None
 
 
-def examine(job: Job, provenance: Provenance | None, *, compare: bool, max_pixels: int) -> Existing:
+def examine(
+    job: Job,
+    provenance: Provenance | None,
+    *,
+    compare: bool,
+    max_pixels: int,
+    attachment: Attachment | None = None,
+) -> Existing:
     """Look at what is where a job's output would go.
 
     Args:
@@ -54,6 +61,7 @@ def examine(job: Job, provenance: Provenance | None, *, compare: bool, max_pixel
             and then an output counts as done if it can be decoded.
         compare: A comparison belongs to the output.
         max_pixels: As for inputs.
+        attachment: What else belongs to the output; only whether it is there is looked at.
     """
     if job.source is None or job.target is None or not folders.is_file(job.source):
         return Existing()
@@ -62,12 +70,17 @@ def examine(job: Job, provenance: Provenance | None, *, compare: bool, max_pixel
         return _in_place(job.source, wanted)
     paths = [job.target, comparison_path(job.target)] if compare else [job.target]
     there = [path for path in paths if os.path.lexists(path)]
+    attached = attachment is not None and os.path.lexists(attachment.path(job.target))
+    if attachment is not None and attached and job.target not in there:
+        return Existing(stale=f"only {attachment.what} was there")
     if not there or (wanted is not None and any(map(is_foreign, there))):
         return Existing()
     if len(there) < len(paths):
         return Existing(
             stale="the comparison was missing" if job.target in there else "only the comparison was there"
         )
+    if attachment is not None and not attached:
+        return Existing(stale=f"{attachment.what} was missing")
     for path in paths:
         if reason := _difference(path, job, wanted, max_pixels):
             return Existing(stale=reason)

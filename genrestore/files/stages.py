@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol
 
 from genrestore.errors import InputError
 from genrestore.files import formats, images, results, skipping
-from genrestore.files.jobs import Job, OutputOptions
+from genrestore.files.jobs import Attachment, Job, OutputOptions
 from genrestore.files.masks import Mask
 from genrestore.files.metadata import Provenance
 from genrestore.files.pixels import Array, Image
@@ -52,6 +52,7 @@ class BatchOptions:
         max_pixels: Larger pictures fail before they are decoded.
         provenance: Written into each output, with the noise level and the input's sha256; None: nothing is.
         compare: Write input and result side by side, at `outputs.comparison_path`.
+        attachment: What else is written beside each output; None: nothing.
         overwrite: Replace an output that came to be there since the plan was made.
         skip_existing: Leave an output that says what this run would say, and make other ones again.
         finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
@@ -70,6 +71,7 @@ class BatchOptions:
     masks: Callable[[Job, Image], Mask] | None = None
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
+    attachment: Attachment | None = None
 
     @classmethod
     def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
@@ -86,6 +88,7 @@ class BatchOptions:
             options.compare,
             options.overwrite,
             options.skip_existing,
+            attachment=options.attachment,
         )
 
 
@@ -104,6 +107,7 @@ class Picture:
         noise_level: On the [0, 1] scale, or None.
         in_domain: Whether the prior knows such pictures; None where it knows all.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
+        attached: The content of what is written beside the output, or None.
         stale: Why an output that exists is made again; None where there is none.
         seconds: Spent on it so far.
     """
@@ -118,6 +122,7 @@ class Picture:
     noise_level: float | None = None
     in_domain: bool | None = None
     before: Array | None = None
+    attached: bytes | None = None
     stale: str | None = None
     seconds: float = 0.0
 
@@ -183,6 +188,7 @@ def restore(
         noise_level=restored.noise_level,
         in_domain=restored.in_domain,
         before=before,
+        attached=None if options.attachment is None else options.attachment.content(restored),
     )
 
 
@@ -204,6 +210,8 @@ def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str
     if target is None:
         stdout = options.stdout or sys.stdout.buffer
         return results.write_stdout(image, picture.format, provenance, stdout)
+    if options.attachment is not None and picture.attached is not None:  # first: the picture says it is done
+        results.write_attachment(picture.attached, options.attachment.path(target), overwrite)
     notes = results.write_files(image, picture.before, target, picture.format, provenance, overwrite)
     if picture.times is not None:
         with suppress(OSError):

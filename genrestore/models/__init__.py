@@ -5,11 +5,15 @@ from __future__ import annotations
 from torch import nn
 
 from genrestore.models.autoencoder import Autoencoder
+from genrestore.models.dcgan import Discriminator, Generator, LatentEncoder
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "autoencoder": Autoencoder,
+    "dcgan-discriminator": Discriminator,
+    "dcgan-generator": Generator,
+    "latent-encoder": LatentEncoder,
     "residual-unet": ResidualUNet,
     "noise-estimator": NoiseEstimator,
 }

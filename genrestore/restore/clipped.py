@@ -6,10 +6,13 @@ gone and the other half makes y too bright in the mean, so ‖x − y‖² draws
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from genrestore.restore.data_terms import taken
 
 LEAST_NOISE = 0.5 / 255
 """Noise below half a grey level counts as this much: the rounding of the file."""
@@ -53,6 +56,32 @@ class Clipped:
         size = torch.where(self.damaged <= 0, below, torch.where(self.damaged >= 1, above, inside))
         return _masked(size, self.known).flatten(1).sum(1)
 
+    def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and curvature of d in every pixel, with a = x / σ where y = 0 and (1 − x) / σ where y = 1.
+
+            d' = (x − y) / σ²      d'' = 1 / σ²                       where 0 < y < 1
+            d' = ± h / σ           d'' = h (h − a) / σ²               elsewhere, h = φ(a) / Φ(−a)
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            Both [batch, channel, height, width].
+        """
+        dark, bright = self.damaged <= 0, self.damaged >= 1
+        beyond = torch.where(bright, 1 - image, image) / self.noise_level
+        hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(beyond / math.sqrt(2))
+        slope = torch.where(bright, -hazard, hazard) / self.noise_level
+        curved = (hazard * (hazard - beyond)).clamp(0, 1)
+        inside = (image - self.damaged) / self.noise_level**2
+        slope = torch.where(dark | bright, slope, inside)
+        curvature = torch.where(dark | bright, curved, 1.0) / self.noise_level**2
+        return _masked(slope, self.known), _masked(curvature, self.known)
+
+    def take(self, rows: Tensor) -> Clipped:
+        """That of some of the pictures, by their indices [picture]."""
+        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
+
 
 def expected_square(image: Tensor, noise_level: float) -> Tensor:
     """E[(clip(x + σ n) − x)²], n standard normal: σ² far from black and white, half of it there.
@@ -71,6 +100,22 @@ def expected_square(image: Tensor, noise_level: float) -> Tensor:
     edges = low * _density(low) - high * _density(high)
     clipped = image.square() * torch.special.ndtr(low) + (1 - image).square() * torch.special.ndtr(-high)
     return clipped + noise_level**2 * (inside + edges)
+
+
+def expected_shift(image: Tensor, noise_level: float) -> Tensor:
+    """E[clip(x + σ n)] − x, n standard normal: 0 far from black and white, 0.4 σ at black, −0.4 σ at white.
+
+        σ [ψ(−x / σ) − ψ((x − 1) / σ)],     ψ(t) = φ(t) + t Φ(t)
+
+    Args:
+        image: x, any shape, in [0, 1].
+        noise_level: σ on the [0, 1] scale, above 0.
+
+    Returns:
+        The same shape.
+    """
+    below, above = -image / noise_level, (image - 1) / noise_level
+    return noise_level * (_overshoot(below) - _overshoot(above))
 
 
 @dataclass(frozen=True)
@@ -119,6 +164,11 @@ class Discrepancy:
 
 def _density(value: Tensor) -> Tensor:
     return torch.exp(-0.5 * value.square()) / (2 * torch.pi) ** 0.5
+
+
+def _overshoot(value: Tensor) -> Tensor:
+    """E[max(0, t + n)] for n standard normal."""
+    return _density(value) + value * torch.special.ndtr(value)
 
 
 def _masked(size: Tensor, known: Tensor | None) -> Tensor:

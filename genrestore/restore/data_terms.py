@@ -5,13 +5,16 @@ None knows a prior.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from genrestore.models.pyramid import fill
+
+NARROWEST = 0.5 / 255
+"""ε: differences below it count as much as it where an absolute value is taken for a parabola."""
 
 
 class DataTerm(Protocol):
@@ -22,6 +25,22 @@ class DataTerm(Protocol):
 
     def prox(self, image: Tensor, tau: float) -> Tensor:
         """argmin_x D(x; y) + ‖x − z‖² / 2τ² for z [batch, channel, height, width]; same shape and scale."""
+
+
+class PixelTerm(Protocol):
+    """What a second-order search asks of a data term that is a sum over pixels."""
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
+
+    def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and curvature, above or at 0, of a parabola in every pixel that D(x; y) is near to at x.
+
+        All three [batch, channel, height, width].
+        """
+
+    def take(self, rows: Tensor) -> PixelTerm:
+        """The data term of some of its pictures, by their indices [picture], as often as they are named."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,22 @@ class L2:
         """
         squares = _masked(image - self.damaged, self.known).square().flatten(1).sum(1)
         return _over(squares, 2 * self.noise_level**2)
+
+    def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope M (x − y) / σ² and curvature M / σ² in every pixel; σ above 0.
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            Both [batch, channel, height, width].
+        """
+        curvature = _masked(torch.full_like(image, 1 / self.noise_level**2), self.known)
+        return curvature * (image - self.damaged), curvature
+
+    def take(self, rows: Tensor) -> L2:
+        """That of some of the pictures, by their indices [picture]."""
+        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
 
     def prox(self, image: Tensor, tau: float) -> Tensor:
         """The minimiser in closed form: on known pixels (τ² y + σ² z) / (τ² + σ²), elsewhere z.
@@ -102,6 +137,29 @@ class L1:
         """
         sizes = _masked(image - self.damaged, self.known).abs().flatten(1).sum(1)
         return _over(sizes, self.noise_level)
+
+    def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The parabola in every pixel that touches |x − y| / σ at x and is nowhere below it; σ above 0.
+
+            d(u)  ≈  (u − y)² / 2wσ + const,     w = max(|x − y|, ε)
+
+        Source: iteratively reweighted least squares, Holland and Welsch, "Robust Regression Using Iteratively
+        Reweighted Least-Squares", 1977. ε, half a grey level, keeps it finite.
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            Slope and curvature, both [batch, channel, height, width].
+        """
+        difference = image - self.damaged
+        width = difference.abs().clamp(min=NARROWEST)
+        curvature = _masked(1 / (width * self.noise_level), self.known)
+        return curvature * difference, curvature
+
+    def take(self, rows: Tensor) -> L1:
+        """That of some of the pictures, by their indices [picture]."""
+        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
 
     def prox(self, image: Tensor, tau: float) -> Tensor:
         """The minimiser in closed form: on known pixels z drawn towards y by at most τ² / σ, elsewhere z.
@@ -199,6 +257,11 @@ class Anchored:
 
 DATA_TERMS: dict[str, type[L2] | type[L1]] = {"l2": L2, "l1": L1}
 """Name and class."""
+
+
+def taken(known: Tensor | None, rows: Tensor) -> Tensor | None:
+    """What is known of some pictures, by their indices [picture]: of [batch, 1, height, width] or None."""
+    return None if known is None else known[rows]
 
 
 def _masked(difference: Tensor, known: Tensor | None) -> Tensor:

@@ -31,6 +31,12 @@ class Descended:
     energies: tuple[Tensor, ...]
     active: Tensor
 
+    def only(self, place: int) -> Descended:
+        """That of one item alone, as a batch of one."""
+        one = slice(place, place + 1)
+        energies = tuple(energy[one] for energy in self.energies)
+        return Descended(self.index, self.value[one], energies, self.active[one])
+
 
 def minimise(
     energy: Energy,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +16,8 @@ from genrestore.models.autoencoder import SIZES, Autoencoder
 from genrestore.runtime import Runtime
 from genrestore.training import distributed, losses, optimisers
 from genrestore.training.dataset import ImageSet, Reading, mix
+from genrestore.training.epochs import Epochs
+from genrestore.training.reconstruction import farthest, mean_psnr
 from genrestore.training.session import Kind
 from genrestore.training.settings import LoopSettings, one_of, require
 from genrestore.weights.header import Header, NetworkSpec
@@ -34,11 +35,6 @@ LOOP = LoopSettings(
     sample_every=1000,
 )
 """The loop's settings, where the user says nothing else."""
-
-FARTHEST = 0.99
-"""Quantile of the errors on images kept out that is noted: a picture of the class stays below it."""
-LEAST_ERROR = 1e-10
-"""Mean squared error that counts as none: 100 dB."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +132,10 @@ class AutoencoderTraining:
         validation: ImageSet,
         runtime: Runtime,
     ) -> None:
-        if len(images) < loop.batch_size:
-            raise UsageError(
-                f"--data: {len(images)} images to train on are fewer than a batch; "
-                f"give more, or a --batch-size below {loop.batch_size}"
-            )
+        self.images = Epochs(images, loop.batch_size, loop.seed)
         torch.manual_seed(loop.seed)
         self.settings, self.loop, self.runtime = settings, loop, runtime
-        self.images, self.validation = images.stack(), validation.stack()
+        self.validation = validation.stack()
         self.error_99: float | None = None
         network = Autoencoder(**self.arguments)
         self.networks: dict[str, nn.Module] = {
@@ -166,7 +158,7 @@ class AutoencoderTraining:
     def header(self) -> Header:
         """What the weights file says of itself.
 
-        "error_99" is the `FARTHEST` quantile of √ mean (AE(x) − x)², as of the last validation.
+        "error_99" is `reconstruction.farthest` of √ mean (AE(x) − x)², as of the last validation.
         """
         from genrestore import __version__
 
@@ -189,9 +181,8 @@ class AutoencoderTraining:
             step: Steps done before this one.
             indices: Places of the samples in the whole batch.
         """
-        places = [divmod(step * self.loop.batch_size + index, len(self.images)) for index in indices]
-        chosen = [_order(self.loop.seed, epoch, len(self.images))[place] for epoch, place in places]
-        return Batch(self.images[chosen].float() / 255, torch.tensor(mix(self.loop.seed, step, -1)))
+        images = self.images.take(step * self.loop.batch_size + index for index in indices)
+        return Batch(images, torch.tensor(mix(self.loop.seed, step, -1)))
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One update.
@@ -240,14 +231,13 @@ class AutoencoderTraining:
             errors.append((result - clean).square().flatten(1).mean(1))
             latents.append(latent)
         latent = torch.cat(latents).cpu()
-        self.error_99 = float(torch.quantile(torch.cat(errors).sqrt(), FARTHEST))
-        psnr = -10 * torch.cat(errors).clamp(min=LEAST_ERROR).log10()
+        self.error_99 = farthest(torch.cat(errors))
         variance = coverage.statistics(latent)["variance"]
         return {
             "variance_least": float(variance.min()),
             "variance_largest": float(variance.max()),
             "to_uniform": float(coverage.sliced_wasserstein(latent, torch.Generator().manual_seed(0))),
-            "score": float(psnr.mean()),
+            "score": mean_psnr(torch.cat(errors)),
         }
 
     @torch.no_grad()
@@ -262,15 +252,6 @@ class AutoencoderTraining:
         draws = torch.rand(2 * len(clean), self.settings.latent_dim, generator=self.runtime.generator())
         pairs = torch.stack([clean, network(clean)], 1).flatten(0, 1)
         return torch.cat([pairs, network.decode(draws.to(clean.device))]).cpu()
-
-
-@lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, count: int) -> list[int]:
-    """The order of the images in an epoch."""
-    order: list[int] = torch.randperm(
-        count, generator=torch.Generator().manual_seed(mix(seed, -2, epoch))
-    ).tolist()
-    return order
 
 
 KIND = Kind(

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class Average:
@@ -14,7 +14,8 @@ class Average:
 
         a  ←  d a + (1 − d) w,     d = min(decay, (1 + n) / (10 + n)) at step n
 
-    so that the first steps are forgotten soon. Source of the ramp: TensorFlow's ExponentialMovingAverage.
+    so that the first steps are forgotten soon; running statistics of batch normalisation are averaged alike,
+    and counters are copied. Source of the ramp: TensorFlow's ExponentialMovingAverage.
 
     Args:
         networks: The networks in training.
@@ -32,11 +33,11 @@ class Average:
 
     @torch.no_grad()
     def update(self, networks: Mapping[str, nn.Module], step: int) -> None:
-        """Take in the weights after step number `step` (from 0); buffers are copied."""
+        """Take in the weights after step number `step` (from 0) of those networks that are averaged."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
-        for name, network in networks.items():
-            mine: list[Tensor] = list(self.networks[name].parameters())
-            theirs = [parameter.detach() for parameter in network.parameters()]
-            torch._foreach_lerp_(mine, theirs, weight)
-            for own, other in zip(self.networks[name].buffers(), network.buffers(), strict=True):
-                own.copy_(other)
+        for name, network in self.networks.items():
+            mine, theirs = network.state_dict(), networks[name].state_dict()
+            real = [key for key, value in mine.items() if value.is_floating_point()]
+            torch._foreach_lerp_([mine[key] for key in real], [theirs[key] for key in real], weight)
+            for key in mine.keys() - set(real):
+                mine[key].copy_(theirs[key])

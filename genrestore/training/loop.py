@@ -90,8 +90,9 @@ def _start(training: Training[Batch], settings: LoopSettings, run: RunFolder) ->
     """Everything as the checkpoint has it, or a first checkpoint of everything as it is."""
     for network in training.networks.values():
         distributed.broadcast([*network.parameters(), *network.buffers()])
-        network.train()
-    average = Average(training.networks, settings.ema_decay)
+        network.train(any(parameter.requires_grad for parameter in network.parameters()))
+    kept = {name: training.networks[name] for name in training.header().networks}
+    average = Average(kept, settings.ema_decay)
     state = State(training.networks, average, training.optimisers, Progress())
     resumed = run.checkpoint.exists()
     distributed.barrier()

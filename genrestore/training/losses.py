@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def absolute(estimate: Tensor, clean: Tensor) -> Tensor:
@@ -71,3 +75,140 @@ def relative_level(log_estimate: Tensor, log_level: Tensor, quantile: Tensor) ->
     """
     missing = log_level - log_estimate
     return 2 * torch.maximum(quantile * missing, (quantile - 1) * missing).mean()
+
+
+def logistic_discriminator(real: Tensor, made: Tensor) -> Tensor:
+    """−E log D(x) − E log(1 − D(G(z))), where D is the sigmoid of the logit.
+
+    Source: Goodfellow et al., "Generative Adversarial Nets", 2014, equation 1.
+
+    Args:
+        real: Logits of real images, [batch].
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar, 0 for a discriminator that is right and certain, log 4 for one that cannot tell.
+    """
+    return functional.softplus(-real).mean() + functional.softplus(made).mean()
+
+
+def non_saturating_generator(made: Tensor) -> Tensor:
+    """−E log D(G(z)): strong where the discriminator is certain.
+
+    Source: Goodfellow et al., 2014, section 3.
+
+    Args:
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar.
+    """
+    return functional.softplus(-made).mean()
+
+
+def saturating_generator(made: Tensor) -> Tensor:
+    """+E log(1 − D(G(z))): below 0, and flat where the discriminator is certain.
+
+    Source: Goodfellow et al., 2014, equation 1.
+
+    Args:
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar.
+    """
+    return -functional.softplus(made).mean()
+
+
+def least_squares_discriminator(real: Tensor, made: Tensor) -> Tensor:
+    """½ E(D(x) − 1)² + ½ E D(G(z))², where D is the logit itself.
+
+    Source: Mao et al., "Least Squares Generative Adversarial Networks", 2017, equation 9.
+
+    Args:
+        real: Logits of real images, [batch].
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar, 0 for a discriminator that is right and certain, ¼ for one that cannot tell.
+    """
+    return 0.5 * (real - 1).square().mean() + 0.5 * made.square().mean()
+
+
+def least_squares_generator(made: Tensor) -> Tensor:
+    """½ E(D(G(z)) − 1)², where D is the logit itself.
+
+    Source: Mao et al., 2017, equation 9.
+
+    Args:
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar.
+    """
+    return 0.5 * (made - 1).square().mean()
+
+
+def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
+    """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), where D is the logit itself.
+
+    Source: Lim and Ye, "Geometric GAN", 2017.
+
+    Args:
+        real: Logits of real images, [batch].
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar, 0 for a discriminator that is right and certain, 2 for one that cannot tell.
+    """
+    return functional.relu(1 - real).mean() + functional.relu(1 + made).mean()
+
+
+def hinge_generator(made: Tensor) -> Tensor:
+    """−E D(G(z)), where D is the logit itself.
+
+    Source: Lim and Ye, 2017.
+
+    Args:
+        made: Logits of images that the generator made, [batch].
+
+    Returns:
+        A scalar.
+    """
+    return -made.mean()
+
+
+class Adversarial(NamedTuple):
+    """What the two players are judged by.
+
+    Attributes:
+        discriminator: Logits of real and of made images to a scalar; 0 where it is right and certain.
+        generator: Logits of made images to a scalar.
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+
+
+ADVERSARIAL = {
+    "non-saturating": Adversarial(logistic_discriminator, non_saturating_generator),
+    "saturating": Adversarial(logistic_discriminator, saturating_generator),
+    "l2": Adversarial(least_squares_discriminator, least_squares_generator),
+    "hinge": Adversarial(hinge_discriminator, hinge_generator),
+}
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """R1: E ‖∇_x D(x)‖² at real images x.
+
+    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018, equation 9.
+
+    Args:
+        logits: D(x), [batch].
+        images: x, [batch, channel, height, width]; the logits were computed from them with gradients.
+
+    Returns:
+        A scalar that can be differentiated by the discriminator's weights.
+    """
+    (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return slope.square().flatten(1).sum(1).mean()

@@ -19,21 +19,27 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration that takes every singular value of at most 1 near 1 in five steps."""
 
 
-def make(networks: Mapping[str, nn.Module], settings: LoopSettings) -> Optimizer:
+def make(
+    networks: Mapping[str, nn.Module], settings: LoopSettings, betas: tuple[float, float] = (0.9, 0.999)
+) -> Optimizer:
     """The optimiser that the settings ask for, over all parameters of the networks.
 
     Args:
         networks: Each one's first and last weights stay with AdamW when "muon" is asked for.
         settings: Name, learning rate and weight decay.
+        betas: AdamW's.
     """
     parameters = [parameter for network in networks.values() for parameter in network.parameters()]
     if settings.optimiser == "adamw":
         fused = parameters[0].device.type == "cuda"
-        return AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=fused)
+        return AdamW(
+            parameters, settings.learning_rate, betas, weight_decay=settings.weight_decay, fused=fused
+        )
     matrices = [matrix for network in networks.values() for matrix in inner_matrices(network)]
     inner = {id(matrix) for matrix in matrices}
     others = [parameter for parameter in parameters if id(parameter) not in inner]
-    return Muon(matrices, others, settings.learning_rate, weight_decay=settings.weight_decay)
+    rate = settings.learning_rate
+    return Muon(matrices, others, rate, betas=betas, weight_decay=settings.weight_decay)
 
 
 def inner_matrices(network: nn.Module) -> list[nn.Parameter]:

@@ -22,7 +22,8 @@ class Training(Protocol[Batch]):
     """One kind of training: its networks, its data and one step.
 
     Attributes:
-        networks: What is trained and saved, by name.
+        networks: What is trained, by name, and kept in checkpoints. Those that the header names are averaged
+            and go into the weights; one whose parameters are all frozen stays in evaluation mode.
         optimisers: By name; they start with their largest learning rates, the loop follows the schedule.
     """
 

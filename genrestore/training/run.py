@@ -29,6 +29,8 @@ FILES = (
     "loss.png",
     "reals.png",
 )
+FOLDERS = ("samples", "encoder")
+"""Of pictures; and of the run that follows, which trains the encoder of a generator."""
 PRIVATE = ("data_root", "download")
 """What weights that are handed on do not tell of their data."""
 
@@ -66,7 +68,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise UsageError(f"--run-dir {self.path}: is a file; a folder is needed")
         found = {entry.name for entry in self.path.iterdir() if not is_temporary(entry)}
-        foreign = found - {*FILES, "samples"}
+        foreign = found - {*FILES, *FOLDERS}
         if foreign:
             raise UsageError(
                 f"--run-dir {self.path}: holds '{min(foreign)}', which no run wrote; choose another folder"
@@ -86,7 +88,8 @@ class RunFolder:
         for entry in self.path.iterdir():
             if is_temporary(entry):
                 entry.unlink(missing_ok=True)
-        shutil.rmtree(self.path / "samples", ignore_errors=True)
+        for name in FOLDERS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def log(self, row: Mapping[str, float]) -> None:
         """Append a row to metrics.csv and draw loss.png anew when the row holds a validation."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -49,6 +50,8 @@ class Kind:
         loop: The defaults of the loop's settings.
         reading: How its images are read, from its settings.
         size: Side of the real pictures shown in reals.png, in pixels, where images are of any size.
+        then: What is trained after it, in a folder of the run's, from its settings, the loop's and the best
+            weights; the last one's weights are what is handed over.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Kind:
     loop: LoopSettings = field(default_factory=LoopSettings)
     reading: Callable[[Any], Reading] = lambda _: Reading()
     size: int = 64
+    then: Callable[[Any, LoopSettings, Path], Kind | None] = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,69 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
         Diverged: The loss is not finite.
     """
     _check_target(request)
+    started = time.monotonic()
     folder = request.run_dir or store.home() / "runs" / request.name
+    stage = _stage(kind, request, folder, runtime, observer)
+    following = kind.then(stage.model, stage.settings, stage.place.best) if stage.finished else None
+    if following is not None:
+        folder = folder / following.name
+        observer.note(f"{following.name}: {following.loop.steps} steps")
+        minutes = (time.monotonic() - started) / 60
+        asked = _following(request, stage, folder, minutes)
+        stage = _stage(following, asked, folder, runtime, observer, stage.images)
+    return _finish(stage, request)
+
+
+class _Images(NamedTuple):
+    """To train on, kept out, and the sha256 of all."""
+
+    training: ImageSet
+    validation: ImageSet
+    sha256: str
+
+
+class _Stage(NamedTuple):
+    """One training of a run, and how far it came."""
+
+    model: Any
+    settings: LoopSettings
+    place: RunFolder
+    images: _Images
+    progress: Progress
+
+    @property
+    def finished(self) -> bool:
+        return self.progress.step >= self.settings.steps
+
+
+def _following(request: Request, stage: _Stage, folder: Path, minutes: float) -> Request:
+    """What is asked of the training after a finished one, which took so many minutes just now."""
+    stored = stage.place.options
+    return replace(
+        request,
+        resume=request.resume and (folder / "checkpoint.safetensors").exists(),
+        overwrite=True,
+        init_from=None,
+        epochs=None,
+        origin=stored["about"].get("data"),
+        licence=stored["about"].get("licence"),
+        max_minutes=None if request.max_minutes is None else max(0.0, request.max_minutes - minutes),
+        precision=stored["precision"],
+        data={name: value for name, value in stored["data"].items() if name != "images"},
+        loop={},
+        model={},
+    )
+
+
+def _stage(
+    kind: Kind,
+    request: Request,
+    folder: Path,
+    runtime: Runtime,
+    observer: Observer,
+    images: _Images | None = None,
+) -> _Stage:
+    """One training from a request to the end of its loop, in its folder; reads images if there are none."""
     options = _options(kind, request, folder / "checkpoint.safetensors", runtime)
     settings = rebuild(LoopSettings(), options["loop"])
     model = rebuild(kind.settings, options["model"])
@@ -134,23 +200,26 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     if not request.resume:
         place.check(request.overwrite)
     reading = replace(kind.reading(model), max_side=options["data"]["max_side"])
-    images, validation, place.options["data"]["images"] = _images(options["data"], reading, observer)
-    settings = _with_epochs(settings, request, len(images))
+    if images is None:
+        images = _images(options["data"], reading, observer)
+    place.options["data"]["images"] = images.sha256
+    settings = _with_epochs(settings, request, len(images.training))
     place.options["loop"]["steps"] = settings.steps
     runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
-    training = kind.build(model, settings, images, validation, runtime)
+    training = kind.build(model, settings, images.training, images.validation, runtime)
     if not request.resume:
         if options["init_from"]:  # before the folder is cleared: they may lie in it
             _start_from(options["init_from"], training, runtime, observer)
         distributed.barrier()
         place.clear()
         draws = [sample_generator(settings.seed, -1, index) for index in range(REALS)]
-        real = images.whole if reading.size else partial(images.patch, size=kind.size)
+        real = images.training.whole if reading.size else partial(images.training.patch, size=kind.size)
         place.save_reals(torch.stack([real(draw) for draw in draws]))
     distributed.barrier()
     minutes = math.inf if request.max_minutes is None else request.max_minutes
     progress = train(training, settings, place, observer, max_minutes=minutes)
-    return _finish(progress, settings, place, request)
+    distributed.barrier()
+    return _Stage(model, settings, place, images, progress)
 
 
 def _with_epochs(settings: LoopSettings, request: Request, images: int) -> LoopSettings:
@@ -229,7 +298,7 @@ def _check_steps(stored: Mapping[str, Any], now: Mapping[str, Any], done: int, e
         )
 
 
-def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> tuple[ImageSet, ImageSet, str]:
+def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _Images:
     """Training and validation images, and the sha256 of all; it must be the one in `data`, if one is."""
     if not data.get("data"):
         raise UsageError("--data: name at least one folder of images")
@@ -258,7 +327,7 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> tu
         f"{len(images)} images of {images.pixels / 1e6:.1f} megapixels to train on, {len(held)} to validate, "
         f"{len(images.broken)} broken"
     )
-    return images, held, sha256
+    return _Images(images, held, sha256)
 
 
 @torch.no_grad()
@@ -267,7 +336,7 @@ def _start_from(weights: str, training: Training[Any], runtime: Runtime, observe
     loaded = load.load(weights, runtime)
     wanted = training.header().networks
     for name, network in training.networks.items():
-        if name not in loaded.networks:
+        if name not in loaded.networks or name not in wanted:
             observer.note(f"--init-from {weights}: has no {name}, which starts anew")
             continue
         there = loaded.header.networks[name]
@@ -285,9 +354,10 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
 
 
-def _finish(progress: Progress, settings: LoopSettings, place: RunFolder, request: Request) -> Result:
+def _finish(stage: _Stage, request: Request) -> Result:
     """Hand the best weights over when all steps are done."""
-    if progress.step < settings.steps:
+    place, progress = stage.place, stage.progress
+    if not stage.finished:
         return Result(progress, False, place.best if place.best.exists() else place.last)
     target = request.output
     if target is None:

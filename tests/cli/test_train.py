@@ -215,3 +215,71 @@ def test_an_autoencoder_that_cannot_be_trained(
     assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.stderr
     assert wrong.stderr.splitlines()[-1].startswith("genrestore: error: ")
     assert not store.place("mine").exists()
+
+
+GAN = ["train", "gan", "--name", "mine", "--steps", "4", "--batch-size", "4", "--width", "2"]
+GAN += ["--latent-dim", "3", "--encoder-steps", "2", "--encoder-width", "2", "--d-steps", "2"]
+GAN += ["--log-every", "2", "--validate-every", "4", "--device", "cpu", "--precision", "fp32"]
+
+
+def test_a_generator_with_its_encoder_from_a_named_data_set(run: Run, digits: list[str]) -> None:
+    words = ["--loss", "hinge", "--d-norm", "spectral", "--augment", "translate", "--augment", "cut-out"]
+    done = run(*GAN, *digits, *words, "--r1", "1", "--mirror", "--holdout-every", "4")
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("9 images of")
+    assert "discriminator" in lines[1]
+    assert "encoder: 2 steps" in lines
+    assert "done, 2 steps in" in lines[-1]
+    header = read_header(store.place("mine"))
+    assert (header.kind, sorted(header.networks)) == ("generator", ["encoder", "generator"])
+    assert header.training["generator"]["augment"] == ["translate", "cut-out"]
+    assert header.training["generator"]["mirror"] is True
+    assert run("sample", "--weights", "mine", "-n", "4", "-o", "four.png").exit_code == 0
+
+
+def test_a_generator_is_resumed_into_its_encoder(run: Run, digits: list[str]) -> None:
+    done = run(*GAN, *digits, "--max-minutes", "0")
+    assert (done.exit_code, done.stderr.splitlines()[-1].startswith("stopped at step 1 of 4")) == (0, True)
+    again = run("train", "gan", "--name", "mine", "--resume", "--device", "cpu")
+    assert again.exit_code == 0, again.stderr
+    assert sorted(read_header(store.place("mine")).networks) == ["encoder", "generator"]
+
+
+def test_the_report_s_gan_fills_what_is_not_said(run: Run, digits: list[str]) -> None:
+    words = ["--recipe", "report", "--epochs", "0.5", "--batch-size", "9", "--width", "2", "--d-steps", "3"]
+    words += ["--holdout-every", "4", "--encoder-steps", "0", "--device", "cpu", "--name", "mine"]
+    done = run("train", "gan", *digits, *words)
+    assert done.exit_code == 0, done.stderr
+    training = read_header(store.place("mine")).training
+    assert (training["loop"]["steps"], training["loop"]["batch_size"]) == (1, 9)
+    assert (training["loop"]["ema_decay"], training["d_steps"], training["latent_dim"]) == (0.0, 3, 100)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--latent-dim", "0"], "--latent-dim 0: must be between 1 and 4096"),
+        (["--batch-size", "50"], "fewer than a batch"),
+        (["--size", "29"], "--size 29: must be one of 28, 32, 64, 128"),
+        (["--augment", "shear"], "--augment shear: must be one of translate, cut-out, recolour"),
+        (["--d-steps", "0"], "--d-steps 0: must be between 1 and 100"),
+        (["--encoder-steps", "-1"], "--encoder-steps -1: must be between 0"),
+        (["--loss", "everything"], "--loss"),
+    ],
+)
+def test_a_generator_that_cannot_be_trained(
+    run: Run, digits: list[str], words: list[str], message: str
+) -> None:
+    wrong = run(*GAN, *digits, *words)
+    assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.stderr
+    assert wrong.stderr.splitlines()[-1].startswith("genrestore: error: ")
+    assert not store.place("mine").exists()
+
+
+def test_weights_of_another_network_cannot_be_started_from(run: Run, digits: list[str]) -> None:
+    assert run(*GAN, *digits, "--encoder-steps", "0").exit_code == 0
+    words = [word if word != "mine" else "other" for word in GAN]
+    wrong = run(*words, *digits, "--init-from", "mine", "--width", "3")
+    assert wrong.exit_code == 2
+    assert "--init-from mine: its generator is dcgan-generator" in wrong.stderr

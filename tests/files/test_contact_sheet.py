@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrestore.files import contact_sheet
-from genrestore.files.contact_sheet import GAP, GROUND, STRENGTHS, mixed, sheet
+from genrestore.files.contact_sheet import GAP, GROUND, LINE, STRENGTHS, grid, mixed, sheet
 
 
 def panels(height: int, width: int, dtype: type = np.uint8, channels: int = 3) -> np.ndarray:
@@ -59,3 +59,18 @@ def test_the_sheet_fits_a_screen(size: tuple[int, int], columns: int) -> None:
     result = sheet(before, after)
     label = contact_sheet._label("strength 0.75", min(size)).shape[1]
     assert result.shape[-1] == columns * (max(size[1], label) + GAP) + GAP
+
+
+def test_a_grid_keeps_every_image_and_has_lines_between_them() -> None:
+    images = np.random.default_rng(0).integers(1, 256, (5, 3, 4, 6), dtype=np.uint8)
+    made = grid(images)
+    assert made.shape == (1, 3, 2 * 4 + LINE, 3 * 6 + 2 * LINE)
+    assert np.array_equal(made[0, :, :4, 6 + LINE : 12 + LINE], images[1])
+    assert np.array_equal(made[0, :, 4 + LINE :, :6], images[3])
+    assert int((made != 0).sum()) == images.size
+
+
+def test_a_grid_of_rows_and_a_grid_of_one() -> None:
+    images = np.ones((6, 1, 4, 4), np.uint8)
+    assert grid(images, columns=2).shape == (1, 1, 3 * 4 + 2 * LINE, 2 * 4 + LINE)
+    assert np.array_equal(grid(images[:1]), images[:1])

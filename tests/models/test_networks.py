@@ -16,6 +16,9 @@ from genrestore.models.noise_estimator import NoiseEstimator, spread
 
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"size": 28, "channels": 1, "latent": 3, "width": 4, "hidden": 8},
+    "dcgan-discriminator": {"channels": 1, "size": 28, "width": 4, "spectral": False},
+    "dcgan-generator": {"latent": 5, "channels": 1, "size": 28, "width": 4},
+    "latent-encoder": {"latent": 5, "channels": 1, "size": 28, "width": 4},
     "residual-unet": {"channels": 3, "widths": [8, 12, 16], "blocks": [1, 1, 1]},
     "noise-estimator": {"channels": 3, "width": 8, "blocks": 1},
 }

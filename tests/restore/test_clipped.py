@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from genrestore.restore.clipped import Clipped, Discrepancy, expected_square
+from genrestore.restore.clipped import Clipped, Discrepancy, expected_shift, expected_square
 
 SIGMA = 63.75 / 255
 
@@ -96,3 +96,30 @@ def test_on_the_way_to_the_data_it_stops_where_the_error_is_least(missed: float)
     chosen = errors[reached.float().argmax(0), torch.arange(200)]
     assert float(chosen.mean()) < 1.03 * float(errors.min(0).values.mean())
     assert float(chosen.mean()) < float(errors[0].mean())
+
+
+@pytest.mark.parametrize("sigma", [0.05, SIGMA])
+@pytest.mark.parametrize("level", [0.0, 0.03, 0.4, 0.97, 1.0])
+def test_the_expected_shift_is_that_of_a_simulation(level: float, sigma: float) -> None:
+    draws = np.random.default_rng(0).normal(0, sigma, 400_000)
+    simulated = float(np.mean(np.clip(level + draws, 0, 1) - level))
+    found = float(expected_shift(torch.tensor(level, dtype=torch.float64), sigma))
+    assert found == pytest.approx(simulated, abs=sigma / 200)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 0.4])
+def test_slope_and_curvature_are_those_of_the_likelihood(level: float) -> None:
+    image = torch.linspace(0, 1, 9, dtype=torch.float64).reshape(1, 1, 3, 3).requires_grad_()
+    term = Clipped(torch.full((1, 1, 3, 3), level, dtype=torch.float64), SIGMA)
+    (first,) = torch.autograd.grad(term.value(image).sum(), image, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), image)
+    slope, curvature = term.expand(image.detach())
+    assert torch.allclose(slope, first.detach(), rtol=1e-6)
+    assert torch.allclose(curvature, second, rtol=1e-5, atol=1e-9)
+
+
+def test_the_slope_is_finite_far_outside_too() -> None:
+    black = Clipped(torch.zeros(1, 1, 1, 2), 0.5 / 255)
+    slope, curvature = black.expand(torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 2))
+    assert float(slope[..., 0]) == pytest.approx(1 / (0.5 / 255) ** 2, rel=0.01)
+    assert bool(curvature.isfinite().all())

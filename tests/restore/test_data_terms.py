@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.restore.data_terms import DATA_TERMS, L2, Anchored, Seamless
+from genrestore.restore.data_terms import DATA_TERMS, L1, L2, Anchored, Seamless
 
 DAMAGED = torch.tensor([0.1, 0.9, 0.5, 0.3]).reshape(1, 1, 2, 2)
 KNOWN = torch.tensor([1.0, 1.0, 0.0, 1.0]).reshape(1, 1, 2, 2)
@@ -93,3 +93,33 @@ def test_an_anchored_term_is_trusted_where_it_says() -> None:
     ]
     assert moved.flatten().tolist() == pytest.approx(expected)
     assert float(Anchored(term, anchor, trust).value(IMAGE)) == float(term.value(IMAGE))
+
+
+def test_slope_and_curvature_of_squares_are_those_of_the_value() -> None:
+    term = L2(DAMAGED, 0.1, KNOWN)
+    slope, curvature = term.expand(IMAGE)
+    image = IMAGE.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(term.value(image).sum(), image)
+    assert torch.allclose(slope, expected, rtol=1e-5)
+    assert curvature.flatten().tolist() == pytest.approx([100, 100, 0, 100], rel=1e-5)
+
+
+def test_the_parabola_of_absolute_values_touches_them_and_is_nowhere_below() -> None:
+    slope, curvature = (part.flatten() for part in L1(DAMAGED, 0.1).expand(IMAGE))
+    grid = torch.linspace(-1, 2, 3001)
+    for index in range(4):
+        x, y = float(IMAGE.flatten()[index]), float(DAMAGED.flatten()[index])
+        if abs(x - y) < 0.5 / 255:
+            continue
+        at = abs(x - y) / 0.1
+        parabola = at + slope[index] * (grid - x) + curvature[index] * (grid - x) ** 2 / 2
+        assert bool((parabola - (grid - y).abs() / 0.1 >= -1e-4).all())
+        assert float(slope[index]) == pytest.approx((1 if x > y else -1) / 0.1, rel=1e-5)
+
+
+@CASES
+def test_some_pictures_have_the_term_of_their_own(name: str) -> None:
+    both = DATA_TERMS[name](torch.cat([DAMAGED, 1 - DAMAGED]), 0.1, torch.cat([KNOWN, 1 - KNOWN]))
+    taken = both.take(torch.tensor([1, 0, 1]))
+    images = torch.cat([IMAGE] * 3)
+    assert torch.equal(taken.value(images), both.value(images[:2])[[1, 0, 1]])

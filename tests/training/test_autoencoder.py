@@ -47,7 +47,7 @@ def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(tmp_path: Path
         torch.cat([made.batch(step, range(5)).images for step in (first, first + 1)]).flatten(1)
         for first in (0, 2)
     ]
-    everything = {row.numpy().tobytes() for row in (made.images.float() / 255).flatten(1)}
+    everything = {row.numpy().tobytes() for row in (made.images.pixels.float() / 255).flatten(1)}
     assert all({row.numpy().tobytes() for row in epoch} == everything for epoch in epochs)
     assert not torch.equal(*epochs)
 
@@ -97,7 +97,7 @@ def test_a_step_follows_the_slope_of_reconstruction_and_of_coverage_by_its_weigh
 def test_validation_is_the_mean_of_every_image_s_psnr(tmp_path: Path) -> None:
     made = training(tmp_path)
     found = made.validate(made.networks)
-    clean = made.images.float() / 255
+    clean = made.images.pixels.float() / 255
     with torch.no_grad():
         error = (made.networks["autoencoder"](clean) - clean).square().mean((1, 2, 3))
     assert found["score"] == pytest.approx(float((10 * (1 / error).log10()).mean()), rel=1e-5)

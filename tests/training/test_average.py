@@ -26,14 +26,14 @@ def test_the_average_follows_its_formula(decay: float) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_buffers_are_copied_and_the_networks_stay_apart() -> None:
+def test_running_statistics_are_averaged_counters_copied_and_the_networks_stay_apart() -> None:
     network = nn.BatchNorm2d(2)
     average = Average({"a": network}, 0.9)
     network(torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)))
-    average.update({"a": network}, 0)
-    assert torch.equal(
-        average.networks["a"].state_dict()["running_mean"], network.state_dict()["running_mean"]
-    )
+    average.update({"a": network, "not averaged": nn.Linear(1, 1)}, 0)
+    mine, theirs = average.networks["a"].state_dict(), network.state_dict()
+    assert torch.allclose(mine["running_mean"], 0.9 * theirs["running_mean"])  # d is 1/10 at step 0
+    assert int(mine["num_batches_tracked"]) == 1
     assert not average.networks["a"].training
     assert all(not parameter.requires_grad for parameter in average.networks["a"].parameters())
     assert all(parameter.requires_grad for parameter in network.parameters())

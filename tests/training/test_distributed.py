@@ -15,6 +15,7 @@ from genrestore.weights import load
 from tests.training import covering, toy
 
 ROOT = Path(__file__).parents[2]
+CHECKPOINTS = ("checkpoint.safetensors", "encoder/checkpoint.safetensors")
 
 
 def torchrun(
@@ -109,3 +110,15 @@ def test_coverage_is_that_of_the_whole_batch_in_every_process(tmp_path: Path) ->
         for mine, theirs in zip(one.parameters(), two.parameters(), strict=True)
     ]
     assert max(apart) < 0.05 * max(moved)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names the loopback interface")
+def test_a_generator_and_its_encoder_train_in_two_processes(tmp_path: Path) -> None:
+    toy.write_digits(tmp_path, train=20)
+    done = torchrun(tmp_path, 2, program="playing")
+    assert done.returncode == 0, done.stderr
+    steps = [checkpoint.read(tmp_path / "run" / part)[0].step for part in CHECKPOINTS]
+    assert steps == [12, 6]
+    loaded = load.load(str(tmp_path / "run" / "encoder" / "best.safetensors"), toy.RUNTIME)
+    assert sorted(loaded.networks) == ["encoder", "generator"]

@@ -62,3 +62,47 @@ def test_the_quantile_is_what_a_constant_is_led_to() -> None:
         for c in range(101)
     }
     assert min(cost, key=lambda value: cost[value]) == pytest.approx(0.7, abs=0.011)
+
+
+LOGITS = torch.tensor([0.0, math.log(3)])  # D is 1/2 and 3/4
+ADVERSARIAL = {  # discriminator (the same logits real and made), generator, by hand
+    "non-saturating": (math.log(8 / 3) / 2 + math.log(8) / 2, math.log(8 / 3) / 2),
+    "saturating": (math.log(8 / 3) / 2 + math.log(8) / 2, -math.log(8) / 2),
+    "l2": ((1 + (math.log(3) - 1) ** 2 + math.log(3) ** 2) / 4, (1 + (math.log(3) - 1) ** 2) / 4),
+    "hinge": (0.5 + (2 + math.log(3)) / 2, -math.log(3) / 2),
+}
+
+
+@pytest.mark.parametrize("name", sorted(losses.ADVERSARIAL))
+def test_adversarial_losses_by_hand(name: str) -> None:
+    discriminator, generator = ADVERSARIAL[name]
+    assert float(losses.ADVERSARIAL[name].discriminator(LOGITS, LOGITS)) == pytest.approx(discriminator)
+    assert float(losses.ADVERSARIAL[name].generator(LOGITS)) == pytest.approx(generator)
+
+
+@pytest.mark.parametrize("name", sorted(losses.ADVERSARIAL))
+def test_a_certain_discriminator_has_no_loss(name: str) -> None:
+    right = {"l2": (1.0, 0.0)}.get(name, (40.0, -40.0))
+    real, made = (torch.full((3,), value) for value in right)
+    assert float(losses.ADVERSARIAL[name].discriminator(real, made)) == pytest.approx(0, abs=1e-6)
+
+
+def test_only_the_saturating_generator_has_no_slope_where_the_discriminator_is_certain() -> None:
+    def slope(name: str) -> float:
+        made = torch.tensor([-20.0], requires_grad=True)
+        losses.ADVERSARIAL[name].generator(made).backward()
+        assert made.grad is not None
+        return abs(float(made.grad))
+
+    assert slope("saturating") < 1e-6
+    assert min(slope(name) for name in losses.ADVERSARIAL if name != "saturating") >= 1
+
+
+def test_the_gradient_penalty_of_a_plane_is_its_squared_slope() -> None:
+    images = torch.rand(3, 1, 2, 2, requires_grad=True)
+    weight = torch.tensor(2.0, requires_grad=True)
+    penalty = losses.gradient_penalty(weight * images.sum((1, 2, 3)), images)
+    penalty.backward()
+    assert float(penalty.detach()) == pytest.approx(16)
+    assert weight.grad is not None
+    assert float(weight.grad) == pytest.approx(16)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from genrestore.errors import WeightsError
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.priors.inpainter import InpainterPrior
 from genrestore.runtime import Runtime
 from genrestore.weights.load import load
 
-Prior = DenoiserPrior | InpainterPrior | AutoencoderPrior
-PRIORS: dict[str, type[DenoiserPrior] | type[InpainterPrior] | type[AutoencoderPrior]] = {
+Prior = DenoiserPrior | InpainterPrior | AutoencoderPrior | GeneratorPrior
+PRIORS: dict[str, type[DenoiserPrior | InpainterPrior | AutoencoderPrior | GeneratorPrior]] = {
     "autoencoder": AutoencoderPrior,
     "denoiser": DenoiserPrior,
+    "generator": GeneratorPrior,
     "inpainter": InpainterPrior,
 }
 """Kind in the weights' header, and the class that is built from them."""

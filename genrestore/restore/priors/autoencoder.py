@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from genrestore.models.autoencoder import Autoencoder
+from genrestore.restore.priors.padding import BATCH
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
-BATCH = 16
-"""Pictures in every call of the network: fewer are padded, so that none depends on the others' number."""
 SAMPLES = 16 * BATCH
 """Images of its own making that the prior is measured by, where nothing else is told."""
 FARTHEST = 0.99

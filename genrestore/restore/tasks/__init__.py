@@ -9,6 +9,7 @@ from genrestore.restore.tasks.denoise import Denoise, denoise
 from genrestore.restore.tasks.denoise_one_class import DenoiseOneClass
 from genrestore.restore.tasks.inpaint import Inpaint, inpaint
 from genrestore.restore.tasks.inpaint_one_class import InpaintOneClass
+from genrestore.restore.tasks.invert import Invert, Inverted, invert
 from genrestore.restore.tasks.restored import Restored
 from genrestore.restore.tasks.untrained import Untrained
 
@@ -17,8 +18,11 @@ __all__ = [
     "DenoiseOneClass",
     "Inpaint",
     "InpaintOneClass",
+    "Invert",
+    "Inverted",
     "Restored",
     "Untrained",
     "denoise",
     "inpaint",
+    "invert",
 ]

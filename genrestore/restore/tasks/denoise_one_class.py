@@ -1,4 +1,4 @@
-"""Denoise pictures of one class and size, several at once, with the autoencoder of a weights file."""
+"""Denoise pictures of one class and size, several at once, with an autoencoder or a generator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 from genrestore.errors import UsageError
 from genrestore.restore.descent import Descended
-from genrestore.restore.descent_settings import Descent
-from genrestore.restore.priors.autoencoder import BATCH
+from genrestore.restore.descent_settings import Descent, LatentSearch
+from genrestore.restore.priors.padding import BATCH
 from genrestore.restore.provenance import describe_denoising
-from genrestore.restore.tasks.autoencoding import Damage, Solution, estimate_noise_level, solve
+from genrestore.restore.tasks.damage import Damage, Solution
 from genrestore.restore.tasks.one_class import OneClass, resized
 from genrestore.restore.tasks.restored import Restored, check_noise_level
 from genrestore.restore.tiling import Pixels, from_float, to_float
@@ -24,15 +24,15 @@ OnTrace = Callable[[int, Descended], None]
 
 
 class DenoiseOneClass(OneClass):
-    """Remove noise from pictures of the class and size that an autoencoder knows.
+    """Remove noise from pictures of the class and size that an autoencoder or a generator knows.
 
     Args:
         weights: A name in the store or a path.
         noise_level: σ on the [0, 1] scale; None estimates it from each picture.
         strength: Result = input + strength · (denoised − input), 0 to 1.
         runtime: Device and seed; None settles them for this machine.
-        descent: How the estimate is found.
-        resize: Scale pictures of another size to the autoencoder's, and the result back.
+        descent: How the estimate is found, as `OneClass` takes it.
+        resize: Scale pictures of another size to the prior's, and the result back.
 
     Raises:
         UsageError: A value out of its range.
@@ -46,7 +46,7 @@ class DenoiseOneClass(OneClass):
         noise_level: float | None = None,
         strength: float = 1.0,
         runtime: Runtime | None = None,
-        descent: Descent | None = None,
+        descent: Descent | LatentSearch | None = None,
         resize: bool = False,
     ) -> None:
         check_noise_level(noise_level)
@@ -101,14 +101,14 @@ class DenoiseOneClass(OneClass):
         for index, (pixels, image) in enumerate(zip(pictures, damaged, strict=True)):
             level = self._noise_level
             if level is None:
-                level = estimate_noise_level(self.prior, image.clamp(0, 1))
+                level = self.estimate_noise_level(image.clamp(0, 1))
             groups.setdefault((level, np.issubdtype(pixels.dtype, np.integer)), []).append(index)
         found: dict[int, Restored] = {}
         for (level, clipped), members in groups.items():
             for start in range(0, len(members), BATCH):
                 some = members[start : start + BATCH]
                 damage = Damage(torch.cat([damaged[index] for index in some]), level, clipped)
-                solution = solve(self.prior, damage, self.descent, on_step=_for_each(some, on_trace))
+                solution = self.solve(damage, for_each(some, on_trace))
                 for place, index in enumerate(some):
                     found[index] = self._restored(pictures[index], solution, place, level)
         return [found[index] for index in range(len(pictures))]
@@ -121,15 +121,13 @@ class DenoiseOneClass(OneClass):
         return Restored(from_float(mixed, pixels.dtype), level, notes, in_domain)
 
 
-def _for_each(members: Sequence[int], on_trace: OnTrace | None) -> Callable[[Descended], None] | None:
+def for_each(members: Sequence[int], on_trace: OnTrace | None) -> Callable[[Descended], None] | None:
     """A callback for a batch that tells of each of its pictures, as a batch of one."""
     if on_trace is None:
         return None
 
     def tell(step: Descended) -> None:
         for place, index in enumerate(members):
-            only = slice(place, place + 1)
-            energies = tuple(energy[only] for energy in step.energies)
-            on_trace(index, Descended(step.index, step.value[only], energies, step.active[only]))
+            on_trace(index, step.only(place))
 
     return tell

@@ -1,4 +1,4 @@
-"""Fill what is missing from pictures of one class and size, with the autoencoder of a weights file."""
+"""Fill what is missing from pictures of one class and size, with an autoencoder or a generator."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrestore.errors import InputError
+from genrestore.errors import InputError, UsageError
 from genrestore.restore import holes
-from genrestore.restore.descent_settings import Descent
+from genrestore.restore.descent_settings import Descent, LatentSearch
 from genrestore.restore.provenance import describe_inpainting
-from genrestore.restore.tasks.autoencoding import Damage, solve
+from genrestore.restore.tasks.damage import Damage
 from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather
 from genrestore.restore.tasks.one_class import OneClass, resized
 from genrestore.restore.tasks.restored import Restored, check_noise_level
@@ -22,7 +22,7 @@ from genrestore.runtime import Runtime
 
 
 class InpaintOneClass(OneClass):
-    """Fill missing pixels of pictures of the class and size that an autoencoder knows.
+    """Fill missing pixels of pictures of the class and size that an autoencoder or a generator knows.
 
     Args:
         weights: A name in the store or a path.
@@ -30,8 +30,10 @@ class InpaintOneClass(OneClass):
             back as they were.
         feather: Pixels, 0 to 32, over which the result goes into what the picture holds inside the hole.
         runtime: Device and seed; None settles them for this machine.
-        descent: How the estimate is found.
-        resize: Scale pictures of another size to the autoencoder's, and the result back.
+        descent: How the estimate is found, as `OneClass` takes it.
+        resize: Scale pictures of another size to the prior's, and the result back.
+        keep: Known pixels come back as they were; False: the result is G(z) alone, the prior's own image that
+            fits them best.
 
     Raises:
         UsageError: A value out of its range.
@@ -45,19 +47,22 @@ class InpaintOneClass(OneClass):
         noise_level: float = 0.0,
         feather: int = 0,
         runtime: Runtime | None = None,
-        descent: Descent | None = None,
+        descent: Descent | LatentSearch | None = None,
         resize: bool = False,
+        keep: bool = True,
     ) -> None:
         check_noise_level(noise_level)
         check_feather(feather)
         super().__init__(weights, runtime, descent, resize=resize)
-        self._noise_level, self._feather = noise_level, feather
+        if feather and not keep:
+            raise UsageError("--feather: blends into known pixels, and --no-keep keeps none; give one")
+        self._noise_level, self._feather, self._keep = noise_level, feather, keep
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What made the result: weights and options, as JSON values."""
         found = describe_inpainting(self.path, self.header, self._noise_level, self._feather)
-        return {**found, **self.descent.described(resize=self.resize)}
+        return {**found, **self.descent.described(resize=self.resize), "keep": self._keep}
 
     def __call__(
         self, pixels: Pixels, on_progress: Callable[[float], None] | None = None, known: Pixels | None = None
@@ -85,13 +90,13 @@ class InpaintOneClass(OneClass):
         fitted = resized(there, 1, side, side).ge(1 - 1e-6).float().to(self.prior.runtime.device)
         clipped = np.issubdtype(pixels.dtype, np.integer)
         damage = Damage(self.fitted(pixels), self._noise_level, clipped, fitted)
-        solution = solve(self.prior, damage, self.descent)
-        result = self._blended(to_float(pixels), solution.image.cpu(), there)
-        filled = from_float(result, pixels.dtype)
+        solution = self.solve(damage)
+        estimate = solution.image if self._keep else solution.nearest
+        filled = from_float(self._blended(to_float(pixels), estimate.cpu(), there), pixels.dtype)
         in_domain, notes = self.judge(float(solution.distance[0]))
         if self._noise_level > 0:
             notes = (*notes, "known pixels were denoised too")
-        else:
+        elif self._keep:
             filled = np.where(known, pixels, filled)
         if on_progress is not None:
             on_progress(1.0)

@@ -1,7 +1,8 @@
-"""What is alike in all that an autoencoder restores: pictures of one class and one size."""
+"""What is alike in all that a prior of one class restores: pictures of one class and one size."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
@@ -9,37 +10,47 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genrestore.errors import InputError, WeightsError
-from genrestore.restore.descent_settings import Descent
+from genrestore.errors import InputError, UsageError, WeightsError
+from genrestore.restore.descent import Descended
+from genrestore.restore.descent_settings import Descent, LatentSearch
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
-from genrestore.restore.tasks.autoencoding import is_far
+from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.restore.tasks import autoencoding, generating
+from genrestore.restore.tasks.damage import Damage, Solution, is_far
 from genrestore.restore.tiling import Pixels, to_float
 from genrestore.runtime import Runtime
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 
+SETTINGS: dict[str, type[Descent] | type[LatentSearch]] = {
+    "autoencoder": Descent,
+    "generator": LatentSearch,
+}
+"""Kind of weights, and the settings of its search."""
+
 
 def is_of_one_class(weights: str) -> bool:
-    """Whether weights are of an autoencoder; only their header is read.
+    """Whether weights are of an autoencoder or a generator; only their header is read.
 
     Raises:
         WeightsError: The weights are missing, or their header cannot be read.
     """
-    return read_header(store.resolve(weights)).kind == "autoencoder"
+    return read_header(store.resolve(weights)).kind in SETTINGS
 
 
 class OneClass:
-    """An autoencoder of a weights file, and pictures that fit it.
+    """An autoencoder or a generator of a weights file, and pictures that fit it.
 
     Args:
         weights: A name in the store or a path.
         runtime: Device and seed; None settles them for this machine.
-        descent: How the estimate is found.
-        resize: Scale pictures of another size to the autoencoder's, and the result back.
+        descent: How the estimate is found: `Descent` for an autoencoder, `LatentSearch` for a generator.
+        resize: Scale pictures of another size to the prior's, and the result back.
 
     Raises:
         WeightsError: The weights are missing, or of another kind.
+        UsageError: A search that these weights do not make.
 
     Attributes:
         path: Of the weights.
@@ -49,23 +60,49 @@ class OneClass:
     """
 
     def __init__(
-        self, weights: str, runtime: Runtime | None, descent: Descent | None, *, resize: bool
+        self,
+        weights: str,
+        runtime: Runtime | None,
+        descent: Descent | LatentSearch | None,
+        *,
+        resize: bool,
     ) -> None:
         self.path = store.resolve(weights)
         self.header = read_header(self.path)
-        if self.header.kind != "autoencoder":
-            raise WeightsError(f"weights '{weights}' are of kind '{self.header.kind}', not of an autoencoder")
-        self.descent = descent or Descent()
+        if self.header.kind not in SETTINGS:
+            raise WeightsError(
+                f"weights '{weights}' are of kind '{self.header.kind}', not of an autoencoder or a generator"
+            )
+        settings = SETTINGS[self.header.kind]
+        self.descent = settings() if descent is None else descent
+        if not isinstance(self.descent, settings):
+            raise UsageError(
+                f"weights '{weights}' are of kind '{self.header.kind}': its search takes {settings.__name__}"
+            )
         self.resize = resize
         self._runtime = runtime
 
     @cached_property
-    def prior(self) -> AutoencoderPrior:
+    def prior(self) -> AutoencoderPrior | GeneratorPrior:
         """The prior, loaded when it is first needed; it computes in float32."""
         runtime = replace(self._runtime or Runtime.create(), precision="fp32")
         prior = load_prior(str(self.path), runtime)
-        assert isinstance(prior, AutoencoderPrior)  # as the header says
+        assert isinstance(prior, AutoencoderPrior | GeneratorPrior)  # as the header says
         return prior
+
+    def solve(self, damage: Damage, on_step: Callable[[Descended], None] | None = None) -> Solution:
+        """Restore pictures of the prior's size; `on_step` is told the start and every step."""
+        if isinstance(self.prior, GeneratorPrior):
+            assert isinstance(self.descent, LatentSearch)  # as the kind says
+            return generating.solve(self.prior, damage, self.descent, on_step=on_step)
+        assert isinstance(self.descent, Descent)
+        return autoencoding.solve(self.prior, damage, self.descent, on_step=on_step)
+
+    def estimate_noise_level(self, image: Tensor) -> float:
+        """σ of one picture [1, channel, size, size] in [0, 1] of the prior's class, on the [0, 1] scale."""
+        if isinstance(self.prior, GeneratorPrior):
+            return generating.estimate_noise_level(self.prior, image)
+        return autoencoding.estimate_noise_level(self.prior, image)
 
     def check(self, pixels: Pixels) -> None:
         """Whether a picture [1, channel, height, width] can be restored.
@@ -86,14 +123,14 @@ class OneClass:
         side = self.prior.size
         return resized(to_float(pixels), self.prior.channels, side, side).to(self.prior.runtime.device)
 
-    def judge(self, distance: float) -> tuple[bool, tuple[str, ...]]:
+    def judge(self, distance: float, beyond: str = " beyond the noise") -> tuple[bool, tuple[str, ...]]:
         """Whether a picture at this distance, √ of a mean square on [0, 1], is of the class; what is said."""
-        if not is_far(self.prior, distance):
+        if not is_far(self.prior.own_distance, distance):
             return True, ()
         own = 255 * self.prior.own_distance
         return False, (
-            f"far from what the prior knows: it misses this picture by {255 * distance:.0f} grey levels "
-            f"beyond the noise, and 99 of 100 of its own by less than {own:.0f}",
+            f"far from what the prior knows: it misses this picture by {255 * distance:.0f} grey levels"
+            f"{beyond}, and 99 of 100 of its own by less than {own:.0f}",
         )
 
 

@@ -1,0 +1,116 @@
+"""The game of generator and discriminator: losses and step ratios, the collapse alarm, and speed."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import mnist
+import torch
+from generators import QUICK_STEPS, balance, features, frechet, run_folder, samples, train
+from report import Row, Section, watched
+from settings import Bench
+from torch import nn
+from torch.nn import functional
+
+from genrestore.models.dcgan import Discriminator, Generator
+from genrestore.runtime import Runtime
+from genrestore.training.dataset import Folder, Reading, load_images
+from genrestore.training.gan import LOOP, GanSettings, GanTraining
+from genrestore.training.named import Library
+
+LOSSES = ("non-saturating", "saturating", "l2")
+RATIOS = (1, 3)
+STEPS = 1500
+CERTAIN = ["--loss", "saturating", "--d-steps", "20", "--learning-rate", "1e-3"]
+"""What trains a discriminator to certainty."""
+BATCH, TIMED = 128, 20
+RATE, BETAS = 2e-4, (0.5, 0.999)
+
+
+def short(bench: Bench) -> list[str]:
+    """The recipe for the generator steps of one experiment."""
+    steps = STEPS if bench.every == 1 else QUICK_STEPS
+    every = ["--log-every", str(max(1, steps // 50)), "--validate-every", str(steps)]
+    return ["--recipe", "report", "--steps", str(steps), "--encoder-steps", "0", "--seed", "0", *every]
+
+
+def losses_section(bench: Bench) -> Section:
+    """Each loss at each ratio: where it ends, and whether the alarm stays silent."""
+    section = Section("losses", f"Three losses at 1:1 and 1:3, {STEPS} generator steps by the recipe")
+    real = features(bench, mnist.digits(bench)[0].float() / 255)
+    cases = [(loss, ratio) for loss in LOSSES for ratio in RATIOS]
+    for loss, ratio in watched(cases, "losses"):
+        name = f"{loss}-{ratio}"
+        done = train(bench, name, [*short(bench), "--loss", loss, "--d-steps", str(ratio)])
+        rang = "collapsed" in done.stderr
+        section.rows.append(Row(f"{loss} 1:{ratio}: alarms", float(rang), 0, unit="", more=False))
+        with (run_folder(bench, name) / "metrics.csv").open(newline="") as stream:
+            section.more[name] = list(csv.DictReader(stream))
+        made = samples(bench, name)
+        if made is None:
+            section.notes.append(f"{loss} 1:{ratio}: {done.stderr.strip().splitlines()[-1]}")
+            continue
+        distance = frechet(features(bench, made), real)
+        section.rows.append(Row(f"{loss} 1:{ratio}: Fréchet distance", distance, unit="", more=False))
+        section.rows += [row for row in balance(bench, f"{loss} 1:{ratio}", made) if row.headline]
+    return section
+
+
+def alarm_section(bench: Bench) -> Section:
+    """Train a discriminator to certainty."""
+    section = Section("alarm", "A discriminator trained to certainty")
+    done = train(bench, "certain", [*short(bench), *CERTAIN])
+    rang = done.returncode == 1 and "has collapsed" in done.stderr
+    section.rows.append(Row("alarms", float(rang), 1, unit=""))
+    section.notes.append(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no alarm")
+    return section
+
+
+def throughput_section(bench: Bench) -> Section:
+    """Images a second of our training and of the recipe in eager float32: same networks, same batch."""
+    section = Section("throughput", f"Training, width 64, batches of {BATCH}, all cores")
+    ours, plain = our_step(bench), plain_step(bench)
+    for step in (ours, plain):
+        step()
+    seconds = {"ours": 0.0, "plain": 0.0}
+    for _ in range(max(2, TIMED // bench.every)):  # in turn, so that both meet the same machine
+        for name, step in (("ours", ours), ("plain", plain)):
+            start = time.perf_counter()
+            step()
+            seconds[name] += time.perf_counter() - start
+    ratio = seconds["plain"] / seconds["ours"]
+    section.rows.append(Row("images a second, against the recipe in eager float32", ratio, 1.5, 2.5, "×"))
+    section.more["seconds"] = seconds
+    return section
+
+
+def our_step(bench: Bench) -> Callable[[], object]:
+    """One step of ours, in the precision that this machine takes by itself."""
+    images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(mnist.root(bench), "test"))
+    loop = replace(LOOP, batch_size=BATCH, learning_rate=RATE)
+    training = GanTraining(GanSettings(), loop, images, images, Runtime.create())
+    batch = training.batch(0, range(BATCH))
+    return lambda: training.step(batch)
+
+
+def plain_step(bench: Bench) -> Callable[[], object]:
+    """One step as the recipe has it: eager, float32, one player after the other."""
+    real = mnist.digits(bench)[0][:BATCH].float() / 255
+    generator, discriminator = Generator(), Discriminator()
+    players: tuple[nn.Module, nn.Module] = generator, discriminator
+    adams = [torch.optim.Adam(player.parameters(), RATE, BETAS) for player in players]
+
+    def step() -> None:
+        made = generator(torch.randn(len(real), 100))
+        adams[1].zero_grad()
+        loss = functional.softplus(-discriminator(real)).mean()
+        (loss + functional.softplus(discriminator(made.detach())).mean()).backward()
+        adams[1].step()
+        adams[0].zero_grad()
+        functional.softplus(-discriminator(made)).mean().backward()
+        adams[0].step()
+
+    return step

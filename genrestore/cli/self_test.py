@@ -1,0 +1,67 @@
+"""``genrestore invert --self-test``: whether a generator's own images can be found again."""
+
+from __future__ import annotations
+
+import json as _json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from genrestore.cli import screen
+from genrestore.errors import UsageError
+
+if TYPE_CHECKING:
+    from genrestore.restore.tasks import Invert
+
+MOST = 10_000
+ENOUGH = 35.0
+"""Decibels that half of the images must reach."""
+SCHEMA = 1
+"""Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
+
+
+def parse_count(value: str | int) -> int:
+    """A value of --self-test.
+
+    Raises:
+        UsageError: Not a whole number from 1 to `MOST`.
+    """
+    text = str(value).strip()
+    if not (text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST):
+        raise UsageError(f"--self-test {value}: must be a whole number of images from 1 to {MOST}")
+    return int(text)
+
+
+def run(make: Callable[[], Invert], count: int, *, json: bool, quiet: bool) -> int:
+    """Invert images of the generator's own, and say how near they came: figures on stdout with `json`.
+
+    Returns:
+        The exit code: 1 if half of them come no nearer than `ENOUGH`.
+    """
+    task = make()
+    started = time.perf_counter()
+    found = sorted(task.self_test(count))
+    seconds = time.perf_counter() - started
+    middle = (found[(count - 1) // 2] + found[count // 2]) / 2
+    near = sum(value >= ENOUGH for value in found)
+    passed = middle >= ENOUGH
+    if json:
+        record = {
+            "schema": SCHEMA,
+            "images": count,
+            "median_psnr": round(middle, 2),
+            "least_psnr": round(found[0], 2),
+            "near": near,
+            "passed": passed,
+            "seconds": round(seconds, 3),
+        }
+        typer.echo(_json.dumps(record))
+    if not (quiet and passed):
+        screen.write(
+            f"self-test {'passed' if passed else 'failed'}: {count} images of its own, "
+            f"median {middle:.1f} dB, least {found[0]:.1f} dB, {near} at {ENOUGH:.0f} dB or more  "
+            f"{seconds:.1f} s"
+        )
+    return int(not passed)

@@ -1,0 +1,206 @@
+"""The search for a latent: several starts for each picture, of which ever fewer go on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genrestore.restore.data_terms import PixelTerm
+from genrestore.restore.descent import minimise
+from genrestore.restore.gauss_newton import Candidates, levenberg_marquardt
+from genrestore.restore.priors.generator import GeneratorPrior
+
+WARM_STEPS, WARM_RATE = 100, 0.15
+"""Of Adam, which brings every start down from far away, where it is cheaper than whole matrices."""
+KEPT = 2
+"""One start in so many goes on after it, at least one."""
+TOLD = 200
+"""Steps of the report's search that are told of, about."""
+MIDDLE_STEPS = 8
+"""Second-order steps that these take, before the best goes on alone."""
+
+
+@dataclass(frozen=True)
+class LatentEnergy:
+    """What is minimised: how well an image of the generator fits, and how usual it is.
+
+        F(z) = D(G(z); y) + λ ‖z‖² / 2
+
+    Attributes:
+        prior: G.
+        term: D, of all pictures.
+        weight: λ; 1 is N(0, I)'s own where D is a log-likelihood, 0 none.
+    """
+
+    prior: GeneratorPrior
+    term: PixelTerm
+    weight: float
+
+    def value(self, latent: Tensor, pictures: Tensor) -> Tensor:
+        """F of candidates [candidate, latent], each for the picture of an index, [candidate]: [candidate]."""
+        data, prior = self.parts(latent, pictures)
+        return data + prior
+
+    def parts(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Both terms of F, as `value` takes them, [candidate] each."""
+        data = self.term.take(pictures).value(self.prior.generate(latent))
+        return data, self.weight * latent.square().sum(1) / 2
+
+    def expand(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and Gauss–Newton's curvature of F, with D's slope d' and curvature d'' in every pixel.
+
+            g = Jᵀ d' + λ z,     H = Jᵀ diag(d'') J + λ I,     J = ∂G/∂z
+
+        Args:
+            latent: [candidate, latent].
+            pictures: The index of the picture of each, [candidate].
+
+        Returns:
+            [candidate, latent] and [candidate, latent, latent].
+        """
+        slopes, curvatures = [], []
+        for one, picture in zip(latent.split(1), pictures.split(1), strict=True):
+            image, jacobian = self.prior.jacobian(one)
+            slope, curvature = self.term.take(picture).expand(image)
+            slopes.append(jacobian.T @ slope.flatten() + self.weight * one[0])
+            curvatures.append(jacobian.T @ (curvature.flatten()[:, None] * jacobian))
+        identity = torch.eye(latent.shape[1], device=latent.device)
+        return torch.stack(slopes), torch.stack(curvatures) + self.weight * identity
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has come to, at its end or on the way.
+
+    Attributes:
+        index: Steps so far.
+        latent: The best z of each picture so far, [picture, latent].
+        data: D(G(z); y) there, [picture].
+        prior: λ ‖z‖² / 2 there, [picture].
+        starts: F at the last of each start, [picture, start]; the first is the encoder's.
+        going: How many starts of each picture go on, [picture].
+    """
+
+    index: int
+    latent: Tensor
+    data: Tensor
+    prior: Tensor
+    starts: Tensor
+    going: Tensor
+
+
+@torch.no_grad()
+def search(
+    energy: LatentEnergy,
+    starts: Tensor,
+    *,
+    steps: int,
+    on_step: Callable[[Found], None] | None = None,
+) -> Found:
+    """The best latent of each picture, by successive halving of the starts.
+
+    All starts go down by Adam, the better half takes some second-order steps, and the best the rest of them.
+    All pictures and starts go through the network together, and none sees another.
+    Source: Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
+    2016.
+
+    Args:
+        energy: F.
+        starts: [picture, start, latent].
+        steps: Second-order steps of the best start, at most.
+        on_step: Is told where the starts are, and of every second-order step.
+    """
+    count, some, _ = starts.shape
+    pictures = torch.arange(count, device=starts.device).repeat_interleave(some)
+    first = starts.flatten(0, 1)
+    state = Candidates.begin(energy.value, first, pictures)
+    lasts, index = state.energy.view(count, some).clone(), 0
+    places = torch.arange(count * some, device=starts.device)
+
+    def told(now: Candidates) -> None:
+        nonlocal index
+        lasts.view(-1)[places] = now.energy
+        if on_step is not None:
+            on_step(_found(energy, now, lasts.clone(), index))
+        index += 1
+
+    told(state)
+    warm = minimise(
+        lambda latent: energy.value(latent, pictures), first, steps=WARM_STEPS, step_size=WARM_RATE
+    )
+    state = Candidates.begin(energy.value, warm, pictures)
+    lasts = state.energy.view(count, some).clone()
+    for stage_steps, kept in _stages(some, steps):
+        state = levenberg_marquardt(energy.value, energy.expand, state, steps=stage_steps, on_step=told)
+        chosen = state.energy.view(count, -1).argsort(stable=True, dim=1)[:, :kept].sort(1).values
+        alone = (chosen + len(places) // count * torch.arange(count, device=chosen.device)[:, None]).flatten()
+        state, places = state.take(alone), places[alone]
+    return _found(energy, state, lasts, index - 1)
+
+
+def _stages(starts: int, steps: int) -> list[tuple[int, int]]:
+    """Second-order steps of each stage, and how many starts are kept after it."""
+    middle = min(MIDDLE_STEPS, steps)
+    return [(0, max(1, starts // KEPT)), (middle, 1), (steps - middle, 1)]
+
+
+def _found(energy: LatentEnergy, now: Candidates, lasts: Tensor, index: int) -> Found:
+    """The best of each picture's candidates."""
+    count = len(lasts)
+    best = now.energy.view(count, -1).argmin(1)
+    rows = best + now.energy.numel() // count * torch.arange(count, device=best.device)
+    latent = now.latent[rows]
+    data, prior = energy.parts(latent, now.picture[rows])
+    return Found(index, latent, data, prior, lasts, now.active.view(count, -1).sum(1))
+
+
+def search_by_adam(
+    energy: LatentEnergy,
+    start: Tensor,
+    *,
+    steps: int,
+    rate: float,
+    noise: Callable[[], Tensor] | None = None,
+    on_step: Callable[[Found], None] | None = None,
+) -> Found:
+    """The report's search: Adam at one rate, from one start.
+
+    With noise it minimises D(G(z) + n; y) with another n at every step, as the report writes its objective.
+    Then no energy can be compared with that of another step, and the last z counts, else the best.
+
+    Args:
+        energy: F.
+        start: [picture, latent].
+        steps: How many.
+        rate: Of Adam.
+        noise: Gives n, [1, channel, height, width].
+        on_step: Is told the start, about `TOLD` steps, and the end.
+    """
+    pictures = torch.arange(len(start), device=start.device)
+    latent = start.clone().requires_grad_()
+    optimiser = torch.optim.Adam([latent], rate)
+    best, least = start.clone(), torch.full_like(start[:, 0], torch.inf)
+    for index in range(steps + 1):
+        with torch.enable_grad():
+            image = energy.prior.generate(latent)
+            image = image if noise is None else image + noise()
+            values = energy.term.value(image) + energy.weight * latent.square().sum(1) / 2
+            (latent.grad,) = torch.autograd.grad(values.sum(), latent)
+        now, values = latent.detach(), values.detach()
+        better = values < least if noise is None else torch.ones_like(values, dtype=torch.bool)
+        least = torch.where(better, values, least)
+        best = torch.where(better[:, None], now, best)
+        if index == steps or (on_step is not None and index % math.ceil(steps / TOLD) == 0):
+            with torch.no_grad():
+                found = Found(
+                    index, best, *energy.parts(best, pictures), least[:, None], torch.ones_like(pictures)
+                )
+            if on_step is not None:
+                on_step(found)
+        if index < steps:
+            optimiser.step()
+    return found
