@@ -37,7 +37,7 @@ class InpainterSettings:
         loss: What a filled picture is judged by, a key of `losses.RECONSTRUCTION`.
         noisy: Share of the samples whose known pixels are noisy.
         grey: Share of the samples turned to grey, replicated to three channels.
-        again: Share of the samples that the network sees with its own first estimate in the holes.
+        again: Share of the samples that the network sees with an estimate of its own in the holes.
     """
 
     patch_size: int = 128
@@ -45,8 +45,8 @@ class InpainterSettings:
     blocks: tuple[int, ...] = (2, 1, 1, 2)
     loss: str = "root-mean-square"
     noisy: float = 0.15
-    grey: float = 0.4
-    again: float = 0.4
+    grey: float = 0.3
+    again: float = 0.6
 
     def __post_init__(self) -> None:
         check_network(self.patch_size, self.widths, self.blocks)
@@ -65,14 +65,14 @@ class Sample(NamedTuple):
         clean: [..., 3, height, width] in [0, 1].
         known: 1 where a pixel is known and 0 where it is missing, [..., 1, height, width].
         level: σ of the known pixels on the [0, 1] scale, [..., 1, 1, 1].
-        again: 1 where the network is asked a second time, [..., 1, 1, 1].
+        guesses: How many estimates of the network's own came before, [..., 1, 1, 1].
     """
 
     damaged: Tensor
     clean: Tensor
     known: Tensor
     level: Tensor
-    again: Tensor
+    guesses: Tensor
 
 
 class InpainterTraining:
@@ -137,8 +137,14 @@ class InpainterTraining:
         level = torch.tensor(uniform(generator, 0, LARGEST_NOISE) if noisy else 0.0).reshape(1, 1, 1)
         noise = torch.randn(clean[:1].shape if grey else clean.shape, generator=generator)
         known = holes.draw(self.settings.patch_size, generator)
-        again = torch.tensor(float(uniform(generator) < self.settings.again)).reshape(1, 1, 1)
-        return Sample(clean + level * noise, clean, known, level, again)
+        guesses = torch.tensor(self._guesses(generator)).reshape(1, 1, 1)
+        return Sample(clean + level * noise, clean, known, level, guesses)
+
+    def _guesses(self, generator: torch.Generator) -> int:
+        """None, one, or, for two in five of those that have any, two."""
+        if uniform(generator) >= self.settings.again:
+            return 0
+        return 1 if uniform(generator) < 0.6 else 2
 
     def step(self, batch: Sample) -> dict[str, Tensor]:
         """One update.
@@ -161,8 +167,8 @@ class InpainterTraining:
     def _restore(self, network: nn.Module, batch: Sample) -> Tensor:
         """[batch, 3, height, width]; pixels that are known without noise are as they were."""
         filled, level = shown(batch.damaged, batch.known, batch.level)
-        again = batch.again.flatten() > 0
-        if bool(again.any()):
+        for number in range(int(batch.guesses.max())):
+            again = batch.guesses.flatten() > number
             with torch.no_grad():
                 guess = self._call(network, filled[again], level[again])
             filled[again], level[again] = shown(
@@ -219,7 +225,7 @@ def _examinations(clean: Tensor, index: int) -> Iterator[tuple[str, Sample]]:
     square[:, height // 2 - 32 : height // 2 + 32, width // 2 - 32 : width // 2 + 32] = 0
     writing = holes.writing(max(height, width), generator)[:, :height, :width]
     for name, known in {"50": draws >= 0.5, "80": draws >= 0.8, "writing": writing, "square": square}.items():
-        yield name, Sample(clean, clean, known.float(), torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+        yield name, Sample(clean, clean, known.float(), torch.zeros(1, 1, 1), torch.full((1, 1, 1), 2))
 
 
 KIND = Kind("inpainter", InpainterSettings(), InpainterTraining)

@@ -1,4 +1,4 @@
-"""Fill a piece at once: an inpainter's estimate, from all sides, and once more from what it estimated."""
+"""Fill a piece at once: an inpainter's estimate, from all sides, and again from what it estimated."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from genrestore.restore.priors.inpainter import InpainterPrior
 
+PASSES = 3
+"""How often the network is asked: it sees its last estimate in the holes. A fourth time it gets worse."""
 TURNS = tuple((transposed, axes) for transposed in (False, True) for axes in ((), (2,), (3,), (2, 3)))
 """The eight ways to turn and mirror a picture: whether rows and columns change places, and axes flipped."""
 
@@ -29,8 +31,9 @@ class AtOnce:
         """A piece, [1, 1 or 3, height, width] about [0, 1], with its holes filled."""
         colour = image.expand(-1, 3, -1, -1)
         guess = self._from_all_sides(colour, known, None)
-        on_progress(0.5)
-        guess = self._from_all_sides(colour, known, guess)
+        for done in range(1, PASSES):
+            on_progress(done / PASSES)
+            guess = self._from_all_sides(colour, known, guess)
         on_progress(1.0)
         return guess.mean(1, keepdim=True) if image.shape[1] == 1 else guess
 
