@@ -27,7 +27,7 @@ class TrainingScreen:
     """An observer of the loop that writes one plain line a row of the log."""
 
     def __init__(self) -> None:
-        self._steps = 0
+        self._steps = self._last = 0
         self._first: tuple[int, float] | None = None
 
     def __enter__(self) -> TrainingScreen:
@@ -43,10 +43,10 @@ class TrainingScreen:
         screen.write(text)
 
     def stepped(self, step: int, steps: int) -> None:
-        """A step was done; time runs from the first."""
-        self._steps = steps
-        if self._first is None:
+        """A step was done; time runs from the first, and anew where another training begins."""
+        if self._first is None or step <= self._last:
             self._first = (step, time.monotonic())
+        self._steps, self._last = steps, step
 
     def logged(self, row: Mapping[str, float]) -> None:
         """Say the numbers of a row, the speed and the time left."""

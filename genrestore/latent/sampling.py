@@ -42,10 +42,12 @@ class Sampler:
         return isinstance(self.network, Generator) or self.header.training.get("cover", "none") != "none"
 
     def draw(self, count: int, draws: torch.Generator) -> Tensor:
-        """Random latents, [count, latent]: N(0, I) for a generator, uniform in [0, 1] for an autoencoder."""
-        shape = (count, self.network.latent)
-        uniform = isinstance(self.network, Autoencoder)
-        return torch.rand(shape, generator=draws) if uniform else torch.randn(shape, generator=draws)
+        """Random latents, [count, latent]: N(0, I) for a generator, uniform in [0, 1] for an autoencoder.
+
+        One after the other, since a large draw of torch does not begin as a small one does.
+        """
+        draw = torch.rand if isinstance(self.network, Autoencoder) else torch.randn
+        return torch.stack([draw(self.network.latent, generator=draws) for _ in range(count)])
 
     def between(self, first: Tensor, last: Tensor, steps: int) -> Tensor:
         """The way from one latent to another in equal steps.

@@ -155,6 +155,20 @@ def test_a_terminal_gets_a_bar_that_leaves_nothing_behind(monkeypatch: pytest.Mo
     assert "step 1/10  loss 0.5  3 images/s" in terminal.getvalue()
 
 
+def test_the_time_left_is_that_of_the_training_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1000.0, 1010.0])
+    monkeypatch.setattr(training_screen.time, "monotonic", lambda: next(now))
+    said: list[str] = []
+    watching = training_screen.TrainingScreen()
+    monkeypatch.setattr(watching, "note", said.append)
+    for step in (1, 2, 3):
+        watching.stepped(step, 3)
+    watching.stepped(1, 21)  # the encoder of a generator
+    watching.stepped(11, 21)
+    watching.logged({"step": 11, "images_per_second": 1.0})
+    assert said == ["step 11/21    1 images/s  10 s left"]
+
+
 AE = ["train", "ae", "--name", "mine", "--steps", "4", "--batch-size", "4", "--width", "4", "--hidden", "8"]
 AE += ["--warmup", "0", "--log-every", "2", "--validate-every", "4", "--device", "cpu", "--precision", "fp32"]
 

@@ -39,6 +39,13 @@ def test_latents_are_drawn_from_what_the_network_was_trained_on(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", sorted(SAVE))
+def test_fewer_latents_are_the_first_of_more(tmp_path: Path, kind: str) -> None:
+    one = made(tmp_path, kind)
+    for count in (1, 7):
+        assert torch.equal(one.draw(count, draws()), one.draw(20, draws())[:count])
+
+
+@pytest.mark.parametrize("kind", sorted(SAVE))
 def test_an_image_does_not_depend_on_what_else_is_made(tmp_path: Path, kind: str) -> None:
     one = made(tmp_path, kind)
     latents = one.draw(BATCH + 3, draws())
