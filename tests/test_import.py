@@ -53,3 +53,18 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'sharpen'"):
         genrestore.sharpen  # noqa: B018
+
+
+def test_torch_is_loaded_once_and_the_collector_goes_on() -> None:
+    code = """
+import gc, sys
+from genrestore.cli.loading import load_torch
+assert "torch" not in sys.modules
+load_torch()
+print("torch" in sys.modules, gc.isenabled(), gc.get_freeze_count() > 100_000)
+gc.unfreeze()
+load_torch()
+print(gc.get_freeze_count())
+"""
+    done = python(code)
+    assert (done.stdout.split(), done.stderr) == (["True", "True", "True", "0"], "")

@@ -13,8 +13,8 @@ import typer
 
 from genrestore.cli import dry_run as rehearsal
 from genrestore.cli import file_options as files
+from genrestore.cli import loading, report
 from genrestore.cli import reference as references
-from genrestore.cli import report
 from genrestore.files.jobs import STDIO
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Machine:
         """The open choices settled; imports torch."""
         from genrestore.runtime import Runtime
 
+        loading.load_torch()
         return Runtime.create(self.device, self.precision, self.threads, self.seed)
 
     def taken(self) -> str | None:
@@ -149,7 +150,8 @@ class Plan:
             report.json_lines(said.json, said.json_file, jobs, overwrite=overwrite) as lines,
             report.Report(jobs, estimated, said.quiet, lines, self.score, fail_fast, machine.taken) as told,
         ):
-            raise typer.Exit(told.show(batch.run(jobs, task, settings, told.progress)))
+            outcomes = batch.run(jobs, task, settings, told.progress, loading.load_torch)
+            raise typer.Exit(told.show(outcomes))
 
 
 def _is_work_left(jobs: Sequence[Job], skip_existing: bool) -> bool:

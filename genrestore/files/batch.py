@@ -68,6 +68,7 @@ def run(
     restore: Restore,
     options: BatchOptions,
     on_progress: Callable[[Job, float], None],
+    prepare: Callable[[], None] | None = None,
 ) -> Iterator[Outcome]:
     """Do the jobs in their order; a job that fails does not stop the others.
 
@@ -81,12 +82,16 @@ def run(
         options: How.
         on_progress: Called with the job and its fraction done, 0 to 1, in the caller's thread; may be called
             for the next job before the outcome of the last is given.
+        prepare: What takes its time before the first picture can be restored, and none once it was called; is
+            called while that is read,
+            in the caller's thread, unless it needs no restoring.
 
     Yields:
         One outcome a job, in their order.
     """
-    batch = _Batch(restore, options, on_progress)
-    yield from pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light))
+    batch = _Batch(restore, options, on_progress, prepare)
+    meanwhile = None if prepare is None else batch.prepare_for
+    yield from pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light, meanwhile))
 
 
 def examine(job: Job, options: BatchOptions) -> Existing:
@@ -120,16 +125,21 @@ class _Batch:
     restoring: Restore
     options: BatchOptions
     on_progress: Callable[[Job, float], None]
+    prepare: Callable[[], None] | None
+
+    def prepare_for(self, job: Job) -> None:
+        """Prepare for restoring while a job's picture is read ahead."""
+        if self.prepare is not None and self._can_be_ahead(job):
+            self.prepare()
 
     def read_ahead(self, job: Job) -> Picture | None:
         """The picture of a job, if it is light, and nothing else is to be looked at first.
 
         Whatever goes wrong is left for the job's turn, in which it is tried again.
         """
-        if not job.is_open or job.source is None or not folders.is_file(job.source):
+        if not self._can_be_ahead(job):
             return None
-        if self.options.skip_existing and job.target is not None and os.path.lexists(job.target):
-            return None
+        assert job.source is not None
         limit = min(self.options.max_pixels, LIGHT // _WIDEST)
         started = time.perf_counter()
         try:
@@ -137,6 +147,12 @@ class _Batch:
         except _OF_ONE_INPUT:
             return None
         return replace(picture, seconds=time.perf_counter() - started)
+
+    def _can_be_ahead(self, job: Job) -> bool:
+        """Whether there is a file to read, and no result that is to be looked at first."""
+        if not job.is_open or job.source is None or not folders.is_file(job.source):
+            return False
+        return not (self.options.skip_existing and job.target is not None and os.path.lexists(job.target))
 
     def restore(self, job: Job, picture: Picture | None) -> Picture | Outcome:
         """The restored picture of a job, which may have been read ahead."""
@@ -170,6 +186,8 @@ class _Batch:
             outputs.check_writable(job.target)
         if picture is None:
             picture = stages.read(job, self.options, self.options.max_pixels)
+        if self.prepare is not None:
+            self.prepare()
         restored = stages.restore(picture, self.restoring, self.options, partial(self.on_progress, job))
         return replace(restored, stale=existing.stale)
 

@@ -23,12 +23,15 @@ class Stages(Generic[Item, Taken, Worked, Result]):
         behind: Puts away what was worked on.
         is_light: Whether that may stay in memory while the next item is worked on. It is put away by another
             thread then, and else by the caller's, before anything goes on.
+        meanwhile: In the caller's thread, while the first item is taken up ahead; None: nothing is to be
+            done, and the first item is not taken up ahead.
     """
 
     ahead: Callable[[Item], Taken | None]
     work: Callable[[Item, Taken | None], Worked]
     behind: Callable[[Worked], Result]
     is_light: Callable[[Worked], bool]
+    meanwhile: Callable[[Item], None] | None = None
 
 
 def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> Iterator[Result]:
@@ -36,7 +39,8 @@ def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> I
 
     Nothing is put away while the caller has the turn: a caller that stops, because of a result or of an
     interruption, finds put away what it was given and nothing else. An exception of a stage ends the run
-    after what was put away until then has been given. No thread outlives the run, and one item needs none.
+    after what was put away until then has been given. No thread outlives the run, and one item needs none
+    but for what `meanwhile` is for.
 
     Args:
         items: In the order in which they are worked on.
@@ -50,6 +54,9 @@ def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> I
     putting: list[Future[Result]] = []
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
+            if items and stages.meanwhile is not None:
+                taking = threads.submit(stages.ahead, items[0])
+                stages.meanwhile(items[0])
             for index, item in enumerate(items, start=1):
                 is_last = index == len(items)
                 taken = None if taking is None else taking.result()

@@ -496,3 +496,35 @@ class TestAheadAndBehind:
         monkeypatch.setattr(images, "read", spending(1, images.read))
         monkeypatch.setattr(results, "write_files", spending(2, results.write_files))
         assert [outcome.seconds for outcome in run(todo, spending(10, invert))] == [13, 13, 13]
+
+
+def prepared(todo: list[Job], **options: Any) -> tuple[list[str], list[Outcome]]:
+    """What happened, in its order, and what became of the jobs."""
+    said: list[str] = []
+
+    def restore(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
+        said.append("restored")
+        return invert(pixels, on_progress)
+
+    settings = BatchOptions(**options)
+    outcomes = batch.run(todo, restore, settings, lambda job, fraction: None, lambda: said.append("prepared"))
+    return said, list(outcomes)
+
+
+@pytest.mark.parametrize("limit", [batch.LIGHT, 0], ids=["read ahead", "too large for it"])
+def test_preparing_comes_before_the_first_picture_is_restored(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "LIGHT", limit)
+    Path("a.png").write_bytes(make.encoded(make.plain(make.pixels(3, 8)), "PNG"))
+    said, outcomes = prepared(jobs("a.png"))
+    assert (said[0], said[-1], outcomes[0].status) == ("prepared", "restored", "done")
+
+
+def test_nothing_is_prepared_for_what_needs_no_restoring() -> None:
+    assert prepared(jobs("missing.png"))[0] == []
+    Path("a.png").write_bytes(make.encoded(make.plain(make.pixels(3, 8)), "PNG"))
+    todo = jobs("a.png", skip_existing=True)
+    assert prepared(todo, skip_existing=True)[0][0] == "prepared"
+    said, outcomes = prepared(todo, skip_existing=True)
+    assert (said, outcomes[0].status) == ([], "skipped")

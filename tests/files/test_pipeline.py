@@ -223,3 +223,33 @@ def test_what_was_put_away_is_not_kept() -> None:
     assert list(pipeline.run(range(10), stages)) == list(range(10))
     assert most <= 3
     assert alive == set()
+
+
+def test_the_first_item_is_taken_up_beside_what_is_done_meanwhile() -> None:
+    log, begun = Log(), threading.Event()
+    log.before["ahead 0"] = begun.set
+    log.before["meanwhile 0"] = waits_for(begun)
+    stages = Stages(log.ahead, log.work, log.behind, log.light, lambda item: log.begin("meanwhile", item))
+    assert list(pipeline.run(range(2), stages)) == ["result 0", "result 1"]
+    assert log.threads["meanwhile 0"] is threading.current_thread()
+    assert log.threads["ahead 0"] is not threading.current_thread()
+    assert [said for said in log.said if "0" in said][-2:] == ["work taken 0", "behind 0"]
+    assert "meanwhile 1" not in log.said
+
+
+def test_nothing_is_done_meanwhile_where_there_is_no_item() -> None:
+    log = Log()
+    stages = Stages(log.ahead, log.work, log.behind, log.light, lambda item: log.begin("meanwhile", item))
+    assert list(pipeline.run(range(0), stages)) == []
+    assert log.said == []
+
+
+def test_what_fails_meanwhile_ends_the_run_before_anything_is_worked_on() -> None:
+    log = Log()
+
+    def fail(item: int) -> None:
+        raise RuntimeError(f"nothing can be done with {item}")
+
+    with pytest.raises(RuntimeError, match="nothing can be done with 0"):
+        list(pipeline.run(range(2), Stages(log.ahead, log.work, log.behind, log.light, fail)))
+    assert not [said for said in log.said if said.startswith(("work", "behind"))]
