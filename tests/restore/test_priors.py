@@ -12,7 +12,7 @@ from torch import nn
 
 from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
-from genrestore.restore.priors import AutoencoderPrior, DenoiserPrior, load_denoiser, load_prior
+from genrestore.restore.priors import PRIORS, AutoencoderPrior, DenoiserPrior, load_denoiser, load_prior
 from genrestore.runtime import Runtime
 from genrestore.weights.header import NetworkSpec, read_header
 from genrestore.weights.store import save
@@ -61,9 +61,12 @@ def test_networks_that_are_not_a_denoisers_are_refused(
         load_prior(saved(tmp_path, networks), RUNTIME)
 
 
-def test_a_kind_without_a_prior_is_refused(tmp_path: Path) -> None:
+def test_a_kind_without_a_prior_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(PRIORS, "generator")
     path = saved(tmp_path, {"denoiser": UNET, "estimator": ESTIMATOR}, kind="generator")
-    with pytest.raises(WeightsError, match="are of kind 'generator'; a prior is one of: auto"):
+    with pytest.raises(
+        WeightsError, match="are of kind 'generator'; a prior is one of: autoencoder, denoiser"
+    ):
         load_prior(path, RUNTIME)
 
 
