@@ -13,6 +13,11 @@ SECTIONS = {
     "losses": "adversaries",
     "alarm": "adversaries",
     "throughput": "adversaries",
+    "inversion": "inversion",
+    "own": "inversion",
+    "faces": "inversion",
+    "noise": "inversion",
+    "holes": "inversion",
 }
 
 
