@@ -51,7 +51,12 @@ def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> I
         was taken up ahead.
     """
     taking: Future[Taken | None] | None = None
-    putting: list[Future[Result]] = []
+    putting: list[Future[None]] = []
+    put: list[Result] = []
+
+    def put_away(worked: Worked) -> None:
+        put.append(stages.behind(worked))  # here, since an interruption may come before its future is kept
+
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
             if items and stages.meanwhile is not None:
@@ -61,24 +66,26 @@ def run(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> I
                 is_last = index == len(items)
                 taken = None if taking is None else taking.result()
                 if taken is None:
-                    yield from _given(putting)
+                    yield from _given(putting, put)
                 taking = None if is_last else threads.submit(stages.ahead, items[index])
                 worked = stages.work(item, taken)
                 del taken
-                yield from _given(putting)
+                yield from _given(putting, put)
                 if is_last or not stages.is_light(worked):
                     yield stages.behind(worked)
                 else:
-                    putting.append(threads.submit(stages.behind, worked))
+                    putting.append(threads.submit(put_away, worked))
                 del worked
     except BaseException:
-        yield from _given(putting)  # the threads have ended, so it is put away
+        yield from _given(putting, put)  # the threads have ended, so it is put away
         raise
 
 
-def _given(putting: list[Future[Result]]) -> Iterator[Result]:
+def _given(putting: list[Future[None]], put: list[Result]) -> Iterator[Result]:
     """The result of what is being put away, if anything is; from then on nothing is."""
-    if putting:
-        result = putting[0].result()
-        putting.clear()
+    while putting:
+        putting.pop().result()
+    while put:
+        result = put[0]
+        del put[0]
         yield result

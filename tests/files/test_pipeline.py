@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -198,6 +199,24 @@ def test_an_interruption_waits_for_what_is_being_put_away() -> None:
 
     log.before["work taken 1"] = interrupt
     log.before["behind 0"] = waits_for(interrupted)
+    assert given(log.run(3), KeyboardInterrupt) == ["result 0"]
+    assert log.put == [0]
+
+
+def test_an_interruption_just_after_something_went_to_be_put_away_loses_no_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when Ctrl-C comes while a thread is being started: the caller never got hold of its future."""
+    log = Log()
+    submit = ThreadPoolExecutor.submit
+
+    def interrupted(pool: ThreadPoolExecutor, function: Any, item: Any) -> Any:
+        future = submit(pool, function, item)
+        if function != log.ahead:
+            raise KeyboardInterrupt
+        return future
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
     assert given(log.run(3), KeyboardInterrupt) == ["result 0"]
     assert log.put == [0]
 
