@@ -56,7 +56,7 @@ Cover = Annotated[
         "--cover",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="How the latents are made to cover all of [0, 1] evenly (none).",
+        help="How the latents are made to cover all of [0, 1] evenly (mmd); none leaves them alone.",
     ),
 ]
 CoverWeight = Annotated[
@@ -66,7 +66,7 @@ CoverWeight = Annotated[
         metavar="X",
         rich_help_panel=LEARNING,
         show_default=False,
-        help="Loss = reconstruction + X times coverage (1.0).",
+        help="Loss = reconstruction + X times coverage (1.5).",
     ),
 ]
 Loss = Annotated[

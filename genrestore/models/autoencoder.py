@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,13 +15,22 @@ SIZES = (28, 32, 64, 128)
 COARSEST = 8
 WIDEST = 4
 """Times `width`: feature maps at the coarsest scales."""
+EDGE = 1e-3
+"""A latent this near to 0 or 1 counts as this near: its logit stays finite."""
+LOGISTIC = math.pi / math.sqrt(3)
+"""Standard deviation of the logit of a uniform number."""
 
 
 class Autoencoder(nn.Module):
     """AE(x) = G(E(x)): a convolutional encoder E, a sigmoid latent in [0, 1]^d, a decoder G.
 
     Both work on pixels folded into channels, and have a residual block at every scale from half the size
-    down to 7 or 8 pixels, where one hidden layer joins the feature maps to the latent.
+    down to 7 or 8 pixels, where one hidden layer joins the feature maps to the latent. That of the encoder is
+    brought to a mean square of 1 (Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019), so
+    that images of no class do not drive all coordinates to 0 or 1 at once, where no image of the class lies.
+
+    It also knows where the latents of its class lie: their logits about μ + L a, with a from N(0, I)
+    (`measure`; before that as if they were uniform). a are the latent's standard coordinates.
 
     Args:
         size: Side of the images in pixels, one of `SIZES`.
@@ -32,6 +42,9 @@ class Autoencoder(nn.Module):
     Raises:
         ValueError: A value that no autoencoder can have.
     """
+
+    centre: Tensor
+    spread: Tensor
 
     def __init__(self, size: int, channels: int, latent: int, width: int = 24, hidden: int = 256) -> None:
         super().__init__()
@@ -51,6 +64,8 @@ class Autoencoder(nn.Module):
         self.to_latent = _perceptron(flat, hidden, latent)
         self.from_latent = _perceptron(latent, hidden, flat)
         self.grow = nn.ModuleList(_double(after, before) for before, after in reversed(pairs))
+        self.register_buffer("centre", torch.zeros(latent))
+        self.register_buffer("spread", LOGISTIC * torch.eye(latent))
 
     def encode(self, image: Tensor) -> Tensor:
         """E(x).
@@ -64,7 +79,8 @@ class Autoencoder(nn.Module):
         features = 2 * image - 1
         for stage in self.shrink:
             features = stage(features)
-        return self.to_latent(functional.relu(features).flatten(1)).sigmoid()
+        hidden = self.to_latent[:-1](functional.relu(features).flatten(1))
+        return self.to_latent[-1](functional.rms_norm(hidden, hidden.shape[1:])).sigmoid()
 
     def decode(self, latent: Tensor) -> Tensor:
         """G(z).
@@ -79,6 +95,35 @@ class Autoencoder(nn.Module):
         for stage in self.grow:
             features = stage(features)
         return features.sigmoid()
+
+    @torch.no_grad()
+    def measure(self, latent: Tensor) -> None:
+        """Keep where the latents of the class lie: μ and L with L Lᵀ = (1 − s) C + s · mean(diag C) · I.
+
+        C is the covariance of their logits, s = d / (n + d): few images say little of how coordinates go
+        together.
+
+        Args:
+            latent: Of n images of the class, [image, latent] in [0, 1].
+        """
+        logit = torch.logit(latent.double(), EDGE)
+        centred = logit - logit.mean(0)
+        covariance = centred.T @ centred / len(logit)
+        share = self.latent / (len(logit) + self.latent)
+        level = covariance.diagonal().mean().clamp(min=EDGE**2)
+        plain = level * torch.eye(self.latent, dtype=logit.dtype, device=logit.device)
+        self.centre.copy_(logit.mean(0))
+        self.spread.copy_(torch.linalg.cholesky((1 - share) * covariance + share * plain))
+
+    def standard(self, latent: Tensor) -> Tensor:
+        """a = L⁻¹ (logit z − μ) of latents [batch, latent] in [0, 1]: [batch, latent], about N(0, I)."""
+        logit = torch.logit(latent, EDGE) - self.centre
+        coordinates: Tensor = torch.linalg.solve_triangular(self.spread, logit.T, upper=False).T
+        return coordinates
+
+    def from_standard(self, coordinates: Tensor) -> Tensor:
+        """z = sigmoid(μ + L a) of standard coordinates a, [batch, latent]: [batch, latent] in [0, 1]."""
+        return (self.centre + coordinates @ self.spread.T).sigmoid()
 
     def forward(self, image: Tensor) -> Tensor:
         """AE(x) = G(E(x)); image [batch, channel, size, size] to the same, in [0, 1]."""

@@ -18,8 +18,8 @@ from genrestore.restore.pyramid import fill
 
 SEARCH_STEPS = 80
 """Steps of the search over latents."""
-SEARCH_RATE = 0.3
-"""Its first step size, on the logits of the latent."""
+SEARCH_RATE = 0.2
+"""Its first step size, on the latent's standard coordinates."""
 HALVINGS = 20
 """Of the interval that an estimated noise level lies in."""
 FAR = 1.25
@@ -65,7 +65,7 @@ class Solution:
 
     Attributes:
         image: x, [batch, channel, size, size] in [0, 1].
-        nearest: G(z), the image of the prior that fits the data best; the same shape and range.
+        nearest: G(z*), the likeliest image that the decoder makes; the same shape and range.
         distance: How far each picture is from the prior beyond its noise, √ of a mean square, [batch].
     """
 
@@ -85,11 +85,12 @@ def solve(
 
         F(x) = D(x; y) + λ ‖AE(x) − x‖²
 
-        z* = argmin_z F(G(z)),  from E(y)
+        z* = argmin_z D(G(z); y) − log p(z),  from E(y)
         x* = argmin_x F(x),  from G(z*), until x is near enough to y (`Discrepancy`)
 
-    The noise is not small, so the encoder's answer to y is only a beginning. G(z*) has none of the noise, and
-    misses what the autoencoder cannot say; on the way from there to y it gets that back, and after it noise.
+    p is the normal distribution of the class's latents: what noise hides comes from it. The noise is not
+    small, so the encoder's answer to y is only a beginning. G(z*) has none of it, and misses what the
+    autoencoder cannot say; on the way from there to y it gets that back, and after it noise.
 
     Args:
         prior: The autoencoder.
@@ -100,7 +101,7 @@ def solve(
     count = len(damage.damaged)
     damage = damage.padded()
     term = damage.term(descent.loss)
-    nearest = _nearest(prior, damage, term, descent.prior_weight)
+    nearest = _nearest(prior, damage, term)
     constraint = damage.noise_level == 0
     level = max(damage.noise_level, LEAST_NOISE)
     reached = Discrepancy(damage.damaged, nearest, level, damage.clipped, damage.known).reached
@@ -151,21 +152,21 @@ def is_far(prior: AutoencoderPrior, distance: float) -> bool:
     return distance > FAR * prior.own_distance
 
 
-def _nearest(prior: AutoencoderPrior, damage: Damage, term: DataTerm | Clipped, weight: float) -> Tensor:
-    """G(z*): of all that the decoder makes, what data and prior like best."""
+def _nearest(prior: AutoencoderPrior, damage: Damage, term: DataTerm | Clipped) -> Tensor:
+    """G(z*): of all that the decoder makes, the likeliest; −log p(z) is ½ ‖a‖² in standard coordinates."""
     start = damage.damaged.clamp(0, 1)
     if damage.known is not None:
         start = fill(start, damage.known)
     with torch.no_grad():
-        logit = prior.logit(start)
+        begin = prior.coordinates(start)
+        usual = begin.shape[1] ** 0.5 / begin.norm(dim=1, keepdim=True)  # farther out is none of the class
 
-    def energy(logit: Tensor) -> Tensor:
-        image = prior.decode(logit)
-        return term.value(image) + weight * prior.value(image)
+    def energy(coordinates: Tensor) -> Tensor:
+        return term.value(prior.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
 
-    logit = minimise(energy, logit, steps=SEARCH_STEPS, step_size=SEARCH_RATE)
+    found = minimise(energy, begin * usual.clamp(max=1), steps=SEARCH_STEPS, step_size=SEARCH_RATE)
     with torch.no_grad():
-        return prior.decode(logit)
+        return prior.decode(found)
 
 
 def _beyond_noise(damage: Damage, nearest: Tensor) -> Tensor:
