@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 DENOISER: dict[str, Any] = {"channels": 3, "widths": [16, 16], "blocks": [1, 1]}
 ESTIMATOR: dict[str, Any] = {"channels": 3, "width": 4, "blocks": 1}
-AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 3}
-STEADY = 50.0
+AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 2}
 ESTIMATE = 12 / 255
 """What the tiny estimator says of every picture, on the [0, 1] scale."""
 
@@ -64,12 +63,11 @@ def block_autoencoder() -> nn.Module:
         shrink[0][1].weight[0, :4, 1, 1] = 0.25  # the mean of 2×2 pixels on the scale from −1 to 1
         shrink[0][1].bias[0] = 1.0  # above 0, so that it passes the rectifier
         shrink[1][1].weight[0, :4, 1, 1] = 0.25
-        network.to_latent[0].bias[2] = STEADY  # makes the hidden layer's mean square all but a constant
         for half, columns in enumerate((slice(0, 3), slice(4, 7))):
             place = torch.zeros(8, 7, 7)
             place[0, :, columns] = 1 / 21
             network.to_latent[0].weight[half] = place.flatten()
-            network.to_latent[2].weight[half, half] = 6.0 * STEADY / math.sqrt(3)
+            network.to_latent[2].weight[half, half] = 6.0
             network.to_latent[2].bias[half] = -6.0
             network.from_latent[0].weight[half, half] = 1.0
             network.from_latent[0].bias[half] = 1.0

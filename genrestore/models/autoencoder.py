@@ -25,9 +25,7 @@ class Autoencoder(nn.Module):
     """AE(x) = G(E(x)): a convolutional encoder E, a sigmoid latent in [0, 1]^d, a decoder G.
 
     Both work on pixels folded into channels, and have a residual block at every scale from half the size
-    down to 7 or 8 pixels, where one hidden layer joins the feature maps to the latent. That of the encoder is
-    brought to a mean square of 1 (Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019), so
-    that images of no class do not drive all coordinates to 0 or 1 at once, where no image of the class lies.
+    down to 7 or 8 pixels, where one hidden layer joins the feature maps to the latent.
 
     It also knows where the latents of its class lie: their logits about μ + L a, with a from N(0, I)
     (`measure`; before that as if they were uniform). a are the latent's standard coordinates.
@@ -38,6 +36,9 @@ class Autoencoder(nn.Module):
         latent: Numbers in the latent, d.
         width: Feature maps at half the size; twice and then four times as many at the coarser scales.
         hidden: Numbers in the hidden layers beside the latent.
+        bounded: Bring the encoder's hidden layer to a mean square of 1 (Zhang and Sennrich, "Root Mean Square
+            Layer Normalization", 2019), so that images of no class do not drive all coordinates of the latent
+            to 0 or 1 at once, where no image of the class lies.
 
     Raises:
         ValueError: A value that no autoencoder can have.
@@ -46,14 +47,22 @@ class Autoencoder(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, size: int, channels: int, latent: int, width: int = 24, hidden: int = 256) -> None:
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        latent: int,
+        width: int = 24,
+        hidden: int = 256,
+        bounded: bool = False,
+    ) -> None:
         super().__init__()
         if size not in SIZES or channels not in (1, 3) or min(latent, width, hidden) < 1:
             raise ValueError(
                 f"no autoencoder of size {size}, {channels} channels, latent {latent}, width {width}, "
                 f"hidden {hidden}"
             )
-        self.size, self.channels, self.latent = size, channels, latent
+        self.size, self.channels, self.latent, self.bounded = size, channels, latent, bounded
         scales = math.ceil(math.log2(size / COARSEST))
         widths = [width * min(WIDEST, 2**scale) for scale in range(scales)]
         coarse = size >> scales
@@ -80,7 +89,9 @@ class Autoencoder(nn.Module):
         for stage in self.shrink:
             features = stage(features)
         hidden = self.to_latent[:-1](functional.relu(features).flatten(1))
-        return self.to_latent[-1](functional.rms_norm(hidden, hidden.shape[1:])).sigmoid()
+        if self.bounded:
+            hidden = functional.rms_norm(hidden, hidden.shape[1:])
+        return self.to_latent[-1](hidden).sigmoid()
 
     def decode(self, latent: Tensor) -> Tensor:
         """G(z).

@@ -154,7 +154,7 @@ class AutoencoderTraining:
         self.optimisers: dict[str, Optimizer] = {"all": optimisers.make(self.networks, loop)}
 
     @property
-    def arguments(self) -> dict[str, int]:
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the network."""
         chosen = self.settings
         return {
@@ -163,6 +163,7 @@ class AutoencoderTraining:
             "latent": chosen.latent_dim,
             "width": chosen.width,
             "hidden": chosen.hidden,
+            "bounded": chosen.cover != "none",
         }
 
     def header(self) -> Header:
