@@ -8,12 +8,15 @@ import sys
 import zipfile
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import genrestore
 from genrestore.weights import store
 from genrestore.weights.header import read_header
+from genrestore.weights.load import load_file
 
 ROOT = Path(__file__).parents[1]
 LARGEST_SHIPPED = 12_000_000
@@ -49,6 +52,22 @@ def test_the_default_prior_ships_and_says_what_it_is() -> None:
     assert header.training
     assert header.data
     assert header.licence
+
+
+@pytest.mark.parametrize(
+    ("name", "latent", "cover"), [("mnist-ae", 10, "mmd"), ("mnist-ae-100", 100, "none")]
+)
+def test_the_digits_autoencoders_ship_sound_and_small(name: str, latent: int, cover: str) -> None:
+    path = store.SHIPPED / f"{name}.safetensors"
+    loaded = load_file(path)
+    assert (loaded.header.kind, loaded.header.channels, loaded.header.size) == ("autoencoder", 1, 28)
+    assert loaded.header.training["cover"] == cover
+    assert "MNIST" in loaded.header.data
+    assert loaded.header.licence
+    assert path.stat().st_size < 3_000_000
+    network: Any = loaded.networks["autoencoder"]
+    assert network.latent == latent
+    assert not torch.equal(network.centre, torch.zeros(latent))  # its latents were measured
 
 
 @pytest.mark.parametrize("path", sorted(store.SHIPPED.glob("[!.]*")), ids=lambda path: path.name)

@@ -80,8 +80,8 @@ def block_autoencoder() -> nn.Module:
     return network.eval()
 
 
-def save_autoencoder(folder: Path, name: str = "halves") -> Path:
-    """Write the tiny autoencoder as a weights file; gives its path."""
+def save_autoencoder(folder: Path, name: str = "halves", latent: torch.Tensor | None = None) -> Path:
+    """Write the tiny autoencoder as a weights file, measured on latents [image, 2]; gives its path."""
     from genrestore.weights.header import Header, NetworkSpec
 
     header = Header(
@@ -95,7 +95,10 @@ def save_autoencoder(folder: Path, name: str = "halves") -> Path:
         source="tests/tiny.py",
         version="0",
     )
-    return _save(folder / f"{name}.safetensors", header, {"autoencoder": block_autoencoder()})
+    network: Any = block_autoencoder()
+    if latent is not None:
+        network.measure(latent)
+    return _save(folder / f"{name}.safetensors", header, {"autoencoder": network})
 
 
 def random_generator(arguments: dict[str, Any] = GENERATOR) -> nn.Module:

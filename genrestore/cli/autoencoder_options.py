@@ -50,11 +50,15 @@ Cover = Annotated[
         "mmd",
     ]
     | None,
-    unset(LEARNING, "--cover", "How the latents are made to cover all of [0, 1] evenly (none)."),
+    unset(
+        LEARNING,
+        "--cover",
+        "How the latents are made to cover all of [0, 1] evenly (mmd); none leaves them alone.",
+    ),
 ]
 CoverWeight = Annotated[
     float | None,
-    unset(LEARNING, "--cover-weight", "Loss = reconstruction + X times coverage (1.0).", "X"),
+    unset(LEARNING, "--cover-weight", "Loss = reconstruction + X times coverage (1.5).", "X"),
 ]
 Loss = Annotated[
     Literal["absolute", "root-mean-square", "mean-square"] | None,

@@ -93,7 +93,7 @@ def describe(study: Study, seed: int = 0) -> dict[str, Any]:
     some = study.latent[:LARGEST]
     reach = neighbours.reach(some)
     inside = {
-        name: float((neighbours.nearest(points, some)[0] <= reach).float().mean())
+        name: float((neighbours.nearest(points, some)[0] <= reach).double().mean())
         for name, points in study.outlier_latents.items()
     }
     return {

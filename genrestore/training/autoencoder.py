@@ -36,6 +36,9 @@ LOOP = LoopSettings(
 )
 """The loop's settings, where the user says nothing else."""
 
+MEASURED = 5000
+"""Images to train on, at most, whose latents tell where those of the class lie."""
+
 
 @dataclass(frozen=True)
 class AutoencoderSettings:
@@ -58,8 +61,8 @@ class AutoencoderSettings:
     width: int = 24
     hidden: int = 256
     loss: str = "root-mean-square"
-    cover: str = "none"
-    cover_weight: float = 1.0
+    cover: str = "mmd"
+    cover_weight: float = 1.5
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
@@ -144,7 +147,7 @@ class AutoencoderTraining:
         self.optimisers: dict[str, Optimizer] = {"all": optimisers.make(self.networks, loop)}
 
     @property
-    def arguments(self) -> dict[str, int]:
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the network."""
         chosen = self.settings
         return {
@@ -153,6 +156,7 @@ class AutoencoderTraining:
             "latent": chosen.latent_dim,
             "width": chosen.width,
             "hidden": chosen.hidden,
+            "bounded": chosen.cover != "none",
         }
 
     def header(self) -> Header:
@@ -215,6 +219,8 @@ class AutoencoderTraining:
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
         """Reconstruction and coverage on the images kept out.
 
+        Also lets the networks keep where the latents of the class lie (`Autoencoder.measure`).
+
         Args:
             networks: "autoencoder", averaged weights.
 
@@ -230,6 +236,7 @@ class AutoencoderTraining:
             result = networks["autoencoder"].decode(latent)  # type: ignore[operator]
             errors.append((result - clean).square().flatten(1).mean(1))
             latents.append(latent)
+        self._measure(networks["autoencoder"])
         latent = torch.cat(latents).cpu()
         self.error_99 = farthest(torch.cat(errors))
         variance = coverage.statistics(latent)["variance"]
@@ -239,6 +246,15 @@ class AutoencoderTraining:
             "to_uniform": float(coverage.sliced_wasserstein(latent, torch.Generator().manual_seed(0))),
             "score": mean_psnr(torch.cat(errors)),
         }
+
+    def _measure(self, network: Any) -> None:
+        """Both networks keep it: the average takes over what the one in training has."""
+        pixels = self.images.pixels
+        some = pixels[:: -(-len(pixels) // MEASURED)]
+        latents = [network.encode((part.float() / 255).to(self.runtime.device)) for part in some.split(500)]
+        trained: Any = self.networks["autoencoder"]
+        for one in (network, trained):
+            one.measure(torch.cat(latents))
 
     @torch.no_grad()
     def samples(self, networks: Mapping[str, nn.Module]) -> Tensor:

@@ -99,6 +99,48 @@ def test_every_weight_of_an_autoencoder_learns() -> None:
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
+def small_autoencoder(bounded: bool = False) -> autoencoders.Autoencoder:
+    torch.manual_seed(0)
+    return autoencoders.Autoencoder(**SMALL["autoencoder"], bounded=bounded).eval()
+
+
+def test_measured_latents_are_standard_normal_in_standard_coordinates() -> None:
+    network, generator = small_autoencoder(), torch.Generator().manual_seed(1)
+    mixing = torch.tensor([[1.0, 0.0, 0.0], [0.8, 0.5, 0.0], [-0.3, 0.2, 0.4]])
+    logits = torch.tensor([0.5, -1.0, 0.0]) + torch.randn(20_000, 3, generator=generator) @ mixing.T
+    latent = logits.sigmoid()
+    network.measure(latent)
+    assert torch.allclose(network.centre, logits.mean(0), atol=1e-2)
+    assert torch.allclose(network.spread @ network.spread.T, torch.cov(logits.T), atol=1e-2)
+    coordinates = network.standard(latent)
+    assert torch.allclose(coordinates.mean(0), torch.zeros(3), atol=1e-2)
+    assert torch.allclose(torch.cov(coordinates.T), torch.eye(3), atol=1e-2)
+    assert torch.allclose(network.from_standard(coordinates), latent, atol=1e-3)
+
+
+def test_before_it_is_measured_uniform_latents_are_usual() -> None:
+    latent = torch.rand(20_000, 3, generator=torch.Generator().manual_seed(2))
+    coordinates = small_autoencoder().standard(latent)
+    assert torch.allclose(coordinates.var(0), torch.ones(3), atol=0.03)
+
+
+@pytest.mark.parametrize("latent", [torch.full((2, 3), 0.25), torch.tensor([[0.0, 1.0, 0.5]])])
+def test_latents_that_are_too_few_or_all_alike_can_be_measured(latent: torch.Tensor) -> None:
+    network = small_autoencoder()
+    network.measure(latent)
+    assert bool(network.standard(torch.rand(4, 3)).isfinite().all())
+
+
+def test_no_image_drives_the_latent_farther_than_the_last_layer_reaches() -> None:
+    network = small_autoencoder(bounded=True)
+    last = network.to_latent[2]
+    most = last.weight.norm(dim=1) * SMALL["autoencoder"]["hidden"] ** 0.5 + last.bias.abs()
+    for scale in (1.0, 1e3):
+        images = scale * torch.randn(16, 1, 28, 28, generator=torch.Generator().manual_seed(3))
+        logits = torch.logit(network.encode(images).double())
+        assert bool((logits.abs() <= most + 1e-3).all())
+
+
 @pytest.mark.parametrize(("name", "value"), [("size", 30), ("channels", 2), ("latent", 0), ("hidden", 0)])
 def test_an_autoencoder_that_cannot_be_is_refused_with_its_numbers(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"no autoencoder of .*{name}.* {value}|{value} {name}"):

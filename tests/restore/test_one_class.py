@@ -160,6 +160,20 @@ def test_a_hole_is_filled_and_what_is_known_stays(weights: str) -> None:
         assert restored.in_domain
 
 
+@pytest.mark.parametrize("bright", [True, False])
+def test_what_cannot_be_seen_is_what_usually_goes_with_what_can(tmp_path: Path, bright: bool) -> None:
+    left = torch.logit(torch.rand(500, 1, generator=torch.Generator().manual_seed(0)), 0.01)
+    latents = torch.cat([left, -left], 1).sigmoid()  # where one half is bright, the other one is dark
+    weights = str(tiny.save_autoencoder(tmp_path, latent=latents))
+    known = np.ones((1, 1, 28, 28), bool)
+    known[..., 14:] = False
+    clean = clean_pictures()[1 if bright else 0]
+    restored = InpaintOneClass(weights, runtime=RUNTIME)(np.where(known, clean, 0), known=known)
+    right = restored.pixels[..., 18:26].astype(int)
+    assert np.abs(right - clean[..., 18:26]).mean() < 40
+    assert np.abs(right - clean_pictures()[2 if bright else 3][..., 18:26]).mean() > 120
+
+
 def test_what_the_hole_holds_counts_for_nothing_without_feather(weights: str) -> None:
     clean, known = clean_pictures()[0], known_square()
     results = [

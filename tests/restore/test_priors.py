@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,12 @@ def test_an_autoencoder_s_file_is_a_prior_of_its_own(tmp_path: Path) -> None:
     prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
     assert isinstance(prior, AutoencoderPrior)
     assert (prior.channels, prior.size, prior.own_distance) == (1, 28, 0.05)
-    image = prior.decode(torch.tensor([[-6.0, 6.0]]))
+    edge = 6 * math.sqrt(3) / math.pi  # logits of −6 and 6, where those of uniform numbers are usual
+    image = prior.decode(torch.tensor([[-edge, edge]]))
     error = (prior.reconstruct(image) - image).square().sum()
     assert torch.allclose(prior.value(image), error)
     assert float(prior.distance(image)) == pytest.approx(float(error / 784) ** 0.5, rel=1e-4)
-    assert prior.logit(image).tolist()[0] == pytest.approx([-6, 6], abs=0.1)
+    assert prior.coordinates(image).tolist()[0] == pytest.approx([-edge, edge], abs=0.1)
     assert float(prior.distance(torch.rand(1, 1, 28, 28))) > 0.1
 
 

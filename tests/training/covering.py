@@ -43,7 +43,7 @@ def train(asked: session.Request, **model: Any) -> session.Result:
 def start() -> list[torch.Tensor]:
     """The parameters before the first step."""
     torch.manual_seed(0)
-    network = Autoencoder(28, 1, SHAPE["latent_dim"], SHAPE["width"], SHAPE["hidden"])
+    network = Autoencoder(28, 1, SHAPE["latent_dim"], SHAPE["width"], SHAPE["hidden"], bounded=True)
     return [parameter.detach() for parameter in network.parameters()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def asked(tmp_path: Path) -> session.Request:
 def training(folder: Path, batch_size: int = 4, **settings: Any) -> AutoencoderTraining:
     toy.write_digits(folder, train=10)
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(folder))
-    chosen = AutoencoderSettings(**{**covering.SHAPE, **settings})
+    chosen = AutoencoderSettings(**{**covering.SHAPE, "cover": "none", **settings})
     loop = replace(LOOP, batch_size=batch_size, learning_rate=0.01)
     return AutoencoderTraining(chosen, loop, images, images, toy.RUNTIME)
 
@@ -102,6 +103,18 @@ def test_validation_is_the_mean_of_every_image_s_psnr(tmp_path: Path) -> None:
         error = (made.networks["autoencoder"](clean) - clean).square().mean((1, 2, 3))
     assert found["score"] == pytest.approx(float((10 * (1 / error).log10()).mean()), rel=1e-5)
     assert 0 <= found["variance_least"] <= found["variance_largest"]
+
+
+def test_validation_keeps_where_the_latents_of_the_class_lie(tmp_path: Path) -> None:
+    made = training(tmp_path)
+    averaged = {"autoencoder": copy.deepcopy(made.networks["autoencoder"])}
+    made.validate(averaged)
+    images = made.images.float() / 255
+    with torch.no_grad():
+        logits = torch.logit(averaged["autoencoder"].encode(images))
+    for network in (averaged["autoencoder"], made.networks["autoencoder"]):
+        assert torch.allclose(network.centre, logits.mean(0), atol=1e-4)
+        assert not torch.allclose(network.spread, training(tmp_path).networks["autoencoder"].spread)
 
 
 def test_samples_are_pairs_and_decoded_latents(tmp_path: Path) -> None:

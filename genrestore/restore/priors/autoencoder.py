@@ -54,31 +54,28 @@ class AutoencoderPrior:
         reconstruction: Tensor = self.network(image)
         return reconstruction
 
-    def decode(self, logit: Tensor) -> Tensor:
-        """G(z), z = sigmoid(u): u [batch, latent] to [batch, channel, size, size] in [0, 1]."""
-        return self.network.decode(logit.sigmoid())
+    def decode(self, coordinates: Tensor) -> Tensor:
+        """G(z) of standard coordinates [batch, latent]: [batch, channel, size, size] in [0, 1]."""
+        return self.network.decode(self.network.from_standard(coordinates))
 
-    def logit(self, image: Tensor) -> Tensor:
-        """u with sigmoid(u) = E(x), for [batch, channel, size, size] in [0, 1]: [batch, latent], −6 to 6."""
-        return torch.logit(self.network.encode(image), 0.0025)
+    def coordinates(self, image: Tensor) -> Tensor:
+        """Standard coordinates of E(x), x [batch, channel, size, size] in [0, 1]: [batch, latent]."""
+        return self.network.standard(self.network.encode(image))
 
     @cached_property
     def own_distance(self) -> float:
         """√ mean (AE(x) − x)² that 99 of 100 images of its class stay below.
 
         Measured in training on images kept out; for weights that do not tell it, on images of its own making,
-        G(z) with z uniform.
+        G(z) with the class's z.
         """
         told = self._training.get("error_99")
         return told if isinstance(told, float) else self._distance_of_samples()
 
     def _distance_of_samples(self) -> float:
-        draws = torch.rand(SAMPLES, self.network.latent, generator=torch.Generator().manual_seed(0))
+        draws = torch.randn(SAMPLES, self.network.latent, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            made = [
-                self.network.decode(latent.to(self.runtime.device)).clamp(0, 1)
-                for latent in draws.split(BATCH)
-            ]
+            made = [self.decode(some.to(self.runtime.device)) for some in draws.split(BATCH)]
             distances = torch.cat([self.distance(image) for image in made])
         return float(torch.quantile(distances.float(), FARTHEST))
 

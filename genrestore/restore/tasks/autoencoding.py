@@ -17,8 +17,8 @@ from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
 SEARCH_STEPS = 80
 """Steps of the search over latents."""
-SEARCH_RATE = 0.3
-"""Its first step size, on the logits of the latent."""
+SEARCH_RATE = 0.2
+"""Its first step size, on the latent's standard coordinates."""
 
 
 def solve(
@@ -32,11 +32,12 @@ def solve(
 
         F(x) = D(x; y) + λ ‖AE(x) − x‖²
 
-        z* = argmin_z F(G(z)),  from E(y)
+        z* = argmin_z D(G(z); y) − log p(z),  from E(y)
         x* = argmin_x F(x),  from G(z*), until x is near enough to y (`Discrepancy`)
 
-    The noise is not small, so the encoder's answer to y is only a beginning. G(z*) has none of the noise, and
-    misses what the autoencoder cannot say; on the way from there to y it gets that back, and after it noise.
+    p is the normal distribution of the class's latents: what noise hides comes from it. The noise is not
+    small, so the encoder's answer to y is only a beginning. G(z*) has none of it, and misses what the
+    autoencoder cannot say; on the way from there to y it gets that back, and after it noise.
 
     Args:
         prior: The autoencoder.
@@ -47,7 +48,7 @@ def solve(
     count = len(damage.damaged)
     damage = damage.padded()
     term = damage.term(descent.loss)
-    nearest = _nearest(prior, damage, term, descent.prior_weight)
+    nearest = _nearest(prior, damage, term)
     constraint = damage.noise_level == 0
     level = max(damage.noise_level, LEAST_NOISE)
     reached = Discrepancy(damage.damaged, nearest, level, damage.clipped, damage.known).reached
@@ -78,18 +79,18 @@ def estimate_noise_level(prior: AutoencoderPrior, image: Tensor) -> float:
     return noise_level_around(clean, image, prior.own_distance)
 
 
-def _nearest(prior: AutoencoderPrior, damage: Damage, term: L1 | L2 | Clipped, weight: float) -> Tensor:
-    """G(z*): of all that the decoder makes, what data and prior like best."""
+def _nearest(prior: AutoencoderPrior, damage: Damage, term: L1 | L2 | Clipped) -> Tensor:
+    """G(z*): of all that the decoder makes, the likeliest; −log p(z) is ½ ‖a‖² in standard coordinates."""
     with torch.no_grad():
-        logit = prior.logit(damage.filled())
+        begin = prior.coordinates(damage.filled())
+        usual = begin.shape[1] ** 0.5 / begin.norm(dim=1, keepdim=True)  # farther out is none of the class
 
-    def energy(logit: Tensor) -> Tensor:
-        image = prior.decode(logit)
-        return term.value(image) + weight * prior.value(image)
+    def energy(coordinates: Tensor) -> Tensor:
+        return term.value(prior.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
 
-    logit = minimise(energy, logit, steps=SEARCH_STEPS, step_size=SEARCH_RATE)
+    found = minimise(energy, begin * usual.clamp(max=1), steps=SEARCH_STEPS, step_size=SEARCH_RATE)
     with torch.no_grad():
-        return prior.decode(logit)
+        return prior.decode(found)
 
 
 def _step_size(descent: Descent, level: float | None) -> float:
