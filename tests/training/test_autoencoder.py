@@ -109,7 +109,7 @@ def test_validation_keeps_where_the_latents_of_the_class_lie(tmp_path: Path) -> 
     made = training(tmp_path)
     averaged = {"autoencoder": copy.deepcopy(made.networks["autoencoder"])}
     made.validate(averaged)
-    images = made.images.float() / 255
+    images = made.images.pixels.float() / 255
     with torch.no_grad():
         logits = torch.logit(averaged["autoencoder"].encode(images))
     for network in (averaged["autoencoder"], made.networks["autoencoder"]):
