@@ -139,11 +139,11 @@ def _ssim_row(found: dict[str, tuple[float, float]]) -> Row:
 
 
 def colour_section(bench: Bench) -> Section:
-    """CBSD68, every seventh picture."""
-    section = Section("colour", "CBSD68, colour, every seventh picture", notes=[NOTE])
+    """CBSD68, every seventh picture, the central 256×256 pixels."""
+    section = Section("colour", "CBSD68, colour, every seventh picture, central 256×256 pixels", notes=[NOTE])
     pictures = [picture for picture in bench.pictures("CBSD68") if picture.index % 7 == 0]
     for hole, (margin, ffdnet) in COLOUR.items():
-        found = compared(bench, "CBSD68", damaged(pictures, hole), hole)
+        found = compared(bench, "CBSD68", damaged(pictures, hole, 256), hole)
         beside = {name: values[0] for name, values in found.items() if name != "ours"}
         must = max(beside.values()) + margin
         section.rows.append(Row(hole, found["ours"][0], must, beside={**beside, FFDNET: ffdnet}))
