@@ -53,7 +53,15 @@ def _scattered(size: int, generator: torch.Generator) -> Tensor:
 
 
 def writing(size: int, generator: torch.Generator) -> Tensor:
-    """Lines of letters, of a height and thickness of their own."""
+    """Lines of letters, of a height and thickness of their own.
+
+    Args:
+        size: Side of the patch in pixels.
+        generator: Source of every random draw.
+
+    Returns:
+        1 where a pixel is known and 0 where it is missing, [1, size, size].
+    """
     picture, pen = _blank(size)
     height = log_uniform(generator, 8, 48)
     font = ImageFont.load_default(height)

@@ -210,9 +210,15 @@ def test_weights_of_another_kind_are_refused(tmp_path: Path, make: Any) -> None:
         make(path)
 
 
-@pytest.mark.parametrize("make", [Denoise, Inpaint])
-def test_a_task_for_photographs_refuses_an_autoencoder(weights: str, make: Any) -> None:
-    with pytest.raises(WeightsError, match="are of no denoiser, and this needs one"):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Denoise, "are of no denoiser, and this needs one"),
+        (Inpaint, "are of kind 'autoencoder'; photographs are filled by an inpainter or a denoiser"),
+    ],
+)
+def test_a_task_for_photographs_refuses_an_autoencoder(weights: str, make: Any, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
         make(weights, runtime=RUNTIME).prior  # noqa: B018
 
 

@@ -128,7 +128,10 @@ def test_offsets_that_do_not_fit_are_refused(tmp_path: Path, offsets: list[list[
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "magic"}, "'kind' in its header is 'magic', not one of denoiser, autoencoder, generator"),
+    (
+        {"kind": "magic"},
+        "'kind' in its header is 'magic', not one of denoiser, inpainter, autoencoder, generator",
+    ),
     ({"kind": ["denoiser"]}, "'kind'"),
     ({"networks": {}}, "'networks'"),
     ({"networks": {"a.b": {"name": "tiny", "arguments": {}}}}, "'networks'"),
