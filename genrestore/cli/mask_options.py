@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genrestore.cli.options import RESULTS, expand, parse_sigma
+from genrestore.cli.options import RESULTS, expand, parse_sigma, parse_whole
 from genrestore.errors import UsageError
 from genrestore.files.part import Part
 
@@ -44,7 +44,7 @@ def parse_grow(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 0 to `LARGEST_GROWTH`.
     """
-    return _pixels("--grow", value, LARGEST_GROWTH)
+    return parse_whole("--grow", value, 0, LARGEST_GROWTH, "pixels")
 
 
 def parse_feather(value: str | int) -> int:
@@ -53,14 +53,7 @@ def parse_feather(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 0 to `LARGEST_FEATHER`.
     """
-    return _pixels("--feather", value, LARGEST_FEATHER)
-
-
-def _pixels(option: str, value: str | int, largest: int) -> int:
-    text = str(value).strip()
-    if not (text.isdecimal() and len(text) < 10 and int(text) <= largest):
-        raise UsageError(f"{option} {value}: must be a whole number of pixels from 0 to {largest}")
-    return int(text)
+    return parse_whole("--feather", value, 0, LARGEST_FEATHER, "pixels")
 
 
 def _path(value: str) -> Path:

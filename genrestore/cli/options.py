@@ -66,7 +66,7 @@ def parse_threads(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 1 to `MAX_THREADS`.
     """
-    return _whole("--threads", value, 1, MAX_THREADS)
+    return parse_whole("--threads", value, 1, MAX_THREADS)
 
 
 def parse_max_pixels(value: str | int) -> int:
@@ -75,7 +75,7 @@ def parse_max_pixels(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 1.
     """
-    return _whole("--max-pixels", value, 1)
+    return parse_whole("--max-pixels", value, 1)
 
 
 def parse_seed(value: str | int) -> int:
@@ -84,16 +84,30 @@ def parse_seed(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 0 to 2**63 - 1.
     """
-    return _whole("--seed", value, 0)
+    return parse_whole("--seed", value, 0)
 
 
-def _whole(option: str, value: str | int, least: int, most: int = MAX_SEED) -> int:
+def parse_whole(option: str, value: str | int, least: int, most: int = MAX_SEED, of: str = "") -> int:
+    """A value that is a whole number.
+
+    Args:
+        option: As the user writes it.
+        value: What was given.
+        least: The least that is taken.
+        most: The most.
+        of: What is counted, in a word.
+
+    Raises:
+        UsageError: No whole number, or out of its range.
+    """
     try:
         number = int(value)
     except ValueError:
         number = least - 1
     if not least <= number <= most:
-        raise UsageError(f"{option} {value}: must be a whole number from {least} to {most}")
+        raise UsageError(
+            f"{option} {value}: must be a whole number{of and f' of {of}'} from {least} to {most}"
+        )
     return number
 
 

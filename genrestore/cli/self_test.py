@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from genrestore.cli import screen
-from genrestore.errors import UsageError
+from genrestore.cli.options import parse_whole
 
 if TYPE_CHECKING:
     from genrestore.restore.tasks import Invert
@@ -28,10 +28,7 @@ def parse_count(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 1 to `MOST`.
     """
-    text = str(value).strip()
-    if not (text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST):
-        raise UsageError(f"--self-test {value}: must be a whole number of images from 1 to {MOST}")
-    return int(text)
+    return parse_whole("--self-test", value, 1, MOST, "images")
 
 
 def run(make: Callable[[], Invert], count: int, *, json: bool, quiet: bool) -> int:

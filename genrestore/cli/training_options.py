@@ -285,11 +285,13 @@ SaveMinutes = Annotated[
 ]
 Loss = Annotated[
     Literal["absolute", "root-mean-square"] | None,
-    unset(LEARNING, "--loss", "What a restored picture is judged by (absolute)."),
+    unset(
+        LEARNING, "--loss", "What a restored picture is judged by (absolute; inpainter: root-mean-square)."
+    ),
 ]
 PatchSize = Annotated[
     int | None,
-    unset(NETWORK, "--patch-size", "Side of a training patch (64).", "PIXELS"),
+    unset(NETWORK, "--patch-size", "Side of a training patch (64; inpainter: 128).", "PIXELS"),
 ]
 Widths = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from genrestore.cli import screen
-from genrestore.cli.options import expand
+from genrestore.cli.options import expand, parse_whole
 from genrestore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ def parse_steps(value: str | int) -> int:
     Raises:
         UsageError: Not a whole number from 1 to `MOST_STEPS`.
     """
-    text = str(value).strip()
-    if not (text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST_STEPS):
-        raise UsageError(f"--steps {value}: must be a whole number from 1 to {MOST_STEPS}")
-    return int(text)
+    return parse_whole("--steps", value, 1, MOST_STEPS)
 
 
 def _path(value: str) -> Path:

@@ -82,9 +82,8 @@ def run(
         options: How.
         on_progress: Called with the job and its fraction done, 0 to 1, in the caller's thread; may be called
             for the next job before the outcome of the last is given.
-        prepare: What takes its time before the first picture can be restored, and none once it was called; is
-            called while that is read,
-            in the caller's thread, unless it needs no restoring.
+        prepare: What takes its time before the first picture can be restored, and none once it was called.
+            It is called in the caller's thread while that picture is read, unless nothing is to be restored.
 
     Yields:
         One outcome a job, in their order.

@@ -105,3 +105,16 @@ class UNetPrior:
                 raise ValueError(f"no network '{role}' of the class {network.__name__}")
             if loaded.header.networks[role].arguments.get("channels", 3) != 3:
                 raise ValueError(f"its network '{role}' is not for 3 channels")
+
+
+def as_given(estimate: Tensor, image: Tensor) -> Tensor:
+    """An estimate in as many channels as the picture has that it is of: a grey one was given three times.
+
+    Args:
+        estimate: [batch, 3, height, width].
+        image: [batch, 1 or 3, height, width].
+
+    Returns:
+        [batch, 1 or 3, height, width]; of a grey picture the mean of the three.
+    """
+    return estimate.mean(1, keepdim=True) if image.shape[1] == 1 else estimate

@@ -14,6 +14,7 @@ from genrestore.restore import arrays
 from genrestore.restore.noise_level import NoiseProfile, profile
 from genrestore.restore.priors import load_denoiser
 from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.priors.unet import as_given
 from genrestore.restore.provenance import describe_denoising
 from genrestore.restore.tasks.denoise_one_class import DenoiseOneClass
 from genrestore.restore.tasks.one_class import is_of_one_class
@@ -124,9 +125,7 @@ class Denoise:
         overall = self._noise_level if noise is None else noise.overall
         is_strong = overall is not None and overall >= STRONG_NOISE
         denoise = self.prior.denoise_both_ways if is_strong else self.prior.denoise
-        restored = denoise(colour, level)
-        if tile.shape[1] == 1:
-            restored = restored.mean(1, keepdim=True)
+        restored = as_given(denoise(colour, level), tile)
         return torch.lerp(tile, restored, self._strength) if self._strength < 1 else restored
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.priors.inpainter import InpainterPrior
+from genrestore.restore.priors.unet import as_given
 
 PASSES = 3
 """How often the network is asked: it sees its last estimate in the holes. A fourth time it gets worse."""
@@ -35,7 +36,7 @@ class AtOnce:
             on_progress(done / PASSES)
             guess = self._from_all_sides(colour, known, guess)
         on_progress(1.0)
-        return guess.mean(1, keepdim=True) if image.shape[1] == 1 else guess
+        return as_given(guess, image)
 
     def _from_all_sides(self, image: Tensor, known: Tensor, guess: Tensor | None) -> Tensor:
         """The mean of the estimates of a piece turned and mirrored in every way, [1, 3, height, width].

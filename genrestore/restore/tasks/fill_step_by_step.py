@@ -12,6 +12,7 @@ from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import holes
 from genrestore.restore.data_terms import L2, Anchored, Seamless
 from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.priors.unet import as_given
 from genrestore.restore.schedules import falling
 from genrestore.restore.solvers import Denoiser, plug_and_play
 
@@ -75,7 +76,7 @@ class StepByStep:
             axes = next(mirrors)
             turned = image.flip(axes).expand(-1, 3, -1, -1)
             estimate = self._prior.denoise(turned, torch.tensor(noise_level)).flip(axes)
-            return estimate.mean(1, keepdim=True) if image.shape[1] == 1 else estimate
+            return as_given(estimate, image)
 
         return denoise
 

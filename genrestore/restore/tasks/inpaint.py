@@ -15,6 +15,7 @@ from genrestore.restore import arrays
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.priors.inpainter import InpainterPrior
+from genrestore.restore.priors.unet import as_given
 from genrestore.restore.provenance import describe_inpainting
 from genrestore.restore.tasks.fill_at_once import AtOnce
 from genrestore.restore.tasks.fill_step_by_step import StepByStep
@@ -142,7 +143,7 @@ class Inpaint:
     def _denoise(self, tile: Tensor) -> Tensor:
         """[1, 1 or 3, height, width] to the same, about [0, 1]."""
         estimate = self.prior.denoise(tile.expand(-1, 3, -1, -1), torch.tensor(self._noise_level))
-        return estimate.mean(1, keepdim=True) if tile.shape[1] == 1 else estimate
+        return as_given(estimate, tile)
 
 
 def inpaint(
