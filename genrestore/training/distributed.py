@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
@@ -51,6 +52,9 @@ def session(device: str) -> Iterator[None]:
         raise UsageError("--device mps: cannot train with more than one process; use --device cpu")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    # Its functions take the group that is there at import as their default. Were it imported later, they would
+    # keep ours for good, whose threads then abort the process where they outlive the interpreter.
+    import_module("torch.distributed.nn.functional")
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     try:
         yield

@@ -32,3 +32,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with distributed.session("cpu"):
         train(request(Path(sys.argv[1])), **AFTER)
+    threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    left = [name for name in threads if "gloo" in name]
+    sys.exit(f"threads outlive the session: {left}" if left else 0)
