@@ -57,6 +57,10 @@ class CameraSettings:
     subsampling: int = 0
 
 
+PLAIN = 0.35
+"""Share of the cameras that only demosaick: their noise is the sharpest, and the most that a denoiser can win."""
+
+
 def draw_settings(generator: torch.Generator) -> CameraSettings:
     """Draw a camera, an exposure and a file format at random."""
 
@@ -68,6 +72,15 @@ def draw_settings(generator: torch.Generator) -> CameraSettings:
 
     gain = math.exp(number(math.log(1e-4), math.log(0.03)))
     read = math.sqrt(gain) * math.exp(number(math.log(0.01), math.log(0.2)))
+    if chance(PLAIN):
+        return CameraSettings(
+            gain=gain,
+            read=read,
+            pattern=(int(number(0, 2)), int(number(0, 2))),
+            demosaicker="bilinear" if chance(0.7) else "gradient-corrected",
+            quality=int(number(70, 101)) if chance(0.8) else None,
+            subsampling=0 if chance(0.7) else 2,
+        )
     return CameraSettings(
         gain=gain,
         read=read,

@@ -30,9 +30,9 @@ class Mixture:
     """
 
     largest: float = 75 / 255
-    camera: float = 0.4
+    camera: float = 0.5
     rounded: float = 0.25
-    grey: float = 0.4
+    grey: float = 0.35
 
 
 @dataclass(frozen=True)
