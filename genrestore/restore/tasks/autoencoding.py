@@ -15,8 +15,8 @@ from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.padding import padded
 from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
-SEARCH_STEPS = 80
-"""Steps of the search over latents."""
+SEARCH_STEPS, FINAL_STEPS = 80, 20
+"""Steps of the search over latents, and of one that begins at what a restorer says."""
 SEARCH_RATE = 0.2
 """Its first step size, on the latent's standard coordinates."""
 
@@ -50,7 +50,7 @@ def solve(
     damage = damage.padded()
     term = damage.term(descent.loss)
     begin, restored = _begin(prior, damage, descent)
-    nearest = _nearest(prior, term, begin)
+    nearest = _nearest(prior, term, begin, SEARCH_STEPS if restored is None else FINAL_STEPS)
     first = nearest if restored is None else restored
     constraint = damage.noise_level == 0
     level = max(damage.noise_level, LEAST_NOISE)
@@ -92,13 +92,13 @@ def _begin(prior: AutoencoderPrior, damage: Damage, descent: Descent) -> tuple[T
         return begin * usual.clamp(max=1), None
 
 
-def _nearest(prior: AutoencoderPrior, term: L1 | L2 | Clipped, begin: Tensor) -> Tensor:
+def _nearest(prior: AutoencoderPrior, term: L1 | L2 | Clipped, begin: Tensor, steps: int) -> Tensor:
     """G(z*): of all that the decoder makes, the likeliest; −log p(z) is ½ ‖a‖² in standard coordinates."""
 
     def energy(coordinates: Tensor) -> Tensor:
         return term.value(prior.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
 
-    found = minimise(energy, begin, steps=SEARCH_STEPS, step_size=SEARCH_RATE)
+    found = minimise(energy, begin, steps=steps, step_size=SEARCH_RATE)
     with torch.no_grad():
         return prior.decode(found)
 
