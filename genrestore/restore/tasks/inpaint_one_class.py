@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genrestore.errors import InputError, UsageError
 from genrestore.restore import holes
+from genrestore.restore.descent import Descended
 from genrestore.restore.descent_settings import Descent, LatentSearch
 from genrestore.restore.provenance import describe_inpainting
 from genrestore.restore.tasks.damage import Damage
@@ -65,7 +66,12 @@ class InpaintOneClass(OneClass):
         return {**found, **self.descent.described(resize=self.resize), "keep": self._keep}
 
     def __call__(
-        self, pixels: Pixels, on_progress: Callable[[float], None] | None = None, known: Pixels | None = None
+        self,
+        pixels: Pixels,
+        on_progress: Callable[[float], None] | None = None,
+        known: Pixels | None = None,
+        *,
+        on_step: Callable[[Descended], None] | None = None,
     ) -> Restored:
         """Fill the missing pixels of one picture.
 
@@ -73,6 +79,7 @@ class InpaintOneClass(OneClass):
             pixels: [1, channel, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
             on_progress: Is told when it is done, 1.
             known: Whether a pixel is known, bool [1, 1, height, width]; None: all are.
+            on_step: Is told the start and every step of the search.
 
         Returns:
             The restored picture, of the same shape and type.
@@ -90,17 +97,17 @@ class InpaintOneClass(OneClass):
         fitted = resized(there, 1, side, side).ge(1 - 1e-6).float().to(self.prior.runtime.device)
         clipped = np.issubdtype(pixels.dtype, np.integer)
         damage = Damage(self.fitted(pixels), self._noise_level, clipped, fitted)
-        solution = self.solve(damage)
+        solution = self.solve(damage, on_step)
         estimate = solution.image if self._keep else solution.nearest
         filled = from_float(self._blended(to_float(pixels), estimate.cpu(), there), pixels.dtype)
-        in_domain, notes = self.judge(float(solution.distance[0]))
+        notes, *judged = self.judge(float(solution.distance[0]))
         if self._noise_level > 0:
             notes = (*notes, "known pixels were denoised too")
         elif self._keep:
             filled = np.where(known, pixels, filled)
         if on_progress is not None:
             on_progress(1.0)
-        return Restored(filled, self._noise_level or None, notes, in_domain)
+        return Restored(filled, self._noise_level or None, notes, *judged)
 
     def _blended(self, image: Tensor, estimate: Tensor, there: Tensor) -> Tensor:
         """The estimate in the picture's size, [1, channel, height, width], and blended in at its edge."""
