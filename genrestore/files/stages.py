@@ -18,7 +18,6 @@ from genrestore.files.masks import Mask
 from genrestore.files.metadata import Provenance
 from genrestore.files.pixels import Array, Image
 
-
 Figures = Mapping[str, float | list[float]]
 
 

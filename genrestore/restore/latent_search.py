@@ -13,8 +13,8 @@ from genrestore.restore.data_terms import PixelTerm
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.quasi_newton import Candidates, descend
 
-STAGES = ((20, 2), (40, 4))
-"""Steps of all starts, and then of those that are left, before one in so many of all goes on, at least one."""
+STAGES = ((60, 2), (60, 4))
+"""Steps of all starts, then of those that are left: one in so many of all goes on then, at least one."""
 TOLD = 200
 """Steps of the report's search that are told of, about."""
 
@@ -46,7 +46,7 @@ class LatentEnergy:
         return data, self.weight * latent.square().sum(1) / 2
 
     def slope(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """F as `value` gives it, [candidate], and its slope Jᵀ d' + λ z, [candidate, latent], d' that of D."""
+        """F, [candidate], and its slope Jᵀ d' + λ z, [candidate, latent], with D's slope d'; see `value`."""
         point = latent.detach().requires_grad_()
         with torch.enable_grad():
             image = self.prior.generate(point)

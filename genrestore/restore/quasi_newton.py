@@ -21,7 +21,7 @@ DAMPING = (1e-7, 1e8)
 DOUBTED = 16.0
 """Growth of μ, after three steps in vain, from which on H is made anew."""
 SMALL, PATIENCE = 1e-5, 8
-"""So many steps in a row that lower the energy by no more than this share of it are the end of a candidate."""
+"""So many steps in a row that lower the energy by no more than this share of it are the end."""
 KEPT = 0.2
 """Share of sᵀHs that a secant shows at least (Powell)."""
 
@@ -107,8 +107,8 @@ def descend(
     that is not taken, brings it nearer to what the slopes say. θ is 1 unless sᵀ (g' − g) is below a fifth of
     sᵀ H s, and then as near to it as keeps H positive. Candidates do not see one another.
     Sources: Marquardt, "An Algorithm for Least-Squares Estimation of Nonlinear Parameters", 1963; μ as in
-    Nielsen, "Damping Parameter in Marquardt's Method", 1999; H of Broyden, Fletcher, Goldfarb and Shanno, 1970,
-    as in Powell, "A Fast Algorithm for Nonlinearly Constrained Optimization Calculations", 1978.
+    Nielsen, "Damping Parameter in Marquardt's Method", 1999; H of Broyden, Fletcher, Goldfarb and Shanno,
+    1970, as in Powell, "A Fast Algorithm for Nonlinearly Constrained Optimization Calculations", 1978.
 
     Args:
         slope: F and g, of [candidate, n].

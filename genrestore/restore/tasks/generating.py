@@ -16,10 +16,15 @@ from genrestore.restore.latent_search import Found, LatentEnergy, search, search
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
-QUICK = LatentSearch(steps=8, restarts=1)
+QUICK = LatentSearch(steps=40, restarts=1)
 """The search that tells what a picture may be without its noise, whose level is not known yet."""
 UNKNOWN_NOISE = 0.2
 """σ that it takes."""
+
+NEAR = 0.6
+"""How far from the encoder's latent the search starts too, as a share of what N(0, I) spreads."""
+FREE = 2
+"""One start in so many is a draw from N(0, I)."""
 
 PASSES = 3
 """Times that what clipping does to the noise is reckoned around the last result."""
@@ -92,8 +97,10 @@ def find(
         )
     with torch.no_grad():
         first = prior.encode(start)[:, None]
-    others = draws[1:].expand(len(start), -1, -1)
-    return search(energy, torch.cat([first, others], 1), steps=how.steps, on_step=told)
+    starts = first.expand(-1, how.restarts, -1).clone()
+    starts[:, 1:] += NEAR * draws[1:]
+    starts[:, FREE - 1 :: FREE] = draws[FREE - 1 :: FREE]
+    return search(energy, starts, steps=how.steps, on_step=told)
 
 
 def refined(damage: Damage, nearest: Tensor) -> Tensor:
