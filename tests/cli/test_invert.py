@@ -252,17 +252,17 @@ def test_a_trace_of_filling_names_each_picture_and_leaves_out_the_one_without_a_
         alpha[8:16, 8:right] = 0
         twice.putalpha(Image.fromarray(alpha))
         twice.save(f"in/{name}")
-    words = ["--weights", weights, "--device", "cpu", "--trace", "way"]
-    done = run(
-        "inpaint", "in/1.png", "in/2.png", "-", "-o", "out/", *words, stdin=Path("in/1.png").read_bytes()
-    )
+    words = ["--weights", weights, "--device", "cpu", "--trace"]
+    done = run("inpaint", "in/1.png", "in/2.png", "-o", "out/", *words, "way")
     assert done.exit_code == 0, done.stderr
-    assert sorted(path.name for path in Path("way").iterdir()) == ["1.png", "stdin"]
+    assert [path.name for path in Path("way").iterdir()] == ["1.png"]
     with Path("way/1.png/trace.csv").open(newline="") as stream:
         rows = [float(row["sum"]) for row in csv.DictReader(stream)]
     assert rows[-1] < rows[0]
     assert {"terms.png", "strip.png", "step-0000.png"} <= {path.name for path in Path("way/1.png").iterdir()}
-    again = run("inpaint", "in/1.png", "-o", "other.png", *words)
+    piped = run("inpaint", "-", "-o", "-", *words, "piped", stdin=Path("in/1.png").read_bytes())
+    assert (piped.exit_code, Path("piped/stdin/trace.csv").exists()) == (0, True)
+    again = run("inpaint", "in/1.png", "-o", "other.png", *words, "way")
     assert (again.exit_code, "--trace way: is not empty" in again.stderr) == (2, True)
 
 
