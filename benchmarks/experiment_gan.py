@@ -248,7 +248,7 @@ def fours(bench: Bench) -> tuple[list[str], list[str]]:
     """The report's case, 4s that come back as 9s: lines of a table, and Markdown that shows some."""
     weights, (network, accuracy) = CLASSES["digits"].weights, mnist.classifier(bench)
     images, labels = mnist.digits(bench)
-    clean = images[labels == 4][:FOURS].numpy()
+    clean = images[labels == 4][: FOURS // bench.every].numpy()
     clean = clean[verdicts(network, clean) == 4]
     lines, pictures = [], []
     for task in TASKS:
