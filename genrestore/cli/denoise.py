@@ -25,6 +25,7 @@ def denoise(
     output: files.Output = None,
     sigma: options.Sigma = None,
     strength: options.Strength = 1.0,
+    turns: options.Turns = None,
     weights: options.Weights = "photo",
     recursive: files.Recursive = False,
     files_from: files.FilesFrom = None,
@@ -82,15 +83,16 @@ def denoise(
     given = {
         "--weights": restoring.is_given(context, "weights"),
         "--sigma": sigma is not None,
+        "--turns": turns,
         "--preview": preview,
     }
     adjust = None if preview is None else partial(previews.words, others=others)
     plan = restoring.plan(context, which, wanted, said, adjust=adjust)
     searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
     dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
-    made = dip.made(strength) if dip else provenance.of_denoising(weights, sigma, strength)
+    made = dip.made(strength) if dip else provenance.of_denoising(weights, sigma, strength, turns)
     settings = plan.settings("denoise", machine, searching.made(made) if searching else made)
-    make: Callable[[], Restore] = partial(_task, weights, sigma, strength, machine, preview)
+    make: Callable[[], Restore] = partial(_task, weights, sigma, strength, turns, machine, preview)
     if dip:
         make = partial(dip.task, machine, strength)
     if searching:
@@ -103,10 +105,17 @@ def denoise(
 
 
 def _task(
-    weights: str, sigma: float | None, strength: float, machine: restoring.Machine, part: Part | None
+    weights: str,
+    sigma: float | None,
+    strength: float,
+    turns: int | None,
+    machine: restoring.Machine,
+    part: Part | None,
 ) -> Denoise:
     """What denoises; made when the first picture needs it, since torch takes seconds to load."""
     from genrestore.restore.tasks import Denoise
 
     region = None if part is None else part.region
-    return Denoise(weights, noise_level=sigma, strength=strength, runtime=machine.runtime, region=region)
+    return Denoise(
+        weights, noise_level=sigma, strength=strength, turns=turns, runtime=machine.runtime, region=region
+    )

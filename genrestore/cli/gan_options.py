@@ -33,6 +33,15 @@ DNorm = Annotated[
     Literal["batch", "spectral"] | None,
     unset(LEARNING, "--d-norm", "The discriminator's normalisation (batch)."),
 ]
+DDeeper = Annotated[
+    bool | None,
+    unset(
+        LEARNING,
+        "--d-deeper/--no-d-deeper",
+        "Halve once more in the discriminator than the generator doubles (the default): it sees more.",
+        "",
+    ),
+]
 R1 = Annotated[
     float | None,
     unset(

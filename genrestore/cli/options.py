@@ -50,6 +50,17 @@ def parse_strength(value: str | float) -> float:
     return _number("--strength", value, 1, "the share of the restored picture")
 
 
+def parse_turns(value: str | int) -> int:
+    """A value of --turns.
+
+    Raises:
+        UsageError: Not 1, 2, 4 or 8.
+    """
+    if str(value) not in ("1", "2", "4", "8"):
+        raise UsageError(f"--turns {value}: the ways to turn and mirror a picture must be 1, 2, 4 or 8")
+    return int(value)
+
+
 def _number(option: str, value: str | float, largest: int, meaning: str) -> float:
     try:
         number = float(value)
@@ -166,6 +177,17 @@ Strength = Annotated[
         metavar="S",
         parser=parse_strength,
         help="0 keeps the input, 1 takes the whole restoration.",
+    ),
+]
+Turns = Annotated[
+    int | None,
+    typer.Option(
+        "--turns",
+        metavar="N",
+        parser=parse_turns,
+        show_default=False,
+        help="Take the mean of N results, of the picture turned and mirrored: 1, 2, 4, or 8, the best. "
+        "If left out, as many as together have a megapixel, and 2 in strong noise.",
     ),
 ]
 Reference = Annotated[

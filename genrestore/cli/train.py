@@ -225,6 +225,7 @@ def gan(
     d_steps: gan_options.DSteps = None,
     d_rate: gan_options.DRate = None,
     d_norm: gan_options.DNorm = None,
+    d_deeper: gan_options.DDeeper = None,
     r1: gan_options.R1 = None,
     momentum: gan_options.Momentum = None,
     augment: gan_options.Augment = None,

@@ -86,16 +86,29 @@ class Discriminator(nn.Module):
         size: Side of the images in pixels, one of `SIZES`.
         width: Feature maps are multiples of it, as in `Generator`.
         spectral: Spectral normalisation of every layer (Miyato et al., 2018) instead of batch normalisation.
+        deeper: One more halving than the generator has doublings, to twice the feature maps: what lies far
+            apart is seen together before it is summed up.
 
     Raises:
         ValueError: A value that no such network can have.
     """
 
-    def __init__(self, channels: int = 1, size: int = 28, width: int = 64, spectral: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int = 1,
+        size: int = 28,
+        width: int = 64,
+        spectral: bool = False,
+        deeper: bool = False,
+    ) -> None:
         super().__init__()
         _check("discriminator", size, channels, 1, width)
         self.layers = _shrink(channels, size, width, normalised=not spectral)
-        self.layers.append(nn.Conv2d(_widths(size, width)[0], 1, _SCALES[size].coarsest))
+        top, side = _widths(size, width)[0], _SCALES[size].coarsest
+        if deeper:
+            self.layers.extend(_halve(top, 2 * top, normalised=not spectral))
+            top, side = 2 * top, side // 2
+        self.layers.append(nn.Conv2d(top, 1, side))
         _initialise(self)
         if spectral:
             for layer in self.layers:
@@ -154,9 +167,14 @@ def _shrink(channels: int, size: int, width: int, *, normalised: bool) -> nn.Seq
     widths = _widths(size, width)[::-1]
     layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), _leaky()]
     for fine, coarse in zip(widths, widths[1:], strict=False):
-        layers.append(nn.Conv2d(fine, coarse, 4, stride=2, padding=1, bias=not normalised))
-        layers += [nn.BatchNorm2d(coarse), _leaky()] if normalised else [_leaky()]
+        layers += _halve(fine, coarse, normalised=normalised)
     return nn.Sequential(*layers)
+
+
+def _halve(fine: int, coarse: int, *, normalised: bool) -> list[nn.Module]:
+    """Half the side, from so many feature maps to so many."""
+    layers: list[nn.Module] = [nn.Conv2d(fine, coarse, 4, stride=2, padding=1, bias=not normalised)]
+    return [*layers, nn.BatchNorm2d(coarse), _leaky()] if normalised else [*layers, _leaky()]
 
 
 def _leaky() -> nn.Module:

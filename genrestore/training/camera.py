@@ -58,7 +58,7 @@ class CameraSettings:
 
 
 PLAIN = 0.35
-"""Share of the cameras that only demosaick: their noise is the sharpest, and the most that a denoiser can win."""
+"""Share of the cameras that only demosaick: noise as sharp as it comes, and the most to gain."""
 
 
 def draw_settings(generator: torch.Generator) -> CameraSettings:

@@ -52,8 +52,8 @@ def session(device: str) -> Iterator[None]:
         raise UsageError("--device mps: cannot train with more than one process; use --device cpu")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # Its functions take the group that is there at import as their default. Were it imported later, they would
-    # keep ours for good, whose threads then abort the process where they outlive the interpreter.
+    # Its functions take the group that is there at import as their default. Imported later they would keep
+    # ours for good, and its threads abort the process where they outlive the interpreter.
     import_module("torch.distributed.nn.functional")
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     try:

@@ -61,6 +61,7 @@ class GanSettings:
         d_steps: Updates of the discriminator for each of the generator.
         d_rate: Learning rate of the discriminator, as a multiple of the generator's.
         d_norm: The discriminator's normalisation, one of `NORMALISATIONS`.
+        d_deeper: Whether the discriminator halves once more than the generator doubles.
         r1: γ: the discriminator's loss has γ/2 · R1 besides.
         momentum: β₁ of AdamW.
         augment: What the discriminator's images go through, keys of `augment.AUGMENTATIONS`.
@@ -77,6 +78,7 @@ class GanSettings:
     d_steps: int = 1
     d_rate: float = 1.0
     d_norm: str = "batch"
+    d_deeper: bool = True
     r1: float = 0.0
     momentum: float = 0.5
     augment: tuple[str, ...] = ()
@@ -155,7 +157,7 @@ class GanTraining:
         shape = (settings.channels, settings.size, settings.width)
         networks = {
             "generator": Generator(**self.arguments),
-            "discriminator": Discriminator(*shape, spectral=settings.d_norm == "spectral"),
+            "discriminator": Discriminator(*shape, settings.d_norm == "spectral", settings.d_deeper),
         }
         self.networks: dict[str, nn.Module] = {
             name: network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -331,5 +333,6 @@ def report() -> tuple[float, dict[str, Any], dict[str, Any]]:
         "optimiser": "adamw",
         "ema_decay": 0.0,
     }
-    model = {"latent_dim": 100, "width": 64, "d_norm": "batch", "d_rate": 1.0, "r1": 0.0, "momentum": 0.5}
-    return 15, loop, {**model, "augment": (), "mirror": False}
+    discriminator = {"d_norm": "batch", "d_deeper": False, "d_rate": 1.0, "r1": 0.0}
+    model = {"latent_dim": 100, "width": 64, "momentum": 0.5, "augment": (), "mirror": False}
+    return 15, loop, {**model, **discriminator}

@@ -121,6 +121,19 @@ class TestOneFile:
         assert np.array_equal(both[:, :32], noisy_pixels())
         assert np.array_equal(both[:, -32:], result)
 
+    def test_turns_are_kept_in_the_provenance_where_they_are_asked_for(
+        self, denoise: Run, photo: Path
+    ) -> None:
+        from genrestore.files.images import read_provenance
+
+        assert denoise(photo, "--turns", "4", "-o", "four.png").exit_code == 0
+        assert (read_provenance(Path("four.png")) or {})["turns"] == 4
+        assert denoise(photo, "-o", "usual.png").exit_code == 0
+        assert "turns" not in (read_provenance(Path("usual.png")) or {})
+        result = denoise(photo, "--turns", "3")
+        assert result.exit_code == 2
+        assert "--turns 3: the ways to turn" in one_error(result.stderr)
+
     def test_provenance(self, denoise: Run, photo: Path) -> None:
         from genrestore.files.images import read_provenance
 

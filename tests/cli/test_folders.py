@@ -153,7 +153,7 @@ class TestSkipExisting:
         assert files("out") == before
 
     @pytest.mark.parametrize(
-        "other", [["--strength", "0.5"], ["--sigma", "12"], ["--seed", "4"]], ids=" ".join
+        "other", [["--strength", "0.5"], ["--sigma", "12"], ["--turns", "2"], ["--seed", "4"]], ids=" ".join
     )
     def test_other_parameters_redo_all(self, denoise: Run, other: list[str]) -> None:
         self.run(denoise)

@@ -121,6 +121,7 @@ def test_a_hole_is_filled(run: Run, weights: str) -> None:
         (["--prior-weight", "-1"], "--prior-weight -1.0: must be from 0"),
         (["--loss", "l3"], "--loss"),
         (["--preview", "0,0,9,9"], "--preview: weights './halves.safetensors' restore whole pictures"),
+        (["--turns", "2"], "--turns: weights './halves.safetensors' restore whole pictures"),
         (["--weights", "photo", "--resize"], "--resize: is for weights of an autoencoder"),
         (["--weights", "photo", "--loss", "l1"], "--loss: is for weights of an autoencoder"),
         (["--weights", "photo", "--step-size", "0.1"], "--step-size: is for weights of an autoencoder"),

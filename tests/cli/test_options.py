@@ -44,6 +44,13 @@ def test_whole_numbers(parse: Any, value: int) -> None:
     assert parse(str(value)) == value
 
 
+@pytest.mark.parametrize("value", ["0", "3", "16", "-1", "two", "1.0", ""])
+def test_turns_are_a_power_of_two(value: str) -> None:
+    with pytest.raises(UsageError, match=f"^--turns {value}: .* must be 1, 2, 4 or 8$"):
+        options.parse_turns(value)
+    assert [options.parse_turns(count) for count in ("1", 2, "4", "8")] == [1, 2, 4, 8]
+
+
 def test_defaults_are_parsed_too() -> None:
     assert options.parse_strength(1.0) == 1.0
     assert not math.isnan(options.parse_sigma(0))

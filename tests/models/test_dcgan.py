@@ -22,7 +22,8 @@ def test_latent_to_image_to_logit_and_latent_at_every_size(size: int, channels: 
         assert image.shape == (2, channels, size, size)
         assert image.min() >= 0
         assert image.max() <= 1
-        assert Discriminator(channels, size, width=2)(image).shape == (2,)
+        for deeper in (False, True):
+            assert Discriminator(channels, size, width=2, deeper=deeper)(image).shape == (2,)
         assert LatentEncoder(5, channels, size, width=2)(image).shape == (2, 5)
 
 
@@ -34,10 +35,24 @@ def test_an_image_is_half_of_tanh_plus_one() -> None:
     assert torch.allclose(network(torch.randn(1, 3)), expected)
 
 
+def test_a_deeper_discriminator_sees_places_together() -> None:
+    """Two places sixteen pixels apart do not just add up, as they do in a sum over places."""
+    images = torch.zeros(4, 1, 28, 28)
+    images[1::2, :, 4:8, 4:8] = 1
+    images[2:, :, 16:20, 16:20] = 1
+    for deeper in (False, True):
+        torch.manual_seed(0)
+        network = Discriminator(1, 28, width=8, spectral=True, deeper=deeper).eval()
+        with torch.no_grad():
+            neither, one, other, both = network(images).tolist()
+        adds_up = abs(both - one - other + neither) < 1e-6
+        assert adds_up != deeper
+
+
 @pytest.mark.parametrize("spectral", [False, True])
 def test_a_discriminator_has_one_normalisation_or_the_other(spectral: bool) -> None:
     torch.manual_seed(0)
-    network = Discriminator(1, 28, width=4, spectral=spectral)
+    network = Discriminator(1, 28, width=4, spectral=spectral, deeper=True)
     assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules()) != spectral
     image = torch.rand(4, 1, 28, 28)
     for _ in range(50):  # each takes one step of the power iteration
@@ -50,7 +65,9 @@ def test_a_discriminator_has_one_normalisation_or_the_other(spectral: bool) -> N
     assert all(abs(float(norm) - 1) < 0.02 for norm in largest) == spectral
 
 
-@pytest.mark.parametrize("made", [Generator(3, width=2), Discriminator(width=2), LatentEncoder(3, width=2)])
+@pytest.mark.parametrize(
+    "made", [Generator(3, width=2), Discriminator(width=2, deeper=True), LatentEncoder(3, width=2)]
+)
 def test_every_weight_learns(made: nn.Module) -> None:
     torch.manual_seed(0)
     given = torch.randn(4, 3) if isinstance(made, Generator) else torch.rand(4, 1, 28, 28)

@@ -46,19 +46,36 @@ def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, 
     assert restored.noise_level == 0.1
 
 
-@pytest.mark.parametrize(("level", "calls"), [(19.9, 1), (20.0, 2)])
-def test_in_strong_noise_the_network_is_asked_both_ways(
-    weights: str, level: float, calls: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("level", "side", "turns", "calls"),
+    [
+        (19.9, 1026, None, 1),
+        (20.0, 1026, None, 2),
+        (19.9, 724, None, 2),
+        (20.0, 512, None, 4),
+        (19.9, 362, None, 8),
+        (20.0, 362, 1, 1),
+        (19.9, 1026, 4, 4),
+    ],
+)
+def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
+    weights: str, level: float, side: int, turns: int | None, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, denoise = [], DenoiserPrior.denoise
+    seen: list[torch.Tensor] = []
 
     def counted(self: DenoiserPrior, image: torch.Tensor, noise_level: torch.Tensor) -> torch.Tensor:
         seen.append(image)
-        return denoise(self, image, noise_level)
+        return image
 
     monkeypatch.setattr(DenoiserPrior, "denoise", counted)
-    Denoise(weights, noise_level=level / 255, runtime=RUNTIME)(np.zeros((1, 3, 16, 16), np.uint8))
+    task = Denoise(weights, noise_level=level / 255, turns=turns, runtime=RUNTIME, tiling=Tiling(2048, 8))
+    task(np.zeros((1, 1, side, side), np.uint8))
     assert len(seen) == calls
+
+
+def test_a_number_of_turns_that_there_is_not_is_refused(weights: str) -> None:
+    with pytest.raises(UsageError, match="turns 3: must be 1, 2, 4 or 8"):
+        Denoise(weights, turns=3)
 
 
 def test_without_a_noise_level_it_is_estimated(weights: str) -> None:

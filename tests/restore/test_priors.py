@@ -109,19 +109,20 @@ def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:
     assert prior.denoise(torch.rand(1, 3, 8, 10), torch.tensor(0.1)).shape == (1, 3, 8, 10)
 
 
-def test_both_ways_is_the_mean_of_upright_and_upside_down(tmp_path: Path) -> None:
+def test_two_turns_are_the_mean_of_upright_and_upside_down(tmp_path: Path) -> None:
     prior = load_denoiser(str(tiny.save_denoiser(tmp_path)), RUNTIME)
     image, level = torch.rand(1, 3, 16, 32), torch.rand(1, 1, 16, 32) / 5
     turned = torch.rot90(
         prior.denoise(torch.rot90(image, 2, (2, 3)), torch.rot90(level, 2, (2, 3))), 2, (2, 3)
     )
     mean = (prior.denoise(image, level) + turned) / 2
-    torch.testing.assert_close(prior.denoise_both_ways(image, level), mean)
+    torch.testing.assert_close(prior.denoise_turned(image, level, 2), mean)
 
 
-def test_both_ways_a_part_that_begins_where_tiles_do_is_the_same_part(tmp_path: Path) -> None:
+@pytest.mark.parametrize("turns", [2, 4, 8])
+def test_turned_a_part_that_begins_where_tiles_do_is_the_same_part(tmp_path: Path, turns: int) -> None:
     prior = load_denoiser(str(tiny.save_denoiser(tmp_path)), RUNTIME)
     image = torch.rand(1, 3, 101, 87)
-    whole = prior.denoise_both_ways(image, torch.tensor(0.1))
-    part = prior.denoise_both_ways(image[..., 32:, 16:], torch.tensor(0.1))
+    whole = prior.denoise_turned(image, torch.tensor(0.1), turns)
+    part = prior.denoise_turned(image[..., 32:, 16:], torch.tensor(0.1), turns)
     torch.testing.assert_close(part[..., 24:, 24:], whole[..., 56:, 40:])

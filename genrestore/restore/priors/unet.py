@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genrestore.models.blocks import as_noise_map, pad_to_multiple
 from genrestore.models.denoiser import ResidualUNet
+from genrestore.restore.turns import mean_over
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
@@ -60,30 +61,27 @@ class UNetPrior:
         """
         return self._run(self._denoiser, image, noise_level)
 
-    def denoise_both_ways(self, image: Tensor, noise_level: Tensor) -> Tensor:
-        """Remove noise better and in twice the time: the mean of the estimates upright and upside down.
+    def denoise_turned(self, image: Tensor, noise_level: Tensor, turns: int) -> Tensor:
+        """Remove noise better and in more time: the mean of the estimates of the image turned in some ways.
 
-            x̂  =  ½ (D(y, σ) + Uᵀ D(U y, U σ)),     U a turn by 180°
-
-        The image is made as large as the network does it before it is turned, so that both ways the same
+        The image is made as large as the network does it before it is turned, so that in all ways the same
         pixels are halved together, in a tile as in the whole.
-        Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", 2016,
-        section 3.4 (enhanced prediction).
 
         Args:
             image: [batch, 3, height, width], about [0, 1], float32.
             noise_level: As `denoise` takes it.
+            turns: How many ways, one of `turns.COUNTS`.
 
         Returns:
             The estimate, same shape; about [0, 1], not clipped.
         """
+        if turns == 1:
+            return self.denoise(image, noise_level)
         height, width = image.shape[-2:]
         whole, level = (
             pad_to_multiple(plane, self._multiple) for plane in (image, as_noise_map(noise_level, image))
         )
-        upright = self.denoise(whole, level)
-        upside_down = self.denoise(whole.flip(2, 3), level.flip(2, 3)).flip(2, 3)
-        return (upright + upside_down)[..., :height, :width] / 2
+        return mean_over(turns, self.denoise, whole, level)[..., :height, :width]
 
     @torch.inference_mode()
     def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from genrestore.restore.priors.inpainter import InpainterPrior
 from genrestore.restore.priors.unet import as_given
+from genrestore.restore.turns import COUNTS, mean_over
 
 PASSES = 3
 """How often the network is asked: it sees its last estimate in the holes. A fourth time it gets worse."""
-TURNS = tuple((transposed, axes) for transposed in (False, True) for axes in ((), (2,), (3,), (2, 3)))
-"""The eight ways to turn and mirror a picture: whether rows and columns change places, and axes flipped."""
 
 
 class AtOnce:
@@ -39,25 +38,8 @@ class AtOnce:
         return as_given(guess, image)
 
     def _from_all_sides(self, image: Tensor, known: Tensor, guess: Tensor | None) -> Tensor:
-        """The mean of the estimates of a piece turned and mirrored in every way, [1, 3, height, width].
+        """The mean of the estimates of a piece turned and mirrored in every way, [1, 3, height, width]."""
+        return mean_over(COUNTS[-1], self._fill, image, known, guess)
 
-        Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", 2016,
-        section 3.4 (enhanced prediction).
-        """
-        total = torch.zeros_like(image)
-        for turn in TURNS:
-            before = None if guess is None else _turned(guess, turn)
-            estimate = self._prior.fill(_turned(image, turn), _turned(known, turn), self._noise_level, before)
-            total += _turned_back(estimate, turn)
-        return total / len(TURNS)
-
-
-def _turned(image: Tensor, turn: tuple[bool, tuple[int, ...]]) -> Tensor:
-    transposed, axes = turn
-    return (image.transpose(2, 3) if transposed else image).flip(axes)
-
-
-def _turned_back(image: Tensor, turn: tuple[bool, tuple[int, ...]]) -> Tensor:
-    transposed, axes = turn
-    image = image.flip(axes)
-    return image.transpose(2, 3) if transposed else image
+    def _fill(self, image: Tensor, known: Tensor, guess: Tensor | None) -> Tensor:
+        return self._prior.fill(image, known, self._noise_level, guess)
