@@ -191,12 +191,18 @@ def denoising(weights: str, name: str, bench: Bench, iterations: Sequence[int]) 
     return lines
 
 
-def strip(path: Path, rows: list[Pixels]) -> None:
-    """Write images side by side, a row each of `rows`, [image, 1, 28, 28] in [0, 1]."""
+def strip(path: Path, rows: list[Pixels], count: int = SHOWN) -> None:
+    """Write images side by side, a column each of `rows`, the first ones of each below one another.
+
+    Args:
+        path: The file.
+        rows: [image, channel, height, width] in [0, 1] each.
+        count: How many images of each.
+    """
     from genrestore.training.plots import save_grid
 
-    images = np.stack([one[:SHOWN] for one in rows], 1).reshape(-1, 1, 28, 28)
-    save_grid(path, torch.from_numpy(images).float())
+    images = np.stack([one[:count] for one in rows], 1)
+    save_grid(path, torch.from_numpy(images.reshape(-1, *images.shape[2:])).float(), columns=len(rows))
 
 
 def main() -> None:

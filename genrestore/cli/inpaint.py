@@ -10,7 +10,7 @@ import typer
 
 from genrestore.cli import file_options as files
 from genrestore.cli import mask_options as hole
-from genrestore.cli import one_class, options, restoring, untrained
+from genrestore.cli import one_class, options, restoring, tracing, untrained
 from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def inpaint(
     if dip:
         make = partial(dip.task, machine, feather=feather)
     if searching:
-        make = partial(searching.inpainting, machine, sigma, feather)
+        some = partial(searching.inpainting, machine, sigma, feather)
+        make = some if trace is None else tracing.filling(some, plan.jobs, settings, trace)
     task = batch.on_first_use(make)
     plan.carry_out(task, settings, machine)
 

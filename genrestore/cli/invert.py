@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genrestore.cli import file_options as files
-from genrestore.cli import one_class, options, restoring, self_test, untrained
+from genrestore.cli import one_class, options, restoring, self_test, tracing, untrained
 from genrestore.errors import UsageError
 from genrestore.files.jobs import Attachment, OutputOptions
 
@@ -96,7 +96,7 @@ def invert(
     wanted = OutputOptions(*names, skip_existing, not no_provenance, shard, latents)
     said = restoring.Said(reference, json, json_file, quiet, dry_run)
     plan = restoring.plan(context, which, wanted, said)
-    one_class.check_trace(trace, overwrite=overwrite)
+    tracing.check(trace, overwrite=overwrite)
     made = {"weights": path, "weights_sha256": sha256, **search.described(resize=resize)}
     settings = plan.settings("invert", machine, made)
     task = batch.on_first_use(one_class.together(make, plan.jobs, settings, trace))

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from genrestore.cli import tracing
 from genrestore.cli.options import INPUTS
-from genrestore.errors import InputError, UsageError
-from genrestore.files.formats import shown
+from genrestore.errors import UsageError
 from genrestore.restore.descent_settings import Descent, LatentSearch
 
 if TYPE_CHECKING:
     from genrestore.cli.report import JSONValue
     from genrestore.cli.restoring import Machine
+    from genrestore.cli.tracing import Named
     from genrestore.files.batch import BatchOptions, Restore
     from genrestore.files.jobs import Job
-    from genrestore.files.pixels import Array
     from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
-    from genrestore.restore.trace import Trace
 
 PRIOR = "Priors of one class (autoencoders, generators)"
-Named = tuple[str, "Array"]
 Search = Descent | LatentSearch
 
 TAKEN: dict[str, tuple[type[Descent] | type[LatentSearch], str]] = {
@@ -210,10 +205,8 @@ def words(weights: str, given: Mapping[str, Any], *, overwrite: bool) -> OneClas
     for name in ("preview", "turns"):
         if given.get(name) is not None:
             raise UsageError(f"--{name}: weights '{weights}' restore whole pictures; leave it out")
-    if given["trace"] is not None and "mask" in given:
-        raise UsageError("--trace: is not written of inpainting with such weights; leave it out")
     _refuse_others(weights, header.kind, given)
-    check_trace(given["trace"], overwrite=overwrite)
+    tracing.check(given["trace"], overwrite=overwrite)
     descent = settings(header.kind, header.size, given)
     return OneClassWords(weights, descent, given["resize"], given["trace"], not given.get("no_keep"))
 
@@ -260,20 +253,6 @@ def _refuse_others(weights: str, kind: str, given: Mapping[str, Any]) -> None:
         raise UsageError(f"{option}: is for weights of {wanted}, and '{weights}' are {own}")
 
 
-def check_trace(folder: Path | None, *, overwrite: bool) -> None:
-    """Refuse before the work a folder of traces that would be written over.
-
-    Raises:
-        UsageError: It holds something already, or is a file.
-    """
-    if folder is None or not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UsageError(f"--trace {shown(folder)}: is a file; name a folder")
-    if any(folder.iterdir()) and not overwrite:
-        raise UsageError(f"--trace {shown(folder)}: is not empty; name another folder, or --overwrite")
-
-
 def together(
     make: Callable[[], DenoiseOneClass | Invert],
     jobs: Sequence[Job],
@@ -298,65 +277,8 @@ def together(
         def restore(pictures: Sequence[Named]) -> list[Any]:
             if trace is None:
                 return task.together([pixels for _, pixels in pictures])
-            return _traced(task, pictures, trace, names)
+            return tracing.together(task, pictures, trace, names)
 
-        return Together(restore, task.check, upcoming(jobs, settings), BATCH)
+        return Together(restore, task.check, tracing.upcoming(jobs, settings), BATCH)
 
     return made
-
-
-def upcoming(jobs: Sequence[Job], settings: BatchOptions) -> Iterator[Named]:
-    """Name and pixels [1, channel, height, width] of every input that is still to be done and can be read."""
-    from genrestore.files import batch, images
-
-    for job in jobs:
-        if job.source is None or job.skipped or job.problem or batch.examine(job, settings).done is not None:
-            continue
-        with suppress(InputError, OSError, MemoryError):
-            yield job.source.name, images.read(job.source, max_pixels=settings.max_pixels).pixels
-
-
-def _traced(
-    task: DenoiseOneClass | Invert, pictures: Sequence[Named], folder: Path, names: Counter[str]
-) -> list[Any]:
-    """Restore pictures and write each trace into a folder of its name; a second one of it is NAME-2."""
-    from genrestore.restore.tiling import to_float
-    from genrestore.restore.trace import Trace
-
-    traces = [Trace() for _ in pictures]
-    found = task.together([pixels for _, pixels in pictures], lambda index, step: traces[index].add(step))
-    for (name, pixels), trace in zip(pictures, traces, strict=True):
-        name = name or "stdin"
-        names[name] += 1
-        if trace.rows:  # nothing was searched for at strength or noise level 0
-            place = name if names[name] == 1 else f"{name}-{names[name]}"
-            write_trace(folder / place, trace, to_float(pixels)[0])
-    return found
-
-
-def write_trace(folder: Path, trace: Trace, damaged: Any) -> None:
-    """Write trace.csv, terms.png, strip.png and the estimates of chosen steps into a folder.
-
-    Args:
-        folder: Made if it is missing.
-        trace: The steps.
-        damaged: A tensor [channel, height, width] in [0, 1].
-    """
-    from PIL import Image
-
-    from genrestore.files.atomic import atomic
-    from genrestore.restore import trace as drawing
-
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["step", "data", "prior", "sum"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(trace.rows)
-    with atomic(folder / "trace.csv") as stream:
-        stream.write(text.getvalue().encode())
-    for name, figure in (("terms", drawing.plot(trace)), ("strip", drawing.strip(trace, damaged))):
-        with atomic(folder / f"{name}.png") as stream:
-            figure.savefig(stream, format="png", dpi=120)
-    for step in trace.chosen():
-        pixels = trace.images[step].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy().squeeze()
-        with atomic(folder / f"step-{step:04d}.png") as stream:
-            Image.fromarray(pixels).save(stream, format="PNG")

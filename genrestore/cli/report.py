@@ -28,6 +28,8 @@ SCHEMA = 1
 """Version of the JSON records; a new field keeps it, a changed or missing one raises it."""
 
 JSONValue = str | int | float | bool | None
+FIGURES = ("distance", "own_distance", "starts")
+"""Of priors of one class: null where there is none."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def line(
 
 def record(
     outcome: Outcome, status: str, error: str | None, scores: Scores | None, device: str | None = None
-) -> dict[str, JSONValue]:
+) -> dict[str, JSONValue | list[float]]:
     """One input's outcome as a JSON object; sigma in grey levels, what does not apply is null."""
     level = outcome.noise_level
     return {
@@ -246,6 +248,7 @@ def record(
         "psnr": None if scores is None else finite(scores.psnr),
         "ssim": None if scores is None else finite(scores.ssim),
         "in_domain": outcome.in_domain,
+        **{name: outcome.figures.get(name) for name in FIGURES},
         "device": device if status == "done" else None,
         "error": error or outcome.job.skipped,
     }

@@ -56,7 +56,7 @@ Steps = Annotated[
         rich_help_panel=PRIOR,
         show_default=False,
         help=f"The most steps of a prior that searches, which stops by itself (dip: {USUAL_STEPS}; "
-        "autoencoders: 200; generators: 24).",
+        "autoencoders: 200; generators: 300).",
     ),
 ]
 Trace = Annotated[

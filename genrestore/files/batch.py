@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from genrestore.files import folders, outputs, pipeline, skipping, stages
 from genrestore.files.outputs import Job
 from genrestore.files.pipeline import Stages
 from genrestore.files.skipping import Existing
-from genrestore.files.stages import BatchOptions, Picture, Restore, Restored
+from genrestore.files.stages import BatchOptions, Figures, Picture, Restore, Restored
 
 __all__ = ["BatchOptions", "Outcome", "Restore", "Restored", "examine", "on_first_use", "run"]
 
@@ -41,6 +41,7 @@ class Outcome:
         error: Why it failed or was skipped, one line; None if done.
         target: The file that was written; None for standard output, and if not done.
         in_domain: Whether the prior knows such pictures; None where it knows all, and if not done.
+        figures: What else is told in numbers, by name.
     """
 
     job: Job
@@ -51,6 +52,7 @@ class Outcome:
     error: str | None = None
     target: Path | None = None
     in_domain: bool | None = None
+    figures: Figures = field(default_factory=dict)
 
 
 def on_first_use(make: Callable[[], Restore]) -> Restore:
@@ -204,6 +206,7 @@ class _Batch:
             notes=notes,
             target=job.target,
             in_domain=picture.in_domain,
+            figures=picture.figures,
         )
 
 

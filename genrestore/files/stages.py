@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -17,6 +17,8 @@ from genrestore.files.jobs import Attachment, Job, OutputOptions
 from genrestore.files.masks import Mask
 from genrestore.files.metadata import Provenance
 from genrestore.files.pixels import Array, Image
+
+Figures = Mapping[str, float | list[float]]
 
 
 class Restored(Protocol):
@@ -37,6 +39,10 @@ class Restored(Protocol):
     @property
     def in_domain(self) -> bool | None:
         """Whether the prior knows such pictures; None where it knows all."""
+
+    @property
+    def figures(self) -> Figures:
+        """What else is told in numbers, by name."""
 
 
 Restore = Callable[..., Restored]
@@ -106,6 +112,7 @@ class Picture:
         times: Of the file's last access and change, in nanoseconds; None for a stream.
         noise_level: On the [0, 1] scale, or None.
         in_domain: Whether the prior knows such pictures; None where it knows all.
+        figures: What else is told in numbers, by name.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
         attached: The content of what is written beside the output, or None.
         stale: Why an output that exists is made again; None where there is none.
@@ -121,6 +128,7 @@ class Picture:
     mask: Mask | None = None
     noise_level: float | None = None
     in_domain: bool | None = None
+    figures: Figures = field(default_factory=dict)
     before: Array | None = None
     attached: bytes | None = None
     stale: str | None = None
@@ -187,6 +195,7 @@ def restore(
         notes=(*picture.notes, *restored.notes),
         noise_level=restored.noise_level,
         in_domain=restored.in_domain,
+        figures=restored.figures,
         before=before,
         attached=None if options.attachment is None else options.attachment.content(restored),
     )

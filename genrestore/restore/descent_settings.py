@@ -43,7 +43,7 @@ class LatentSearch:
 
     Attributes:
         steps: Of the start that comes best, at most; every other start takes fewer.
-        restarts: Starts of each picture: what the encoder says of it, and draws from N(0, I).
+        restarts: Starts of each picture: what the encoder says of it, and draws around that or from N(0, I).
         prior_weight: λ of D(G(z); y) + λ ‖z‖² / 2: 1 is the density of z's own, 0 none.
         loss: The data term: "l2", "l1".
         refine: Go off the generator's range as far as the noise allows.
@@ -52,7 +52,7 @@ class LatentSearch:
         rate: Of Adam, with the recipe only; None where there is none.
     """
 
-    steps: int = 24
+    steps: int = 300
     restarts: int = 4
     prior_weight: float = 1.0
     loss: str = "l2"

@@ -10,18 +10,13 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.data_terms import PixelTerm
-from genrestore.restore.descent import minimise
-from genrestore.restore.gauss_newton import Candidates, levenberg_marquardt
 from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.restore.quasi_newton import Candidates, descend
 
-WARM_STEPS, WARM_RATE = 100, 0.15
-"""Of Adam, which brings every start down from far away, where it is cheaper than whole matrices."""
-KEPT = 2
-"""One start in so many goes on after it, at least one."""
+STAGES = ((60, 2), (60, 4))
+"""Steps of all starts, then of those that are left: one in so many of all goes on then, at least one."""
 TOLD = 200
 """Steps of the report's search that are told of, about."""
-MIDDLE_STEPS = 8
-"""Second-order steps that these take, before the best goes on alone."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +45,35 @@ class LatentEnergy:
         data = self.term.take(pictures).value(self.prior.generate(latent))
         return data, self.weight * latent.square().sum(1) / 2
 
-    def expand(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Slope and Gauss–Newton's curvature of F, with D's slope d' and curvature d'' in every pixel.
+    def slope(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """F, [candidate], and its slope Jᵀ d' + λ z, [candidate, latent], with D's slope d'; see `value`."""
+        point = latent.detach().requires_grad_()
+        with torch.enable_grad():
+            image = self.prior.generate(point)
+        made, term = image.detach(), self.term.take(pictures)
+        (back,) = torch.autograd.grad(image, point, term.expand(made)[0])
+        value = term.value(made) + self.weight * latent.square().sum(1) / 2
+        return value, back + self.weight * latent
 
-            g = Jᵀ d' + λ z,     H = Jᵀ diag(d'') J + λ I,     J = ∂G/∂z
+    def curvature(self, latent: Tensor, pictures: Tensor) -> Tensor:
+        """Gauss–Newton's curvature of F, with D's curvature d'' in every pixel.
+
+            H = Jᵀ diag(d'') J + λ I,     J = ∂G/∂z
 
         Args:
             latent: [candidate, latent].
             pictures: The index of the picture of each, [candidate].
 
         Returns:
-            [candidate, latent] and [candidate, latent, latent].
+            [candidate, latent, latent].
         """
-        slopes, curvatures = [], []
+        curvatures = []
         for one, picture in zip(latent.split(1), pictures.split(1), strict=True):
             image, jacobian = self.prior.jacobian(one)
-            slope, curvature = self.term.take(picture).expand(image)
-            slopes.append(jacobian.T @ slope.flatten() + self.weight * one[0])
+            _, curvature = self.term.take(picture).expand(image)
             curvatures.append(jacobian.T @ (curvature.flatten()[:, None] * jacobian))
         identity = torch.eye(latent.shape[1], device=latent.device)
-        return torch.stack(slopes), torch.stack(curvatures) + self.weight * identity
+        return torch.stack(curvatures) + self.weight * identity
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def search(
 ) -> Found:
     """The best latent of each picture, by successive halving of the starts.
 
-    All starts go down by Adam, the better half takes some second-order steps, and the best the rest of them.
+    All starts take some second-order steps, the better half some more, and the best the rest of them.
     All pictures and starts go through the network together, and none sees another.
     Source: Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
     2016.
@@ -111,13 +115,12 @@ def search(
     Args:
         energy: F.
         starts: [picture, start, latent].
-        steps: Second-order steps of the best start, at most.
-        on_step: Is told where the starts are, and of every second-order step.
+        steps: Of the best start, at most.
+        on_step: Is told where the starts are, and of every step.
     """
     count, some, _ = starts.shape
     pictures = torch.arange(count, device=starts.device).repeat_interleave(some)
-    first = starts.flatten(0, 1)
-    state = Candidates.begin(energy.value, first, pictures)
+    state = Candidates.begin(energy.slope, starts.flatten(0, 1), pictures)
     lasts, index = state.energy.view(count, some).clone(), 0
     places = torch.arange(count * some, device=starts.device)
 
@@ -129,13 +132,8 @@ def search(
         index += 1
 
     told(state)
-    warm = minimise(
-        lambda latent: energy.value(latent, pictures), first, steps=WARM_STEPS, step_size=WARM_RATE
-    )
-    state = Candidates.begin(energy.value, warm, pictures)
-    lasts = state.energy.view(count, some).clone()
     for stage_steps, kept in _stages(some, steps):
-        state = levenberg_marquardt(energy.value, energy.expand, state, steps=stage_steps, on_step=told)
+        state = descend(energy.slope, energy.curvature, state, steps=stage_steps, on_step=told)
         chosen = state.energy.view(count, -1).argsort(stable=True, dim=1)[:, :kept].sort(1).values
         alone = (chosen + len(places) // count * torch.arange(count, device=chosen.device)[:, None]).flatten()
         state, places = state.take(alone), places[alone]
@@ -143,9 +141,12 @@ def search(
 
 
 def _stages(starts: int, steps: int) -> list[tuple[int, int]]:
-    """Second-order steps of each stage, and how many starts are kept after it."""
-    middle = min(MIDDLE_STEPS, steps)
-    return [(0, max(1, starts // KEPT)), (middle, 1), (steps - middle, 1)]
+    """Steps of each stage, and how many starts are kept after it."""
+    stages, left = [], steps
+    for stage_steps, kept in STAGES if starts > 1 else ():
+        stages.append((min(stage_steps, left), max(1, starts // kept)))
+        left -= stages[-1][0]
+    return [*stages, (left, 1)]
 
 
 def _found(energy: LatentEnergy, now: Candidates, lasts: Tensor, index: int) -> Found:

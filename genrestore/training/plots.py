@@ -49,17 +49,18 @@ def save_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         stream.write(content.getvalue())
 
 
-def save_grid(path: Path, images: Tensor) -> None:
+def save_grid(path: Path, images: Tensor, columns: int | None = None) -> None:
     """Write images side by side as PNG.
 
     Args:
         path: The file.
         images: [batch, channel, height, width] in [0, 1]; clipped and rounded to 8 bits.
+        columns: Images in a row; None makes the grid about square.
     """
     from PIL import Image
     from torchvision.utils import make_grid
 
-    columns = max(1, round(len(images) ** 0.5))
+    columns = columns or max(1, round(len(images) ** 0.5))
     grid = make_grid(images.detach().float().cpu().clamp(0, 1), nrow=columns, pad_value=1.0)
     pixels = (grid * 255).round().byte().permute(1, 2, 0).numpy()
     with atomic(path) as stream:

@@ -90,6 +90,12 @@ def test_a_folder_with_junk(invert: Run) -> None:
         "wide.png": ("failed", None),
     }
     assert "30x20 grey, and these weights restore 28x28 grey" in records["wide.png"]["error"]
+    near, far, none = (records[name] for name in ("0.png", "board.png", "wide.png"))
+    assert near["distance"] < near["own_distance"] == far["own_distance"] < far["distance"]
+    assert near["starts"][0] == 1
+    assert near["starts"] == sorted(near["starts"])
+    assert len(near["starts"]) == 4
+    assert (none["distance"], none["own_distance"], none["starts"]) == (None, None, None)
     assert "far from what the prior knows: it misses this picture by" in done.stderr
     assert len(list(Path("out").glob("*.latent.safetensors"))) == 4
 
@@ -235,6 +241,29 @@ def test_denoise_and_inpaint_take_the_generator(run: Run, weights: str) -> None:
     ):
         refused = run("denoise", "noisy.png", "-o", "x.png", *option, *words)
         assert (refused.exit_code, message in refused.stderr) == (2, True), refused.stderr
+
+
+def test_a_trace_of_filling_names_each_picture_and_leaves_out_the_one_without_a_hole(
+    run: Run, weights: str
+) -> None:
+    twice = Image.open("in/1.png").copy()
+    for name, right in (("1.png", 20), ("2.png", 0)):  # 2.png has no hole
+        alpha = np.full((28, 28), 255, np.uint8)
+        alpha[8:16, 8:right] = 0
+        twice.putalpha(Image.fromarray(alpha))
+        twice.save(f"in/{name}")
+    words = ["--weights", weights, "--device", "cpu", "--trace"]
+    done = run("inpaint", "in/1.png", "in/2.png", "-o", "out/", *words, "way")
+    assert done.exit_code == 0, done.stderr
+    assert [path.name for path in Path("way").iterdir()] == ["1.png"]
+    with Path("way/1.png/trace.csv").open(newline="") as stream:
+        rows = [float(row["sum"]) for row in csv.DictReader(stream)]
+    assert rows[-1] < rows[0]
+    assert {"terms.png", "strip.png", "step-0000.png"} <= {path.name for path in Path("way/1.png").iterdir()}
+    piped = run("inpaint", "-", "-o", "-", *words, "piped", stdin=Path("in/1.png").read_bytes())
+    assert (piped.exit_code, Path("piped/stdin/trace.csv").exists()) == (0, True)
+    again = run("inpaint", "in/1.png", "-o", "other.png", *words, "way")
+    assert (again.exit_code, "--trace way: is not empty" in again.stderr) == (2, True)
 
 
 def test_help_says_where_the_latent_goes(run: Run) -> None:

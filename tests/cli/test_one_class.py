@@ -136,6 +136,7 @@ def test_wrong_use_is_one_line(run: Run, weights: str, words: list[str], message
     assert not Path("x.png").exists()
 
 
-def test_inpainting_writes_no_trace(run: Run, weights: str) -> None:
-    wrong = run("inpaint", "digits/0.png", "--box", "1,1,4,4", "--weights", weights, "--trace", "way")
-    assert (wrong.exit_code, "--trace: is not written of inpainting" in wrong.stderr) == (2, True)
+def test_inpainting_writes_a_trace_too(run: Run, weights: str) -> None:
+    done = run("inpaint", "digits/0.png", "--box", "1,1,4,4", "--weights", weights, "--trace", "way")
+    assert done.exit_code == 0, done.stderr
+    assert (Path("way/0.png/trace.csv").exists(), Path("way/0.png/strip.png").exists()) == (True, True)

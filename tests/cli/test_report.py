@@ -27,6 +27,9 @@ KEYS = [
     "psnr",
     "ssim",
     "in_domain",
+    "distance",
+    "own_distance",
+    "starts",
     "device",
     "error",
 ]
@@ -119,6 +122,9 @@ def test_a_record_has_every_key_and_sigma_in_grey_levels() -> None:
         "psnr": None,
         "ssim": 1.0,
         "in_domain": None,
+        "distance": None,
+        "own_distance": None,
+        "starts": None,
         "device": None,
         "error": None,
     }

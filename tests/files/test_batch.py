@@ -7,8 +7,8 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +29,7 @@ class Inverted:
     noise_level: float | None = 0.1
     in_domain: bool | None = None
     notes: tuple[str, ...] = ("little noise found",)
+    figures: Mapping[str, float | list[float]] = field(default_factory=dict)
 
 
 def invert(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:

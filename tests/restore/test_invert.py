@@ -139,7 +139,7 @@ def test_python_gives_the_picture_and_its_latent(weights: str) -> None:
 
 def test_provenance_tells_of_the_search(weights: str) -> None:
     made = task(weights, search=LatentSearch(loss="l1", restarts=3)).provenance
-    assert (made["loss"], made["restarts"], made["steps"], made["resize"]) == ("l1", 3, 24, False)
+    assert (made["loss"], made["restarts"], made["steps"], made["resize"]) == ("l1", 3, 300, False)
     assert made["weights"] == "made"
 
 

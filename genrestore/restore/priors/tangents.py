@@ -26,17 +26,18 @@ def along(layers: Iterable[nn.Module], value: Tensor, tangents: Tensor) -> tuple
     Raises:
         TypeError: A layer of another kind.
     """
+    tangents = tangents.clone()  # what follows writes in place: they are large
     for layer in layers:
         if isinstance(layer, nn.ReLU):
-            tangents = tangents * (value > 0)
+            tangents.mul_(value > 0)
         elif isinstance(layer, nn.BatchNorm2d):
             assert layer.running_var is not None
             scale = layer.weight / (layer.running_var + layer.eps).sqrt()
-            tangents = tangents * scale[:, None, None]
+            tangents.mul_(scale[:, None, None])
         elif isinstance(layer, nn.ConvTranspose2d | nn.Conv2d):
             tangents = layer(tangents)
             if layer.bias is not None:
-                tangents = tangents - layer.bias[:, None, None]
+                tangents.sub_(layer.bias[:, None, None])
         else:
             raise TypeError(f"no tangents through a {type(layer).__name__}")
         value = layer(value.clone())  # rectifiers write in place

@@ -117,8 +117,7 @@ class DenoiseOneClass(OneClass):
         image = to_float(pixels)
         result = resized(solution.image[place : place + 1].cpu(), *image.shape[1:])
         mixed = torch.lerp(image, result, self._strength) if self._strength < 1 else result
-        in_domain, notes = self.judge(float(solution.distance[place]))
-        return Restored(from_float(mixed, pixels.dtype), level, notes, in_domain)
+        return Restored(from_float(mixed, pixels.dtype), level, *self.judge(float(solution.distance[place])))
 
 
 def for_each(members: Sequence[int], on_trace: OnTrace | None) -> Callable[[Descended], None] | None:

@@ -16,10 +16,15 @@ from genrestore.restore.latent_search import Found, LatentEnergy, search, search
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
-QUICK = LatentSearch(steps=8, restarts=1)
+QUICK = LatentSearch(steps=40, restarts=1)
 """The search that tells what a picture may be without its noise, whose level is not known yet."""
 UNKNOWN_NOISE = 0.2
 """σ that it takes."""
+
+NEAR = 0.6
+"""How far from the encoder's latent the search starts too, as a share of what N(0, I) spreads."""
+FREE = 2
+"""Where there is damage, one start in so many is a draw from N(0, I)."""
 
 PASSES = 3
 """Times that what clipping does to the noise is reckoned around the last result."""
@@ -47,7 +52,7 @@ def solve(
     """
     term = damage.term(how.loss, prior.own_distance / 2)
     noise = damage.noise_level if damage.known is None else 0.0
-    found = find(prior, term, damage.filled(), how, noise=noise, on_step=on_step)
+    found = find(prior, term, damage.filled(), how, damaged=True, noise=noise, on_step=on_step)
     with torch.no_grad():
         nearest = prior.generate(found.latent)
     image = refined(damage, nearest) if how.refine else nearest
@@ -60,6 +65,7 @@ def find(
     start: Tensor,
     how: LatentSearch,
     *,
+    damaged: bool = False,
     noise: float = 0.0,
     on_step: OnStep | None = None,
 ) -> Found:
@@ -70,6 +76,7 @@ def find(
         term: D, how well an image fits.
         start: Images that the encoder is asked about, [batch, channel, size, size] in [0, 1].
         how: The search.
+        damaged: Whether these images may mislead the encoder: then some starts are free of what it says.
         noise: σ on the [0, 1] scale of what the report's recipe adds to G(z).
         on_step: Is told the start and every step.
     """
@@ -92,8 +99,11 @@ def find(
         )
     with torch.no_grad():
         first = prior.encode(start)[:, None]
-    others = draws[1:].expand(len(start), -1, -1)
-    return search(energy, torch.cat([first, others], 1), steps=how.steps, on_step=told)
+    starts = first.expand(-1, how.restarts, -1).clone()
+    starts[:, 1:] += NEAR * draws[1:]
+    if damaged:
+        starts[:, FREE - 1 :: FREE] = draws[FREE - 1 :: FREE]
+    return search(energy, starts, steps=how.steps, on_step=told)
 
 
 def refined(damage: Damage, nearest: Tensor) -> Tensor:

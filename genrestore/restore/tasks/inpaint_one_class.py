@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from torch import Tensor
 
 from genrestore.errors import InputError, UsageError
 from genrestore.restore import holes
+from genrestore.restore.descent import Descended
 from genrestore.restore.descent_settings import Descent, LatentSearch
+from genrestore.restore.priors.padding import BATCH
 from genrestore.restore.provenance import describe_inpainting
-from genrestore.restore.tasks.damage import Damage
+from genrestore.restore.tasks.damage import Damage, Solution
+from genrestore.restore.tasks.denoise_one_class import OnTrace, for_each
 from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather
 from genrestore.restore.tasks.one_class import OneClass, resized
 from genrestore.restore.tasks.restored import Restored, check_noise_level
@@ -65,7 +68,12 @@ class InpaintOneClass(OneClass):
         return {**found, **self.descent.described(resize=self.resize), "keep": self._keep}
 
     def __call__(
-        self, pixels: Pixels, on_progress: Callable[[float], None] | None = None, known: Pixels | None = None
+        self,
+        pixels: Pixels,
+        on_progress: Callable[[float], None] | None = None,
+        known: Pixels | None = None,
+        *,
+        on_step: Callable[[Descended], None] | None = None,
     ) -> Restored:
         """Fill the missing pixels of one picture.
 
@@ -73,6 +81,7 @@ class InpaintOneClass(OneClass):
             pixels: [1, channel, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
             on_progress: Is told when it is done, 1.
             known: Whether a pixel is known, bool [1, 1, height, width]; None: all are.
+            on_step: Is told the start and every step of the search.
 
         Returns:
             The restored picture, of the same shape and type.
@@ -80,27 +89,71 @@ class InpaintOneClass(OneClass):
         Raises:
             InputError: Every pixel is missing, or a picture of another size or channel count.
         """
-        if known is None or known.all():
-            return Restored(pixels.copy(), None, (NOTHING_MISSING,))
-        if not known.any():
-            raise InputError("the mask covers the whole picture, and nothing is known to go by")
-        self.check(pixels)
-        there = holes.as_tensor(known)
-        side = self.prior.size
-        fitted = resized(there, 1, side, side).ge(1 - 1e-6).float().to(self.prior.runtime.device)
-        clipped = np.issubdtype(pixels.dtype, np.integer)
-        damage = Damage(self.fitted(pixels), self._noise_level, clipped, fitted)
-        solution = self.solve(damage)
-        estimate = solution.image if self._keep else solution.nearest
-        filled = from_float(self._blended(to_float(pixels), estimate.cpu(), there), pixels.dtype)
-        in_domain, notes = self.judge(float(solution.distance[0]))
+        there = np.ones((1, 1, *pixels.shape[2:]), bool) if known is None else known
+        told = None if on_step is None else lambda _, step: on_step(step)
+        (restored,) = self.together([pixels], [there], told)
+        if on_progress is not None and not there.all():
+            on_progress(1.0)
+        return restored
+
+    def together(
+        self, pictures: Sequence[Pixels], known: Sequence[Pixels], on_trace: OnTrace | None = None
+    ) -> list[Restored]:
+        """Fill several pictures, as many at once as the network's batch holds.
+
+        Args:
+            pictures: [1, channel, height, width] each.
+            known: Whether a pixel is known, bool [1, 1, height, width] each.
+            on_trace: Is told every step of each picture that has a hole, by its index.
+
+        Returns:
+            In their order; a picture's result does not depend on the others.
+
+        Raises:
+            InputError: As of one picture.
+        """
+        found: dict[int, Restored] = {}
+        groups: dict[bool, list[int]] = {False: [], True: []}
+        for index, (pixels, there) in enumerate(zip(pictures, known, strict=True)):
+            if there.all():
+                found[index] = Restored(pixels.copy(), None, (NOTHING_MISSING,))
+                continue
+            if not there.any():
+                raise InputError("the mask covers the whole picture, and nothing is known to go by")
+            self.check(pixels)
+            groups[np.issubdtype(pixels.dtype, np.integer)].append(index)
+        for clipped, members in groups.items():
+            for start in range(0, len(members), BATCH):
+                some = members[start : start + BATCH]
+                solution = self._solved(
+                    [pictures[i] for i in some], [known[i] for i in some], clipped, for_each(some, on_trace)
+                )
+                for place, index in enumerate(some):
+                    found[index] = self._restored(pictures[index], known[index], solution, place)
+        return [found[index] for index in range(len(pictures))]
+
+    def _solved(
+        self,
+        pictures: Sequence[Pixels],
+        known: Sequence[Pixels],
+        clipped: bool,
+        on_step: Callable[[Descended], None] | None,
+    ) -> Solution:
+        side, device = self.prior.size, self.prior.runtime.device
+        fitted = [resized(holes.as_tensor(there), 1, side, side).ge(1 - 1e-6).float() for there in known]
+        images = torch.cat([self.fitted(pixels) for pixels in pictures])
+        return self.solve(Damage(images, self._noise_level, clipped, torch.cat(fitted).to(device)), on_step)
+
+    def _restored(self, pixels: Pixels, known: Pixels, solution: Solution, place: int) -> Restored:
+        estimate = (solution.image if self._keep else solution.nearest)[place : place + 1]
+        blended = self._blended(to_float(pixels), estimate.cpu(), holes.as_tensor(known))
+        filled = from_float(blended, pixels.dtype)
+        notes, *judged = self.judge(float(solution.distance[place]))
         if self._noise_level > 0:
             notes = (*notes, "known pixels were denoised too")
         elif self._keep:
             filled = np.where(known, pixels, filled)
-        if on_progress is not None:
-            on_progress(1.0)
-        return Restored(filled, self._noise_level or None, notes, in_domain)
+        return Restored(filled, self._noise_level or None, notes, *judged)
 
     def _blended(self, image: Tensor, estimate: Tensor, there: Tensor) -> Tensor:
         """The estimate in the picture's size, [1, channel, height, width], and blended in at its edge."""

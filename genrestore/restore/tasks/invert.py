@@ -137,21 +137,27 @@ class Invert(OneClass):
 
     def _inverted(self, pixels: Pixels, image: Tensor, made: Tensor, end: Found, place: int) -> Inverted:
         error = float((made - image).square().mean().sqrt())
-        in_domain, notes = self.judge(error, beyond="")
-        result = from_float(resized(made.cpu(), *pixels.shape[1:]), pixels.dtype)
-        notes = (_spread(error, end.starts[place]), *notes)
-        latent = end.latent[place : place + 1].cpu()
-        sha256 = self.header.sha256
-        return Inverted(result, None, notes, in_domain, latent=latent, error=error, sha256=sha256)
+        notes, in_domain, figures = self.judge(error, beyond="")
+        ends = end.starts[place]
+        ratios: list[float] = (ends / ends.min().clamp(min=1e-12)).sort().values.tolist()
+        return Inverted(
+            from_float(resized(made.cpu(), *pixels.shape[1:]), pixels.dtype),
+            None,
+            (_spread(error, ratios), *notes),
+            in_domain,
+            {**figures, "starts": [float(f"{one:.4g}") for one in ratios]},
+            latent=end.latent[place : place + 1].cpu(),
+            error=error,
+            sha256=self.header.sha256,
+        )
 
 
-def _spread(error: float, starts: Tensor) -> str:
-    """The error in grey levels, and how far apart several starts ended: their objective over the best's."""
+def _spread(error: float, ratios: list[float]) -> str:
+    """The error in grey levels, and how far apart several starts ended: their objectives over the best's."""
     said = f"error {255 * error:.1f} grey levels"
-    if len(starts) == 1:
+    if len(ratios) == 1:
         return said
-    ratios = (starts / starts.min().clamp(min=1e-12)).sort().values.tolist()
-    return f"{said}; {len(starts)} starts ended at {', '.join(f'{one:.3g}' for one in ratios)} times the best"
+    return f"{said}; {len(ratios)} starts ended at {', '.join(f'{one:.3g}' for one in ratios)} times the best"
 
 
 def invert(

@@ -18,6 +18,7 @@ from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.tasks import autoencoding, generating
 from genrestore.restore.tasks.damage import Damage, Solution, is_far
+from genrestore.restore.tasks.restored import Figure
 from genrestore.restore.tiling import Pixels, to_float
 from genrestore.runtime import Runtime
 from genrestore.weights import store
@@ -123,15 +124,24 @@ class OneClass:
         side = self.prior.size
         return resized(to_float(pixels), self.prior.channels, side, side).to(self.prior.runtime.device)
 
-    def judge(self, distance: float, beyond: str = " beyond the noise") -> tuple[bool, tuple[str, ...]]:
-        """Whether a picture at this distance, √ of a mean square on [0, 1], is of the class; what is said."""
+    def judge(
+        self, distance: float, beyond: str = " beyond the noise"
+    ) -> tuple[tuple[str, ...], bool, dict[str, Figure]]:
+        """What is said of a picture at this distance from the prior, √ of a mean square on [0, 1].
+
+        Returns:
+            Notes, whether it is of the class, and "distance" and "own_distance" in grey levels, the latter
+            being what 99 of 100 pictures of the class stay below.
+        """
+        found, own = 255 * distance, 255 * self.prior.own_distance
+        figures: dict[str, Figure] = {"distance": round(found, 3), "own_distance": round(own, 3)}
         if not is_far(self.prior.own_distance, distance):
-            return True, ()
-        own = 255 * self.prior.own_distance
-        return False, (
-            f"far from what the prior knows: it misses this picture by {255 * distance:.0f} grey levels"
-            f"{beyond}, and 99 of 100 of its own by less than {own:.0f}",
+            return (), True, figures
+        note = (
+            f"far from what the prior knows: it misses this picture by {found:.0f} grey levels"
+            f"{beyond}, and 99 of 100 of its own by less than {own:.0f}"
         )
+        return (note,), False, figures
 
 
 def resized(image: Tensor, channels: int, height: int, width: int) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genrestore.errors import UsageError
 from genrestore.restore.tiling import Pixels
+
+Figure = float | list[float]
 
 OVERFLOWED = "half precision overflowed, and was done again in float32"
 
@@ -19,12 +21,14 @@ class Restored:
         noise_level: σ that was given or estimated (root mean square over the picture), on the [0, 1] scale.
         notes: What the user should know, one line each.
         in_domain: Whether the prior knows such pictures; None where it knows all.
+        figures: What else is told in numbers, by name; distances in grey levels.
     """
 
     pixels: Pixels
     noise_level: float | None
     notes: tuple[str, ...] = ()
     in_domain: bool | None = None
+    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 def check_noise_level(noise_level: float | None) -> None:
