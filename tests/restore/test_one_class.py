@@ -129,6 +129,19 @@ def test_the_descent_begins_at_what_the_restorer_says(weights: str, tmp_path: Pa
     assert psnr(result, clean_pictures()[4]) > psnr(damaged, clean_pictures()[4]) + 6
 
 
+def test_a_hole_without_noise_is_what_the_restorer_says(tmp_path: Path) -> None:
+    path = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
+    known = known_square()
+    damaged = np.where(known, clean_pictures()[4], 0).astype(np.uint8)
+    fill = InpaintOneClass(path, runtime=RUNTIME)
+    assert isinstance(fill.prior, AutoencoderPrior)
+    _, expected = fill.prior.restored(torch.from_numpy(damaged) / 255, torch.from_numpy(known).float(), 0.0)
+    restored = fill(damaged, known=known).pixels
+    assert np.array_equal(restored[known], damaged[known])
+    hole = (255 * expected).round().byte().numpy()[~known]
+    assert np.abs(restored[~known].astype(int) - hole).max() <= 1
+
+
 @pytest.mark.parametrize("settings", [{"descent": Descent(loss="l1")}, {"noise_level": 120 / 255}])
 def test_what_a_restorer_has_not_learned_it_is_not_asked(
     weights: str, tmp_path: Path, settings: dict[str, Any]

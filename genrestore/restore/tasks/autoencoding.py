@@ -38,7 +38,8 @@ def solve(
     p is the normal distribution of the class's latents: what noise hides comes from it. The noise is not
     small, so the encoder's answer to y is only a beginning. G(z*) has none of it, and misses what the
     autoencoder cannot say; on the way from there to y it gets that back, and after it noise. A restorer
-    learned how much of y to believe: what it leaves is hardly more than noise, and the way is short.
+    learned how much of y to believe: what it leaves is hardly more than noise, and the way is short. Where
+    there is no noise it ends at once: R alone would only take the hole back to what the autoencoder can say.
 
     Args:
         prior: The autoencoder.
@@ -62,7 +63,7 @@ def solve(
         weight=descent.prior_weight,
         steps=descent.steps,
         step_size=_step_size(descent, None if constraint else level),
-        reached=_never if constraint else reached,
+        reached=reached if not constraint else _never if restored is None else _at_once,
         constrain=damage.with_known if constraint else _clipped,
         on_step=on_step,
     )
@@ -111,6 +112,10 @@ def _step_size(descent: Descent, level: float | None) -> float:
 
 def _clipped(image: Tensor) -> Tensor:
     return image.clamp(0, 1)
+
+
+def _at_once(image: Tensor) -> Tensor:
+    return torch.ones(len(image), dtype=torch.bool, device=image.device)
 
 
 def _never(image: Tensor) -> Tensor:
