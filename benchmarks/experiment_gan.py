@@ -12,6 +12,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import adversaries
 import generators
@@ -171,15 +172,19 @@ def ours(weights: str, case: Case, search: LatentSearch, on_trace: OnTrace | Non
     return np.concatenate([one.pixels for one in found])
 
 
-def our_way(weights: str, case: Case, loss: str) -> Way:
+def our_way(weights: str, case: Case, search: LatentSearch) -> Way:
     """The same with its steps."""
     ways: list[list[Tensor]] = [[] for _ in case.damaged]
-    result = ours(
-        weights, case, LatentSearch(loss=loss), lambda index, step: ways[index].append(step.value[0])
-    )
+    result = ours(weights, case, search, lambda index, step: ways[index].append(step.value[0]))
     count = max(map(len, ways))
     images = [torch.stack([way[min(step, len(way) - 1)] for way in ways]) for step in range(count)]
     return Way(list(range(count)), images, result)
+
+
+def search(bench: Bench, **settings: Any) -> LatentSearch:
+    """Our usual search; shorter for a quick look."""
+    usual = LatentSearch(**settings)
+    return replace(usual, steps=usual.steps // bench.every)
 
 
 def searches(name: str, bench: Bench) -> tuple[list[str], list[str]]:
@@ -192,7 +197,7 @@ def searches(name: str, bench: Bench) -> tuple[list[str], list[str]]:
         steps = STEPS // bench.every**2
         plain = theirs(chosen.weights, case, loss, steps, noise=False)
         written = theirs(chosen.weights, case, loss, steps, noise=True) if task == "denoise" else plain
-        mine = our_way(chosen.weights, case, loss)
+        mine = our_way(chosen.weights, case, search(bench, loss=loss))
         none = task == "invert"
         cells = [
             "–" if none else f"{mean(mnist.scores(case.damaged, clean)):.2f}",
@@ -253,7 +258,7 @@ def fours(bench: Bench) -> tuple[list[str], list[str]]:
     lines, pictures = [], []
     for task in TASKS:
         case = Case.of(task, clean)
-        made = ours(weights, case, LatentSearch(refine=False))
+        made = ours(weights, case, search(bench, refine=False))
         after = verdicts(network, made)
         counts = [(after == 4).sum(), (after == 9).sum(), ((after != 4) & (after != 9)).sum()]
         lines.append(f"| {task} | {' | '.join(map(str, counts))} |")

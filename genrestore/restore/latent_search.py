@@ -35,18 +35,22 @@ class LatentEnergy:
     term: PixelTerm
     weight: float
 
-    def value(self, latent: Tensor, pictures: Tensor) -> Tensor:
-        """F of candidates [candidate, latent], each for the picture of an index, [candidate]: [candidate]."""
-        data, prior = self.parts(latent, pictures)
-        return data + prior
+    def found(self, latent: Tensor, pictures: Tensor, index: int, starts: Tensor, going: Tensor) -> Found:
+        """What a search has come to, at latents [candidate, latent], each for a picture's index, [candidate].
 
-    def parts(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Both terms of F, as `value` takes them, [candidate] each."""
-        data = self.term.take(pictures).value(self.prior.generate(latent))
-        return data, self.weight * latent.square().sum(1) / 2
+        The others as `Found` has them: steps, [candidate, start], and [candidate].
+        """
+        image = self.prior.generate(latent)
+        data = self.term.take(pictures).value(image)
+        return Found(index, latent, image, data, self.weight * latent.square().sum(1) / 2, starts, going)
 
     def slope(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """F, [candidate], and its slope Jᵀ d' + λ z, [candidate, latent], with D's slope d'; see `value`."""
+        """F, [candidate], and its slope Jᵀ d' + λ z, [candidate, latent], with D's slope d'.
+
+        Args:
+            latent: [candidate, latent].
+            pictures: The index of the picture of each, [candidate].
+        """
         point = latent.detach().requires_grad_()
         with torch.enable_grad():
             image = self.prior.generate(point)
@@ -83,6 +87,7 @@ class Found:
     Attributes:
         index: Steps so far.
         latent: The best z of each picture so far, [picture, latent].
+        image: G(z) there, [picture, channel, size, size] in [0, 1].
         data: D(G(z); y) there, [picture].
         prior: λ ‖z‖² / 2 there, [picture].
         starts: F at the last of each start, [picture, start]; the first is the encoder's.
@@ -91,6 +96,7 @@ class Found:
 
     index: int
     latent: Tensor
+    image: Tensor
     data: Tensor
     prior: Tensor
     starts: Tensor
@@ -155,8 +161,7 @@ def _found(energy: LatentEnergy, now: Candidates, lasts: Tensor, index: int) -> 
     best = now.energy.view(count, -1).argmin(1)
     rows = best + now.energy.numel() // count * torch.arange(count, device=best.device)
     latent = now.latent[rows]
-    data, prior = energy.parts(latent, now.picture[rows])
-    return Found(index, latent, data, prior, lasts, now.active.view(count, -1).sum(1))
+    return energy.found(latent, now.picture[rows], index, lasts, now.active.view(count, -1).sum(1))
 
 
 def search_by_adam(
@@ -197,9 +202,7 @@ def search_by_adam(
         best = torch.where(better[:, None], now, best)
         if index == steps or (on_step is not None and index % math.ceil(steps / TOLD) == 0):
             with torch.no_grad():
-                found = Found(
-                    index, best, *energy.parts(best, pictures), least[:, None], torch.ones_like(pictures)
-                )
+                found = energy.found(best, pictures, index, least[:, None], torch.ones_like(pictures))
             if on_step is not None:
                 on_step(found)
         if index < steps:

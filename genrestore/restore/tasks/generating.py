@@ -53,8 +53,7 @@ def solve(
     term = damage.term(how.loss, prior.own_distance / 2)
     noise = damage.noise_level if damage.known is None else 0.0
     found = find(prior, term, damage.filled(), how, damaged=True, noise=noise, on_step=on_step)
-    with torch.no_grad():
-        nearest = prior.generate(found.latent)
+    nearest = found.image
     image = refined(damage, nearest) if how.refine else nearest
     return Solution(image.clamp(0, 1), nearest, damage.beyond_noise(nearest))
 
@@ -82,7 +81,7 @@ def find(
     """
     energy = LatentEnergy(prior, term, how.prior_weight)
     generator = prior.runtime.generator()
-    told = None if on_step is None else _as_images(prior, on_step)
+    told = None if on_step is None else _as_images(on_step)
     draws = prior.draw(how.restarts, generator)
     if how.recipe is not None:
 
@@ -147,10 +146,7 @@ def estimate_noise_level(prior: GeneratorPrior, image: Tensor) -> float:
     return noise_level_around(solve(prior, damage, QUICK).nearest, image, prior.own_distance)
 
 
-def _as_images(prior: GeneratorPrior, on_step: OnStep) -> Callable[[Found], None]:
-    def tell(found: Found) -> None:
-        with torch.no_grad():
-            image = prior.generate(found.latent)
-        on_step(Descended(found.index, image, (found.data, found.prior), found.going > 0))
-
-    return tell
+def _as_images(on_step: OnStep) -> Callable[[Found], None]:
+    return lambda found: on_step(
+        Descended(found.index, found.image, (found.data, found.prior), found.going > 0)
+    )

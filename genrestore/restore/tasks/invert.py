@@ -108,19 +108,18 @@ class Invert(OneClass):
             some = pictures[start : start + BATCH]
             images = torch.cat([self.fitted(pixels) for pixels in some])
             told = for_each(range(start, start + len(some)), on_trace)
-            end, made = self.latents(images, told)
+            end = self.latents(images, told)
             for place, pixels in enumerate(some):
                 only = slice(place, place + 1)
-                found.append(self._inverted(pixels, images[only], made[only], end, place))
+                found.append(self._inverted(pixels, images[only], end.image[only], end, place))
         return found
 
     @torch.no_grad()
-    def latents(self, images: Tensor, on_step: OnStep | None = None) -> tuple[Found, Tensor]:
-        """Where the search ends, and G(z) there, of images [batch, channel, size, size] on [0, 1]."""
+    def latents(self, images: Tensor, on_step: OnStep | None = None) -> Found:
+        """Where the search for images [batch, channel, size, size] on [0, 1] ends."""
         assert isinstance(self.prior, GeneratorPrior)  # as the kind says
         term = DATA_TERMS[self.search.loss](images, 1.0)
-        end = find(self.prior, term, images.clamp(0, 1), self.search, on_step=on_step)
-        return end, self.prior.generate(end.latent)
+        return find(self.prior, term, images.clamp(0, 1), self.search, on_step=on_step)
 
     @torch.no_grad()
     def self_test(self, count: int) -> list[float]:
@@ -130,7 +129,7 @@ class Invert(OneClass):
         found: list[float] = []
         for latents in self.prior.draw(count, generator).split(BATCH):
             images = self.prior.generate(latents)
-            _, made = self.latents(images)
+            made = self.latents(images).image
             errors = (made - images).square().flatten(1).mean(1).clamp(min=1e-12)
             found += (-10 * errors.log10()).tolist()
         return found
