@@ -200,26 +200,29 @@ def strip(path: Path, rows: list[Pixels]) -> None:
 
 
 def main() -> None:
-    """Train, draw, and write the page."""
+    """Train and draw; the page is written anew after each autoencoder."""
     options = parse()
     bench = Bench(options.data, "photo", options.keep)
     PLACE.mkdir(parents=True, exist_ok=True)
     options.keep.mkdir(parents=True, exist_ok=True)
-    table, pictures, damaged = [], [], []
+    parts: dict[str, list[str]] = {"TABLE": [], "DENOISING": [], "PICTURES": []}
     for name in options.only or [*RUNS, *OURS]:
         weights = train(name, bench, options.keep, options.epochs)
-        table.append(row(name, weights, scatter(weights, name, bench)))
-        pictures.append(f"### {title(name)}\n\n![]({name}.png)\n\n![]({name}.table.png)\n")
+        parts["TABLE"].append(row(name, weights, scatter(weights, name, bench)))
+        parts["PICTURES"].append(f"### {title(name)}\n\n![]({name}.png)\n\n![]({name}.table.png)\n")
         if name in COMPARED or name in OURS:
-            damaged += denoising(weights, name, bench, options.iterations)
-            pictures += [f"![]({name}-{WEAK:g}.png) ![]({name}-{STRONG:g}.png)\n"]
+            parts["DENOISING"] += denoising(weights, name, bench, options.iterations)
+            parts["PICTURES"].append(f"![]({name}-{WEAK:g}.png) ![]({name}-{STRONG:g}.png)\n")
+        write_page(parts, options.epochs, options.iterations)
+
+
+def write_page(parts: dict[str, list[str]], share: float, iterations: Sequence[int]) -> None:
+    """Fill the template with lines, by their marks, and with how long was trained and descended."""
+    few, many = iterations
+    words = {"SHARE": f"{share:g}", "FEW": str(few), "MANY": str(many), "COUNTED": str(COUNTED)}
     page = TEMPLATE.read_text(encoding="utf-8")
-    for mark, lines in (("TABLE", table), ("DENOISING", damaged), ("PICTURES", pictures)):
-        page = page.replace(f"<!-- {mark} -->", "\n".join(lines).rstrip())
-    few, many = options.iterations
-    words = {"SHARE": f"{options.epochs:g}", "FEW": str(few), "MANY": str(many), "COUNTED": str(COUNTED)}
-    for mark, word in words.items():
-        page = page.replace(f"<!-- {mark} -->", word)
+    for mark, text in {**{mark: "\n".join(lines).rstrip() for mark, lines in parts.items()}, **words}.items():
+        page = page.replace(f"<!-- {mark} -->", text)
     (PLACE / "autoencoder.md").write_text(page, encoding="utf-8")
 
 
