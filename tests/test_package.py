@@ -14,6 +14,8 @@ import pytest
 import torch
 
 import genrestore
+from genrestore.latent.sampling import sampler
+from genrestore.runtime import Runtime
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 from genrestore.weights.load import load_file
@@ -61,8 +63,9 @@ def test_the_digits_autoencoders_ship_sound_and_small(name: str, latent: int, co
     path = store.SHIPPED / f"{name}.safetensors"
     loaded = load_file(path)
     assert (loaded.header.kind, loaded.header.channels, loaded.header.size) == ("autoencoder", 1, 28)
-    training: Any = loaded.header.training
+    training = loaded.header.training
     assert training.get("autoencoder", training)["cover"] == cover
+    assert sampler(loaded, name, Runtime("cpu", "fp32", 1, 0)).covers == (cover != "none")
     assert "MNIST" in loaded.header.data
     assert loaded.header.licence
     assert path.stat().st_size < 3_000_000

@@ -39,7 +39,9 @@ class Sampler:
     @property
     def covers(self) -> bool:
         """Whether every latent that `draw` gives was trained to be one of an image."""
-        return isinstance(self.network, Generator) or self.header.training.get("cover", "none") != "none"
+        training = self.header.training
+        told = training.get("autoencoder", training)  # where a restorer was trained after it
+        return isinstance(self.network, Generator) or told.get("cover", "none") != "none"
 
     def draw(self, count: int, draws: torch.Generator) -> Tensor:
         """Random latents, [count, latent]: N(0, I) for a generator, uniform in [0, 1] for an autoencoder.
