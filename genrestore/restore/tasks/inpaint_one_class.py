@@ -148,12 +148,12 @@ class InpaintOneClass(OneClass):
         estimate = (solution.image if self._keep else solution.nearest)[place : place + 1]
         blended = self._blended(to_float(pixels), estimate.cpu(), holes.as_tensor(known))
         filled = from_float(blended, pixels.dtype)
-        notes, *judged = self.judge(float(solution.distance[place]))
+        notes, in_domain, figures = self.judge(float(solution.distance[place]))
         if self._noise_level > 0:
             notes = (*notes, "known pixels were denoised too")
         elif self._keep:
             filled = np.where(known, pixels, filled)
-        return Restored(filled, self._noise_level or None, notes, *judged)
+        return Restored(filled, self._noise_level or None, notes, in_domain, figures)
 
     def _blended(self, image: Tensor, estimate: Tensor, there: Tensor) -> Tensor:
         """The estimate in the picture's size, [1, channel, height, width], and blended in at its edge."""
