@@ -54,9 +54,16 @@ def others(bench: Bench, damaged: Pixels, clean: Pixels, sigma: float) -> dict[s
     photo = Denoise("photo", noise_level=sigma / 255)
     photographs = np.concatenate([photo(one[None]).pixels for one in damaged])
     found["photo"] = mean(mnist.scores(photographs, clean))
-    found["BM3D"] = _mapped(lambda one: baselines.bm3d(one, sigma), damaged, clean, "BM3D")
-    candidates = [_mapped(lambda one, h=h: _means(one, sigma, h), damaged, clean, "NLM") for h in MEANS]
-    found["NLM"] = max(candidates)
+
+    def block_matching() -> float:
+        return _mapped(lambda one: baselines.bm3d(one, sigma), damaged, clean, "BM3D")
+
+    def means() -> float:
+        return max(_mapped(lambda one, h=h: _means(one, sigma, h), damaged, clean, "NLM") for h in MEANS)
+
+    for name, measure in (("BM3D", block_matching), ("NLM", means)):
+        found[name] = bench.memory.get(f"{name}, {len(damaged)} digits, {sigma:g}", measure)
+    bench.memory.save()
     return found
 
 

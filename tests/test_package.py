@@ -61,13 +61,39 @@ def test_the_digits_autoencoders_ship_sound_and_small(name: str, latent: int, co
     path = store.SHIPPED / f"{name}.safetensors"
     loaded = load_file(path)
     assert (loaded.header.kind, loaded.header.channels, loaded.header.size) == ("autoencoder", 1, 28)
-    assert loaded.header.training["cover"] == cover
+    training: Any = loaded.header.training
+    assert training.get("autoencoder", training)["cover"] == cover
     assert "MNIST" in loaded.header.data
     assert loaded.header.licence
     assert path.stat().st_size < 3_000_000
     network: Any = loaded.networks["autoencoder"]
     assert network.latent == latent
     assert not torch.equal(network.centre, torch.zeros(latent))  # its latents were measured
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "size", "data"),
+    [
+        ("mnist-gan", 1, 28, "MNIST"),
+        ("faces-gan", 1, 64, "face crops"),
+        ("faces-rgb-gan", 3, 64, "face crops"),
+    ],
+)
+def test_the_generators_ship_sound_with_their_encoders(
+    name: str, channels: int, size: int, data: str
+) -> None:
+    loaded = load_file(store.SHIPPED / f"{name}.safetensors")
+    assert (loaded.header.kind, loaded.header.channels, loaded.header.size) == ("generator", channels, size)
+    assert data in loaded.header.data
+    assert loaded.header.licence
+    assert set(loaded.networks) == {"generator", "encoder"}
+    torch.manual_seed(0)
+    latent = torch.randn(8, loaded.header.networks["generator"].arguments["latent"])
+    with torch.no_grad():
+        images = loaded.networks["generator"].eval()(latent)
+        again = loaded.networks["generator"](loaded.networks["encoder"].eval()(images))
+    assert images.std() > 0.1
+    assert (again - images).square().mean() < 0.5 * images.var(0).mean()
 
 
 @pytest.mark.parametrize("path", sorted(store.SHIPPED.glob("[!.]*")), ids=lambda path: path.name)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from genrestore.models import NETWORKS
+from genrestore.models.autoencoder import LOGISTIC
 
 if TYPE_CHECKING:
     from genrestore.weights.header import Header
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DENOISER: dict[str, Any] = {"channels": 3, "widths": [16, 16], "blocks": [1, 1]}
 ESTIMATOR: dict[str, Any] = {"channels": 3, "width": 4, "blocks": 1}
 AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 2}
+RESTORER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4}
 GENERATOR: dict[str, Any] = {"latent": 3, "channels": 1, "size": 28, "width": 2}
 ESTIMATE = 12 / 255
 """What the tiny estimator says of every picture, on the [0, 1] scale."""
@@ -80,13 +82,52 @@ def block_autoencoder() -> nn.Module:
     return network.eval()
 
 
-def save_autoencoder(folder: Path, name: str = "halves", latent: torch.Tensor | None = None) -> Path:
-    """Write the tiny autoencoder as a weights file, measured on latents [image, 2]; gives its path."""
+def block_restorer(**arguments: Any) -> nn.Module:
+    """A restorer that says of an image what `block_autoencoder` says, and takes the decoder's word for it."""
+    network: Any = NETWORKS["restorer"](**RESTORER | arguments)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.head.weight[0, :4, 1, 1] = 0.25
+        network.head.bias[0] = 1.0  # twice the mean of 2×2 pixels
+        network.down[0][3].weight[0, :4, 1, 1] = 0.25
+        network.squeeze.weight[0, 0] = 1.0
+        for half, columns in enumerate((slice(0, 3), slice(4, 7))):
+            place = torch.zeros(16, 7, 7)
+            place[0, :, columns] = 1 / 21
+            network.to_latent.weight[half] = 6 / LOGISTIC * place.flatten()
+            network.to_latent.bias[half] = -6 / LOGISTIC
+        for plane in range(4):
+            network.mix.weight[plane, 4 + plane, 1, 1] = 1.0
+            network.mix.bias[plane] = 1.0  # twice what the decoder made
+            network.tail[3].weight[plane, plane, 1, 1] = 0.5
+    return network.eval()
+
+
+def save_autoencoder(
+    folder: Path,
+    name: str = "halves",
+    latent: torch.Tensor | None = None,
+    restorer: dict[str, Any] | None = None,
+) -> Path:
+    """Write the tiny autoencoder as a weights file; gives its path.
+
+    Args:
+        folder: Where.
+        name: Of the file.
+        latent: Latents [image, 2] of the class, which it is measured on.
+        restorer: Arguments that its restorer has different; None: it has none.
+    """
     from genrestore.weights.header import Header, NetworkSpec
 
+    networks: dict[str, Any] = {"autoencoder": block_autoencoder()}
+    specs = {"autoencoder": NetworkSpec("autoencoder", AUTOENCODER)}
+    if restorer is not None:
+        networks["restorer"] = block_restorer(**restorer)
+        specs["restorer"] = NetworkSpec("restorer", RESTORER | restorer)
     header = Header(
         kind="autoencoder",
-        networks={"autoencoder": NetworkSpec("autoencoder", AUTOENCODER)},
+        networks=specs,
         channels=1,
         size=28,
         training={"steps": 0, "error_99": 0.05},
@@ -95,10 +136,9 @@ def save_autoencoder(folder: Path, name: str = "halves", latent: torch.Tensor | 
         source="tests/tiny.py",
         version="0",
     )
-    network: Any = block_autoencoder()
     if latent is not None:
-        network.measure(latent)
-    return _save(folder / f"{name}.safetensors", header, {"autoencoder": network})
+        networks["autoencoder"].measure(latent)
+    return _save(folder / f"{name}.safetensors", header, networks)
 
 
 def random_generator(arguments: dict[str, Any] = GENERATOR) -> nn.Module:

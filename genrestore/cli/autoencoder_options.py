@@ -60,6 +60,26 @@ CoverWeight = Annotated[
     float | None,
     unset(LEARNING, "--cover-weight", "Loss = reconstruction + X times coverage (1.5).", "X"),
 ]
+Outliers = Annotated[
+    float | None,
+    unset(
+        LEARNING,
+        "--outliers",
+        "Images of no class (noise, negatives, shapes) beside those of a batch, as a share of it: with "
+        "--cover their latents are drawn to the others (0.5).",
+        "SHARE",
+    ),
+]
+RestorerSteps = Annotated[
+    int | None,
+    unset(
+        LEARNING,
+        "--restorer-steps",
+        "Updates of the restorer of damaged images that is trained after the autoencoder (3000; 0: no "
+        "restorer).",
+        "N",
+    ),
+]
 Loss = Annotated[
     Literal["absolute", "root-mean-square", "mean-square"] | None,
     unset(LEARNING, "--loss", "What a reconstruction is judged by (root-mean-square)."),
@@ -87,5 +107,14 @@ Width = Annotated[
 ]
 Hidden = Annotated[
     int | None,
-    unset(NETWORK, "--hidden", "Numbers in the hidden layers beside the latent (256).", "N"),
+    unset(NETWORK, "--hidden", "Numbers in the hidden layers beside the latent (192).", "N"),
+]
+RestorerWidth = Annotated[
+    int | None,
+    unset(
+        NETWORK,
+        "--restorer-width",
+        "Feature maps of the restorer at half the size; more at the coarser scales (24).",
+        "N",
+    ),
 ]

@@ -8,6 +8,7 @@ from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.dcgan import Discriminator, Generator, LatentEncoder
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator
+from genrestore.models.restorer import Restorer
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "autoencoder": Autoencoder,
@@ -16,5 +17,6 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "latent-encoder": LatentEncoder,
     "residual-unet": ResidualUNet,
     "noise-estimator": NoiseEstimator,
+    "restorer": Restorer,
 }
 """What a weights file may name, and the class that is built."""

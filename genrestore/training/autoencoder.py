@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -14,9 +15,10 @@ from genrestore.errors import UsageError
 from genrestore.latent import coverage
 from genrestore.models.autoencoder import SIZES, Autoencoder
 from genrestore.runtime import Runtime
-from genrestore.training import distributed, losses, optimisers
-from genrestore.training.dataset import ImageSet, Reading, mix
+from genrestore.training import distributed, losses, optimisers, restorer
+from genrestore.training.dataset import ImageSet, Reading, mix, sample_generator
 from genrestore.training.epochs import Epochs
+from genrestore.training.outliers import Recent, outlier
 from genrestore.training.reconstruction import farthest, mean_psnr
 from genrestore.training.session import Kind
 from genrestore.training.settings import LoopSettings, one_of, require
@@ -53,25 +55,34 @@ class AutoencoderSettings:
         loss: What a reconstruction is judged by, a key of `losses.RECONSTRUCTION`.
         cover: What is asked of the latents, a key of `coverage.COVERAGES`.
         cover_weight: Loss = reconstruction + cover_weight · coverage.
+        outliers: Images of no class beside those of a batch, as a share of it: their latents are to lie
+            among the class's, if those are to cover anything.
+        restorer_steps: Updates of the restorer that is trained after the autoencoder; 0 for no restorer.
+        restorer_width: Its feature maps at half the size.
     """
 
     size: int = 28
     channels: int = 1
     latent_dim: int = 10
     width: int = 24
-    hidden: int = 256
+    hidden: int = 192
     loss: str = "root-mean-square"
     cover: str = "mmd"
     cover_weight: float = 1.5
+    outliers: float = 0.5
+    restorer_steps: int = 3000
+    restorer_width: int = 24
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise UsageError(f"--size {self.size}: must be one of {', '.join(map(str, SIZES))}")
         if self.channels not in (1, 3):
             raise UsageError(f"--channels {self.channels}: must be 1 (grey) or 3 (RGB)")
-        for name in ("latent_dim", "width", "hidden"):
+        for name in ("latent_dim", "width", "hidden", "restorer_width"):
             require(name, getattr(self, name), 1, 4096)
         require("cover_weight", self.cover_weight, 0, 1e6)
+        require("outliers", self.outliers, 0, 1)
+        require("restorer_steps", self.restorer_steps, 0, 10**9)
         one_of("loss", self.loss, tuple(losses.RECONSTRUCTION))
         one_of("cover", self.cover, tuple(coverage.COVERAGES))
 
@@ -95,7 +106,13 @@ def report(cover: str) -> tuple[float, dict[str, Any], dict[str, Any]]:
         on [−1, 1], four times ours; 20 · 4 · error + coverage is error + coverage / 80 but for a factor that
         Adam does not see.
     """
-    model = {"loss": "mean-square", "cover": cover, "cover_weight": 1 / 80}
+    model = {
+        "loss": "mean-square",
+        "cover": cover,
+        "cover_weight": 1 / 80,
+        "outliers": 0.0,
+        "restorer_steps": 0,
+    }
     if cover == "none":
         return 50, {**REPORT_LOOP, "learning_rate": 1e-3}, model
     return 100, {**REPORT_LOOP, "learning_rate": 5e-4}, {**model, "latent_dim": 10}
@@ -107,10 +124,12 @@ class Batch(NamedTuple):
     Attributes:
         images: [batch, channel, size, size] in [0, 1].
         seed: Of what the whole batch draws; the same in every process, a scalar.
+        outliers: Images of no class, fewer or as many: [outlier, channel, size, size] in [0, 1].
     """
 
     images: Tensor
     seed: Tensor
+    outliers: Tensor
 
 
 class AutoencoderTraining:
@@ -145,6 +164,8 @@ class AutoencoderTraining:
             "autoencoder": network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         }
         self.optimisers: dict[str, Optimizer] = {"all": optimisers.make(self.networks, loop)}
+        if settings.cover != "none" and settings.outliers:
+            self.networks["recent"] = Recent(settings.latent_dim).to(runtime.device)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -186,18 +207,27 @@ class AutoencoderTraining:
             indices: Places of the samples in the whole batch.
         """
         images = self.images.take(step * self.loop.batch_size + index for index in indices)
-        return Batch(images, torch.tensor(mix(self.loop.seed, step, -1)))
+        some = self.settings.outliers * self.loop.batch_size if "recent" in self.networks else 0
+        made = [
+            outlier(image, sample_generator(self.loop.seed, step, index))
+            for image, index in zip(images, indices, strict=True)
+            if index < some
+        ]
+        others = torch.stack(made) if made else images[:0]
+        return Batch(images, torch.tensor(mix(self.loop.seed, step, -1)), others)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One update.
 
         Returns:
-            The losses: "reconstruction", and "coverage" if the latents are to cover anything.
+            The losses: "reconstruction", and "coverage" if the latents are to cover anything; of images of no
+            class "outliers".
         """
         network, images = self.networks["autoencoder"], batch.images.to(self.runtime.device)
-        images = images.contiguous(memory_format=torch.channels_last)
+        every = torch.cat([images, batch.outliers.to(images.device)])
         with self.runtime.autocast():
-            latent = network.encode(images)  # type: ignore[operator]
+            latents = network.encode(every.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+            latent, others = latents.split([len(images), len(batch.outliers)])
             reconstruction = network.decode(latent)  # type: ignore[operator]
         numbers = {
             "reconstruction": losses.RECONSTRUCTION[self.settings.loss](reconstruction.float(), images)
@@ -205,9 +235,13 @@ class AutoencoderTraining:
         loss = numbers["reconstruction"]
         if self.settings.cover != "none":
             draws = torch.Generator().manual_seed(int(batch.seed))
-            every = distributed.gather(latent.float())
-            numbers["coverage"] = coverage.COVERAGES[self.settings.cover](every, draws)
+            everyone = distributed.gather(latent.float())
+            numbers["coverage"] = coverage.COVERAGES[self.settings.cover](everyone, draws)
             loss = loss + self.settings.cover_weight * numbers["coverage"]
+            if "recent" in self.networks:
+                recent: Any = self.networks["recent"]
+                numbers["outliers"] = recent.beyond(everyone, others.float())
+                loss = loss + numbers["outliers"]
         optimiser = self.optimisers["all"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -270,7 +304,19 @@ class AutoencoderTraining:
         return torch.cat([pairs, network.decode(draws.to(clean.device))]).cpu()
 
 
+def _restorer(settings: AutoencoderSettings, loop: LoopSettings, best: Path) -> Kind | None:
+    """What is trained after an autoencoder."""
+    if settings.restorer_steps == 0:
+        return None
+    return restorer.kind(best, settings.restorer_steps, settings.restorer_width, loop)
+
+
 KIND = Kind(
-    "autoencoder", AutoencoderSettings(), AutoencoderTraining, LOOP, lambda settings: settings.reading
+    "autoencoder",
+    AutoencoderSettings(),
+    AutoencoderTraining,
+    LOOP,
+    lambda settings: settings.reading,
+    then=_restorer,
 )
 """What `session.run` trains."""

@@ -29,8 +29,8 @@ FILES = (
     "loss.png",
     "reals.png",
 )
-FOLDERS = ("samples", "encoder")
-"""Of pictures; and of the run that follows, which trains the encoder of a generator."""
+FOLDERS = ("samples", "encoder", "restorer")
+"""Of pictures; and of the run that follows: a generator's encoder, an autoencoder's restorer."""
 PRIVATE = ("data_root", "download")
 """What weights that are handed on do not tell of their data."""
 

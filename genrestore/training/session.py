@@ -152,12 +152,13 @@ class _Images(NamedTuple):
 
 
 class _Stage(NamedTuple):
-    """One training of a run, and how far it came."""
+    """One training of a run, from which step it went on, and how far it came."""
 
     model: Any
     settings: LoopSettings
     place: RunFolder
     images: _Images
+    begun: int
     progress: Progress
 
     @property
@@ -166,11 +167,15 @@ class _Stage(NamedTuple):
 
 
 def _following(request: Request, stage: _Stage, folder: Path, minutes: float) -> Request:
-    """What is asked of the training after a finished one, which took so many minutes just now."""
+    """What is asked of the training after a finished one, which took so many minutes just now.
+
+    It goes on where it was only if the one before it has not moved since: else its networks are of the past.
+    """
     stored = stage.place.options
+    unmoved = request.resume and stage.begun == stage.progress.step
     return replace(
         request,
-        resume=request.resume and (folder / "checkpoint.safetensors").exists(),
+        resume=unmoved and (folder / "checkpoint.safetensors").exists(),
         overwrite=True,
         init_from=None,
         epochs=None,
@@ -193,7 +198,9 @@ def _stage(
     images: _Images | None = None,
 ) -> _Stage:
     """One training from a request to the end of its loop, in its folder; reads images if there are none."""
-    options = _options(kind, request, folder / "checkpoint.safetensors", runtime)
+    saved = folder / "checkpoint.safetensors"
+    options = _options(kind, request, saved, runtime)
+    begun = checkpoint.read(saved)[0].step if request.resume else 0
     settings = rebuild(LoopSettings(), options["loop"])
     model = rebuild(kind.settings, options["model"])
     place = RunFolder(folder, options)
@@ -219,7 +226,7 @@ def _stage(
     minutes = math.inf if request.max_minutes is None else request.max_minutes
     progress = train(training, settings, place, observer, max_minutes=minutes)
     distributed.barrier()
-    return _Stage(model, settings, place, images, progress)
+    return _Stage(model, settings, place, images, begun, progress)
 
 
 def _with_epochs(settings: LoopSettings, request: Request, images: int) -> LoopSettings:

@@ -170,7 +170,20 @@ def test_the_time_left_is_that_of_the_training_that_runs(monkeypatch: pytest.Mon
 
 
 AE = ["train", "ae", "--name", "mine", "--steps", "4", "--batch-size", "4", "--width", "4", "--hidden", "8"]
-AE += ["--warmup", "0", "--log-every", "2", "--validate-every", "4", "--device", "cpu", "--precision", "fp32"]
+AE += [
+    "--restorer-steps",
+    "0",
+    "--warmup",
+    "0",
+    "--log-every",
+    "2",
+    "--validate-every",
+    "4",
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+]
 
 
 @pytest.fixture

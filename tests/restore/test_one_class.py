@@ -14,6 +14,7 @@ from genrestore.errors import InputError, UsageError, WeightsError
 from genrestore.metrics import psnr
 from genrestore.restore.descent import Descended
 from genrestore.restore.descent_settings import Descent
+from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.tasks import Denoise, DenoiseOneClass, Inpaint, InpaintOneClass
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
@@ -106,6 +107,51 @@ def test_a_picture_of_another_kind_is_called_far(weights: str) -> None:
     assert restored.in_domain is False
     assert "far from what the prior knows" in restored.notes[0]
     assert "99 of 100 of its own by less than 13" in restored.notes[0]  # 0.05 of 255
+
+
+def starts(weights: str, damaged: Pixels, **settings: Any) -> tuple[torch.Tensor, Pixels]:
+    """Where the descent begins, and the result."""
+    rows: list[Descended] = []
+    restored = task(weights, **settings).together([damaged], lambda _, step: rows.append(step))
+    return rows[0].value, restored[0].pixels
+
+
+def test_the_descent_begins_at_what_the_restorer_says(weights: str, tmp_path: Path) -> None:
+    with_restorer = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
+    damaged = noisy(clean_pictures()[4], 0)
+    start, result = starts(with_restorer, damaged)
+    other, _ = starts(weights, damaged)
+    prior = task(with_restorer).prior
+    assert isinstance(prior, AutoencoderPrior)
+    expected = prior.restored(torch.from_numpy(damaged) / 255, None, SIGMA)[1]
+    assert torch.allclose(start, expected, atol=1e-5)
+    assert not torch.allclose(start, other, atol=1e-3)
+    assert psnr(result, clean_pictures()[4]) > psnr(damaged, clean_pictures()[4]) + 6
+
+
+def test_a_hole_without_noise_is_what_the_restorer_says(tmp_path: Path) -> None:
+    path = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
+    known = known_square()
+    damaged = np.where(known, clean_pictures()[4], 0).astype(np.uint8)
+    fill = InpaintOneClass(path, runtime=RUNTIME)
+    assert isinstance(fill.prior, AutoencoderPrior)
+    _, expected = fill.prior.restored(torch.from_numpy(damaged) / 255, torch.from_numpy(known).float(), 0.0)
+    restored = fill(damaged, known=known).pixels
+    assert np.array_equal(restored[known], damaged[known])
+    hole = (255 * expected).round().byte().numpy()[~known]
+    assert np.abs(restored[~known].astype(int) - hole).max() <= 1
+
+
+@pytest.mark.parametrize("settings", [{"descent": Descent(loss="l1")}, {"noise_level": 120 / 255}])
+def test_what_a_restorer_has_not_learned_it_is_not_asked(
+    weights: str, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    with_restorer = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
+    damaged = noisy(clean_pictures()[4], 0)
+    for mine, theirs in zip(
+        starts(with_restorer, damaged, **settings), starts(weights, damaged, **settings), strict=True
+    ):
+        assert np.array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("settings", [{"strength": 0.0}, {"noise_level": 0.0}])

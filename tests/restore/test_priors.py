@@ -84,6 +84,38 @@ def test_an_autoencoder_s_file_is_a_prior_of_its_own(tmp_path: Path) -> None:
     assert float(prior.distance(torch.rand(1, 1, 28, 28))) > 0.1
 
 
+def test_a_restorer_says_what_a_damaged_picture_was(tmp_path: Path) -> None:
+    prior = load_prior(str(tiny.save_autoencoder(tmp_path, restorer={})), RUNTIME)
+    assert isinstance(prior, AutoencoderPrior)
+    assert prior.restores(100 / 255)
+    assert not prior.restores(101 / 255)
+    clean = prior.decode(torch.tensor([[-3.0, 3.0]]))
+    damaged = clean + 0.2 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    coordinates, image = prior.restored(damaged, None, 0.2)
+    assert coordinates.sign().tolist() == [[-1, 1]]
+    assert torch.allclose(image, prior.decode(coordinates), atol=1e-6)
+    known = torch.ones(1, 1, 28, 28)
+    known[..., :10, :12] = 0
+    other = torch.where(known > 0, damaged, 1 - damaged)  # what stands in a hole is not seen
+    assert torch.equal(prior.restored(damaged, known, 0.2)[1], prior.restored(other, known, 0.2)[1])
+
+
+def test_an_autoencoder_without_a_restorer_restores_nothing_by_it(tmp_path: Path) -> None:
+    prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
+    assert isinstance(prior, AutoencoderPrior)
+    assert not prior.restores(0.1)
+
+
+def test_a_restorer_for_another_autoencoder_is_refused(tmp_path: Path) -> None:
+    path = str(tiny.save_autoencoder(tmp_path, restorer={"latent": 3}))
+    with pytest.raises(WeightsError, match="networks 'autoencoder' and 'restorer' differ in latent"):
+        load_prior(path, RUNTIME)
+    networks = {"autoencoder": NetworkSpec("autoencoder", tiny.AUTOENCODER), "restorer": UNET}
+    path = saved(tmp_path, networks, kind="autoencoder", channels=1, size=28)
+    with pytest.raises(WeightsError, match="its network 'restorer' is not of the class Restorer"):
+        load_prior(path, RUNTIME)
+
+
 def test_weights_that_do_not_tell_are_measured_by_their_own_images(tmp_path: Path) -> None:
     networks = {"autoencoder": NetworkSpec("autoencoder", tiny.AUTOENCODER)}
     path = saved(tmp_path, networks, kind="autoencoder", channels=1, size=28)

@@ -14,7 +14,14 @@ from genrestore.training import autoencoder, distributed, session
 from tests.training import toy
 
 SHAPE = {"width": 4, "hidden": 8, "latent_dim": 2}
-SMALL = {**SHAPE, "cover": "mmd", "cover_weight": 100.0, "loss": "mean-square"}
+SMALL = {
+    **SHAPE,
+    "cover": "mmd",
+    "cover_weight": 100.0,
+    "loss": "mean-square",
+    "outliers": 0.0,
+    "restorer_steps": 0,
+}
 QUICK = {
     "steps": 12,
     "batch_size": 8,

@@ -37,7 +37,7 @@ def asked(tmp_path: Path) -> session.Request:
 def training(folder: Path, batch_size: int = 4, **settings: Any) -> AutoencoderTraining:
     toy.write_digits(folder, train=10)
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(folder))
-    chosen = AutoencoderSettings(**{**covering.SHAPE, "cover": "none", **settings})
+    chosen = AutoencoderSettings(**{**covering.SHAPE, "cover": "none", "outliers": 0.0, **settings})
     loop = replace(LOOP, batch_size=batch_size, learning_rate=0.01)
     return AutoencoderTraining(chosen, loop, images, images, toy.RUNTIME)
 
@@ -64,7 +64,8 @@ def test_a_batch_is_the_same_in_parts(tmp_path: Path) -> None:
 def black_and_white() -> Batch:
     """Five black images and five white ones, which a latent of two numbers tells apart easily."""
     grey = torch.tensor([0.0, 1.0]).repeat(5).reshape(10, 1, 1, 1)
-    return Batch(grey.expand(-1, -1, 28, 28), torch.tensor(3))
+    images = grey.expand(-1, -1, 28, 28)
+    return Batch(images, torch.tensor(3), images[:0])
 
 
 def test_steps_lower_the_loss_that_they_report(tmp_path: Path) -> None:
@@ -126,7 +127,32 @@ def test_samples_are_pairs_and_decoded_latents(tmp_path: Path) -> None:
         assert torch.allclose(samples[1], made.networks["autoencoder"](samples[:1])[0], atol=1e-6)
 
 
+def test_outliers_are_some_of_the_batch_s_images_changed_and_the_same_in_parts(tmp_path: Path) -> None:
+    made = training(tmp_path, 8, cover="mmd", outliers=0.5)
+    whole, parts = made.batch(3, range(8)), [made.batch(3, range(0, 8, 2)), made.batch(3, range(1, 8, 2))]
+    assert whole.outliers.shape == (4, 1, 28, 28)
+    assert torch.equal(whole.outliers[::2], parts[0].outliers)
+    assert torch.equal(whole.outliers[1::2], parts[1].outliers)
+    assert not any(bool((one == whole.images).flatten(1).all(1).any()) for one in whole.outliers)
+    assert not len(training(tmp_path, 8, cover="none", outliers=0.5).batch(3, range(8)).outliers)
+
+
+def test_latents_of_outliers_are_drawn_to_those_of_the_class(tmp_path: Path) -> None:
+    made = training(tmp_path, 10, cover="mmd", outliers=1.0)
+    network, recent = made.networks["autoencoder"], made.networks["recent"]
+    recent.latents.copy_(0.1 * torch.rand(4096, 2))  # all of the class lies in one corner
+    batch = made.batch(0, range(10))
+    before = float(network.encode(batch.outliers).detach().mean())
+    for _ in range(40):
+        numbers = made.step(batch)
+        recent.latents.copy_(0.1 * torch.rand(4096, 2))
+    assert float(numbers["outliers"]) < 0.3  # as far as the corner is from the middle: 0.6
+    with torch.no_grad():
+        assert float(network.encode(batch.outliers).mean()) < before - 0.1
+
+
 def test_a_resumed_training_is_the_same_to_the_bit(asked: session.Request, tmp_path: Path) -> None:
+    asked = replace(asked, model={**asked.model, "outliers": 0.5})
     covering.train(asked)
     half = replace(asked, run_dir=tmp_path / "half", epochs=None)
     covering.train(replace(half, max_minutes=0.0))
@@ -174,6 +200,9 @@ def test_fewer_images_than_a_batch_are_refused(asked: session.Request) -> None:
         ("channels", 2, r"--channels 2: must be 1 \(grey\) or 3"),
         ("cover", "all", "--cover all: must be one of none, moments"),
         ("cover_weight", -1.0, "--cover-weight -1.0: must be between"),
+        ("outliers", 1.5, "--outliers 1.5: must be between 0 and 1"),
+        ("restorer_steps", -1, "--restorer-steps -1: must be between"),
+        ("restorer_width", 0, "--restorer-width 0: must be between"),
         ("loss", "kl", "--loss kl: must be one of"),
     ],
 )

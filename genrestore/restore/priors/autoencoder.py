@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from genrestore.models.autoencoder import Autoencoder
+from genrestore.models.restorer import STRONGEST, Restorer
 from genrestore.restore.priors.padding import BATCH
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
@@ -24,11 +25,11 @@ class AutoencoderPrior:
     Sources: Bigdeli and Zwicker, "Image Restoration using Autoencoding Priors", 2017.
 
     Args:
-        loaded: Network "autoencoder".
+        loaded: Network "autoencoder", and where there is one "restorer".
         runtime: Device and seed.
 
     Raises:
-        ValueError: A network that is missing or of another class.
+        ValueError: A network that is missing, of another class, or not made for the other one.
 
     Attributes:
         channels: Channels of the images.
@@ -40,7 +41,14 @@ class AutoencoderPrior:
         network = loaded.networks.get("autoencoder")
         if not isinstance(network, Autoencoder):
             raise ValueError("no network 'autoencoder' of the class Autoencoder")
-        self.network = network
+        restorer = loaded.networks.get("restorer")
+        if restorer is not None:
+            if not isinstance(restorer, Restorer):
+                raise ValueError("its network 'restorer' is not of the class Restorer")
+            for name in ("size", "channels", "latent"):
+                if getattr(network, name) != getattr(restorer, name):
+                    raise ValueError(f"its networks 'autoencoder' and 'restorer' differ in {name}")
+        self.network, self._restorer = network, restorer
         self.channels, self.size = network.channels, network.size
         self.runtime = runtime
         self._training = loaded.header.training
@@ -61,6 +69,29 @@ class AutoencoderPrior:
     def coordinates(self, image: Tensor) -> Tensor:
         """Standard coordinates of E(x), x [batch, channel, size, size] in [0, 1]: [batch, latent]."""
         return self.network.standard(self.network.encode(image))
+
+    def restores(self, noise_level: float) -> bool:
+        """Whether there is a restorer, and one for noise of this σ on the [0, 1] scale."""
+        return self._restorer is not None and noise_level <= STRONGEST
+
+    @torch.no_grad()
+    def restored(self, damaged: Tensor, known: Tensor | None, noise_level: float) -> tuple[Tensor, Tensor]:
+        """What the restorer says of damaged pictures; only where `restores`.
+
+        Args:
+            damaged: y, [batch, channel, size, size] on the [0, 1] scale.
+            known: 1 where a pixel is known, [batch, 1, size, size]; None: every pixel.
+            noise_level: σ on the [0, 1] scale.
+
+        Returns:
+            Standard coordinates of the latent, [batch, latent]; the estimate, of y's shape, in [0, 1].
+        """
+        assert self._restorer is not None
+        image = damaged.clamp(0, 1)
+        there = torch.ones_like(image[:, :1]) if known is None else known
+        level = torch.full_like(image[:, 0, 0, 0], noise_level)
+        coordinates, features = self._restorer.look(image, there, level)
+        return coordinates, self._restorer.correct(features, self.decode(coordinates)).clamp(0, 1)
 
     @cached_property
     def own_distance(self) -> float:

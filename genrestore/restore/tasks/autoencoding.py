@@ -15,8 +15,8 @@ from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.padding import padded
 from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
-SEARCH_STEPS = 80
-"""Steps of the search over latents."""
+SEARCH_STEPS, FINAL_STEPS = 80, 20
+"""Steps of the search over latents, and of one that begins at what a restorer says."""
 SEARCH_RATE = 0.2
 """Its first step size, on the latent's standard coordinates."""
 
@@ -32,12 +32,14 @@ def solve(
 
         F(x) = D(x; y) + λ ‖AE(x) − x‖²
 
-        z* = argmin_z D(G(z); y) − log p(z),  from E(y)
-        x* = argmin_x F(x),  from G(z*), until x is near enough to y (`Discrepancy`)
+        z* = argmin_z D(G(z); y) − log p(z),  from E(y) or what the restorer says
+        x* = argmin_x F(x),  from G(z*) or the restorer's x̂, until x is near enough to y (`Discrepancy`)
 
     p is the normal distribution of the class's latents: what noise hides comes from it. The noise is not
     small, so the encoder's answer to y is only a beginning. G(z*) has none of it, and misses what the
-    autoencoder cannot say; on the way from there to y it gets that back, and after it noise.
+    autoencoder cannot say; on the way from there to y it gets that back, and after it noise. A restorer
+    learned how much of y to believe: what it leaves is hardly more than noise, and the way is short. Where
+    there is no noise it ends at once: R alone would only take the hole back to what the autoencoder can say.
 
     Args:
         prior: The autoencoder.
@@ -48,18 +50,20 @@ def solve(
     count = len(damage.damaged)
     damage = damage.padded()
     term = damage.term(descent.loss)
-    nearest = _nearest(prior, damage, term)
+    begin, restored = _begin(prior, damage, descent)
+    nearest = _nearest(prior, term, begin, SEARCH_STEPS if restored is None else FINAL_STEPS)
+    first = nearest if restored is None else restored
     constraint = damage.noise_level == 0
     level = max(damage.noise_level, LEAST_NOISE)
-    reached = Discrepancy(damage.damaged, nearest, level, damage.clipped, damage.known).reached
+    reached = Discrepancy(damage.damaged, first, level, damage.clipped, damage.known).reached
     image = descend_until_near(
         term.value,
         prior.value,
-        damage.with_known(nearest) if constraint else nearest,
+        damage.with_known(first) if constraint else first,
         weight=descent.prior_weight,
         steps=descent.steps,
         step_size=_step_size(descent, None if constraint else level),
-        reached=_never if constraint else reached,
+        reached=reached if not constraint else _never if restored is None else _at_once,
         constrain=damage.with_known if constraint else _clipped,
         on_step=on_step,
     )
@@ -79,16 +83,23 @@ def estimate_noise_level(prior: AutoencoderPrior, image: Tensor) -> float:
     return noise_level_around(clean, image, prior.own_distance)
 
 
-def _nearest(prior: AutoencoderPrior, damage: Damage, term: L1 | L2 | Clipped) -> Tensor:
-    """G(z*): of all that the decoder makes, the likeliest; −log p(z) is ½ ‖a‖² in standard coordinates."""
+def _begin(prior: AutoencoderPrior, damage: Damage, descent: Descent) -> tuple[Tensor, Tensor | None]:
+    """Standard coordinates to search from, and the restorer's estimate if there is one of such damage."""
+    if descent.loss == "l2" and prior.restores(damage.noise_level):
+        return prior.restored(damage.damaged, damage.known, damage.noise_level)
     with torch.no_grad():
         begin = prior.coordinates(damage.filled())
         usual = begin.shape[1] ** 0.5 / begin.norm(dim=1, keepdim=True)  # farther out is none of the class
+        return begin * usual.clamp(max=1), None
+
+
+def _nearest(prior: AutoencoderPrior, term: L1 | L2 | Clipped, begin: Tensor, steps: int) -> Tensor:
+    """G(z*): of all that the decoder makes, the likeliest; −log p(z) is ½ ‖a‖² in standard coordinates."""
 
     def energy(coordinates: Tensor) -> Tensor:
         return term.value(prior.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
 
-    found = minimise(energy, begin * usual.clamp(max=1), steps=SEARCH_STEPS, step_size=SEARCH_RATE)
+    found = minimise(energy, begin, steps=steps, step_size=SEARCH_RATE)
     with torch.no_grad():
         return prior.decode(found)
 
@@ -101,6 +112,10 @@ def _step_size(descent: Descent, level: float | None) -> float:
 
 def _clipped(image: Tensor) -> Tensor:
     return image.clamp(0, 1)
+
+
+def _at_once(image: Tensor) -> Tensor:
+    return torch.ones(len(image), dtype=torch.bool, device=image.device)
 
 
 def _never(image: Tensor) -> Tensor:
