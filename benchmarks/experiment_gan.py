@@ -267,6 +267,8 @@ def fours(bench: Bench) -> tuple[list[str], list[str]]:
             path = PLACE / f"gan-fours-{task}.png"
             strip(path, [one[turned] / 255 for one in (clean, case.damaged, made)], count=len(turned))
             pictures.append(f"{task}:\n\n![]({path.name})\n")
+    if pictures:
+        pictures.insert(0, "Columns: original, damaged, G(z).\n")
     lines.append(f"\nThe classifier is right on {100 * accuracy:.1f} % of all test digits.")
     return lines, pictures
 
@@ -341,6 +343,7 @@ def plot_game(path: Path, rows: list[dict[str, str]]) -> None:
     figure.savefig(path, dpi=80)
 
 
+QUICK_LOOK = "**A quick look with few images and steps: no figure here counts.** "
 NOT_RUN = """Not run for this page: `--losses` trains six generators for 1,500 steps each, which takes over an
 hour, and adds their loss plots and samples here."""
 LOSSES_HEAD = """| loss | ratio | discriminator's | generator's | Fréchet distance | rarest class |
@@ -360,6 +363,7 @@ def page(options: argparse.Namespace, bench: Bench) -> str:
     turned, cases = fours(bench)
     game, runs = losses(bench, train=options.losses)
     parts = {
+        "LENGTH": [QUICK_LOOK if bench.every > 1 else ""],
         "TABLE": table,
         "PICTURES": pictures,
         "FOURS": turned,
