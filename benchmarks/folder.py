@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import ours
 from machine import SIGMA, core_seconds, mirrored
 from noise import draw
 from pictures import Pixels, to_bytes, unit
@@ -110,7 +109,8 @@ def _section(
 
     section = Section(format.lower(), f"A folder of {count} {format} files of {WIDTH} x {HEIGHT}")
     section.notes.append(
-        f"Medians of {len(wall['folder'])} interleaved rounds in one process, start-up excluded; σ not given."
+        f"Medians of {len(wall['folder'])} interleaved rounds in one process, start-up excluded; σ not given, "
+        "the network asked once (--turns 1)."
     )
     section.rows = [Row("time, of the network alone", ratio(wall), must, None, "×", more=False)]
     section.rows += [
@@ -129,7 +129,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     whole = options.count == COUNT and options.rounds >= ROUNDS
     results = options.json or (RESULTS if whole else None)
-    task = ours.task(options.weights, None)
+    task = Denoise(options.weights, turns=1)
     console, missed = wide_console(), 0
     with tempfile.TemporaryDirectory() as scratch:
         for format in FORMATS:
