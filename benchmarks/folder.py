@@ -109,8 +109,8 @@ def _section(
 
     section = Section(format.lower(), f"A folder of {count} {format} files of {WIDTH} x {HEIGHT}")
     section.notes.append(
-        f"Medians of {len(wall['folder'])} interleaved rounds in one process, start-up excluded; σ not given, "
-        "the network asked once (--turns 1)."
+        f"Medians of {len(wall['folder'])} interleaved rounds in one process, start-up excluded; σ not given "
+        "and the network asked once (--turns 1)."
     )
     section.rows = [Row("time, of the network alone", ratio(wall), must, None, "×", more=False)]
     section.rows += [
