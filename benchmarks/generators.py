@@ -120,7 +120,8 @@ def balance(bench: Bench, name: str, made: Tensor) -> list[Row]:
 def features(bench: Bench, images: Tensor) -> Tensor:
     """What the classifier's last layer sees of images [image, 1, 28, 28] in [0, 1]: [image, feature]."""
     network, _ = mnist.classifier(bench)
-    return torch.cat([network[:LAYER](some) for some in images.split(1000)])
+    body = torch.nn.Sequential(*list(network)[:LAYER])
+    return torch.cat([body(some) for some in images.split(1000)])
 
 
 def frechet(first: Tensor, second: Tensor) -> float:
