@@ -64,6 +64,9 @@ def parse(benchmark: Benchmark, words: list[str]) -> argparse.Namespace:
         "--baselines", type=Path, metavar="FILE", help="read figures of baselines from here, and keep them"
     )
     parser.add_argument(
+        "--scratch", type=Path, metavar="FOLDER", help="keep what sections write on the way, for other runs"
+    )
+    parser.add_argument(
         "--json",
         type=Path,
         metavar="FILE",
@@ -113,7 +116,7 @@ def main(benchmark: Benchmark) -> int:
     results = options.json or (benchmark.results if whole else None)
     console, missed = wide_console(), 0
     with tempfile.TemporaryDirectory() as scratch:
-        bench = settle(options, Path(scratch))
+        bench = settle(options, options.scratch or Path(scratch))
         for name in names:
             start = time.perf_counter()
             section = run_section(benchmark, name, bench)

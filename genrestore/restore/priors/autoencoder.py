@@ -10,6 +10,7 @@ from torch import Tensor
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.restorer import STRONGEST, Restorer
 from genrestore.restore.priors.padding import BATCH
+from genrestore.restore.shifts import mean_over_shifts
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
@@ -78,6 +79,8 @@ class AutoencoderPrior:
     def restored(self, damaged: Tensor, known: Tensor | None, noise_level: float) -> tuple[Tensor, Tensor]:
         """What the restorer says of damaged pictures; only where `restores`.
 
+        The latent is that of the picture as it is, the estimate the mean over pictures moved by a pixel.
+
         Args:
             damaged: y, [batch, channel, size, size] on the [0, 1] scale.
             known: 1 where a pixel is known, [batch, 1, size, size]; None: every pixel.
@@ -86,12 +89,19 @@ class AutoencoderPrior:
         Returns:
             Standard coordinates of the latent, [batch, latent]; the estimate, of y's shape, in [0, 1].
         """
-        assert self._restorer is not None
         image = damaged.clamp(0, 1)
         there = torch.ones_like(image[:, :1]) if known is None else known
+        coordinates, _ = self._see(image, there, noise_level)
+        estimate = mean_over_shifts(lambda y, m: self._see(y, m, noise_level)[1], image, there)
+        return coordinates, estimate.clamp(0, 1)
+
+    def _see(self, image: Tensor, known: Tensor, noise_level: float) -> tuple[Tensor, Tensor]:
+        """What the restorer says once: coordinates and estimate, as `restored` gives them."""
+        assert self._restorer is not None
         level = torch.full_like(image[:, 0, 0, 0], noise_level)
-        coordinates, features = self._restorer.look(image, there, level)
-        return coordinates, self._restorer.correct(features, self.decode(coordinates)).clamp(0, 1)
+        coordinates, features = self._restorer.look(image, known, level)
+        estimate: Tensor = self._restorer.correct(features, self.decode(coordinates))
+        return coordinates, estimate
 
     @cached_property
     def own_distance(self) -> float:
