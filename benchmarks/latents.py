@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import csv
 import subprocess
-import time
+from pathlib import Path
 
 import mnist
 import ours
@@ -25,7 +25,9 @@ WORDS = {
         "--latent-dim 10 --steps 6000 --restorer-steps 0",
         "--latent-dim 10 --steps 1200 --learning-rate 6e-4 --cover-weight 1.75 --restorer-steps 2500",
     ],
-    LARGE: ["--latent-dim 100 --cover none --hidden 256 --restorer-steps 0"],
+    LARGE: [
+        "--latent-dim 100 --cover none --hidden 96 --steps 3000 --restorer-steps 6000 --restorer-width 40"
+    ],
 }
 """How each is trained: `genrestore train ae --data mnist` and these words, each from where the last ended."""
 RECONSTRUCTION = {PLAIN: (21.0, 22.5), COVERING: (20.5, 22.0), LARGE: (28.0, 31.0)}
@@ -51,21 +53,38 @@ def encoder(bench: Bench, name: str) -> Encoder | None:
 
 
 def training_section(bench: Bench) -> Section:
-    """Train all three by their documented commands, both cores."""
+    """Train all three by their documented commands, both cores; what the scratch folder has stays."""
     section = Section("training", "Training of autoencoders on 60,000 digits")
-    cores = os.cpu_count() or 1
     for name, commands in WORDS.items():
-        target, place = bench.scratch / f"{name}.safetensors", bench.scratch / f"run-{name}"
-        start = time.perf_counter()
-        for words in commands:
-            run = ours.command("train", "ae", "--data", "mnist", "--data-root", mnist.root(bench))
-            run += ["--name", name, *words.split(), "--run-dir", str(place), "--quiet", "--overwrite"]
-            run += ["--output", str(target), *(["--init-from", str(target)] if target.exists() else [])]
-            run += ["--steps", str(QUICK_STEPS)] if bench.every > 1 else []
-            subprocess.run(run, check=True)
-        minutes = (time.perf_counter() - start) / 60
-        section.rows.append(Row(f"{name}, minutes on {cores} cores", minutes, 15, 5, "min", more=False))
+        if not (bench.scratch / f"{name}.safetensors").exists():
+            for number, words in enumerate(commands):
+                train(bench, name, number, words.split())
+        runs = [bench.scratch / f"run-{name}-{number}" for number in range(len(commands))]
+        minutes = sum(minutes_of(run) for run in runs)
+        section.rows.append(Row(f"{name}, minutes", minutes, 15, 5, "min", more=False))
+        restorer = sum(minutes_of(run / "restorer") for run in runs)
+        if restorer:
+            section.rows.append(Row(f"{name}: its restorer, minutes", restorer, unit="min", more=False))
     return section
+
+
+def train(bench: Bench, name: str, number: int, words: list[str]) -> None:
+    """Run `genrestore train ae` on the digits, the number-th time for these weights, from where it ended."""
+    target, place = bench.scratch / f"{name}.safetensors", bench.scratch / f"run-{name}-{number}"
+    run = ours.command("train", "ae", "--data", "mnist", "--data-root", mnist.root(bench), "--name", name)
+    run += [*words, "--run-dir", str(place), "--quiet", "--overwrite", "--output", str(target)]
+    run += ["--init-from", str(target)] if target.exists() else []
+    run += ["--steps", str(QUICK_STEPS)] if bench.every > 1 else []
+    subprocess.run(run, check=True)
+
+
+def minutes_of(run: Path) -> float:
+    """How long a training took, by its log; 0 where there was none."""
+    log = run / "metrics.csv"
+    if not log.exists():
+        return 0
+    with log.open(newline="") as stream:
+        return float(list(csv.DictReader(stream))[-1]["seconds"]) / 60
 
 
 def reconstruction_section(bench: Bench) -> Section:

@@ -136,11 +136,8 @@ def holes_section(bench: Bench) -> Section:
         best = max(beside.values())
         for name in (COVERING, LARGE):
             fill = InpaintOneClass(weights(bench, name))
-            results = [
-                fill(one[None], known=known[None, None]).pixels
-                for one, known in zip(watched(damaged, hole), masks, strict=False)
-            ]
-            value = mean(mnist.scores(np.concatenate(results), clean))
+            found = fill.together([one[None] for one in damaged], [known[None, None] for known in masks])
+            value = mean(mnist.scores(np.concatenate([one.pixels for one in found]), clean))
             section.rows.append(Row(f"{hole}, {name}", value, best, best + 3, beside=beside))
     section.notes.append("Known pixels are put back into AE(y).")
     return section

@@ -173,11 +173,12 @@ def _following(request: Request, stage: _Stage, folder: Path, minutes: float) ->
     """
     stored = stage.place.options
     unmoved = request.resume and stage.begun == stage.progress.step
+    resumes = unmoved and (folder / "checkpoint.safetensors").exists()
     return replace(
         request,
-        resume=unmoved and (folder / "checkpoint.safetensors").exists(),
+        resume=resumes,
         overwrite=True,
-        init_from=None,
+        init_from=None if resumes else stored["init_from"],
         epochs=None,
         origin=stored["about"].get("data"),
         licence=stored["about"].get("licence"),
@@ -198,7 +199,7 @@ def _stage(
     images: _Images | None = None,
 ) -> _Stage:
     """One training from a request to the end of its loop, in its folder; reads images if there are none."""
-    saved = folder / "checkpoint.safetensors"
+    saved, follows = folder / "checkpoint.safetensors", images is not None
     options = _options(kind, request, saved, runtime)
     begun = checkpoint.read(saved)[0].step if request.resume else 0
     settings = rebuild(LoopSettings(), options["loop"])
@@ -216,7 +217,7 @@ def _stage(
     training = kind.build(model, settings, images.training, images.validation, runtime)
     if not request.resume:
         if options["init_from"]:  # before the folder is cleared: they may lie in it
-            _start_from(options["init_from"], training, runtime, observer)
+            _start_from(options["init_from"], training, runtime, observer, follows=follows)
         distributed.barrier()
         place.clear()
         draws = [sample_generator(settings.seed, -1, index) for index in range(REALS)]
@@ -338,19 +339,31 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _I
 
 
 @torch.no_grad()
-def _start_from(weights: str, training: Training[Any], runtime: Runtime, observer: Observer) -> None:
-    """Copy networks from existing weights."""
+def _start_from(
+    weights: str, training: Training[Any], runtime: Runtime, observer: Observer, *, follows: bool
+) -> None:
+    """Copy networks from existing weights; in what follows another training only those that it trains.
+
+    Raises:
+        UsageError: A network of other arguments; in what follows it starts anew.
+    """
     loaded = load.load(weights, runtime)
     wanted = training.header().networks
     for name, network in training.networks.items():
+        if follows and name not in training.optimisers:
+            continue
         if name not in loaded.networks or name not in wanted:
             observer.note(f"--init-from {weights}: has no {name}, which starts anew")
             continue
-        there = loaded.header.networks[name]
-        if (there.name, _plain(there.arguments)) != (wanted[name].name, _plain(wanted[name].arguments)):
+        specs = (loaded.header.networks[name], wanted[name])
+        there, here = ((spec.name, _plain(spec.arguments)) for spec in specs)
+        if there != here and follows:
+            observer.note(f"--init-from {weights}: has another {name}, which starts anew")
+            continue
+        if there != here:
             raise UsageError(
-                f"--init-from {weights}: its {name} is {there.name} {_plain(there.arguments)}, but "
-                f"{wanted[name].name} {_plain(wanted[name].arguments)} is asked for"
+                f"--init-from {weights}: its {name} is {there[0]} {there[1]}, but {here[0]} {here[1]} is "
+                "asked for"
             )
         source = loaded.networks[name].state_dict()
         for key, value in network.state_dict().items():

@@ -151,6 +151,28 @@ def test_an_autoencoder_that_went_on_gets_another_restorer(asked: session.Reques
     assert all(torch.equal(alone[key], both[key]) for key in alone)
 
 
+def test_a_new_run_from_its_weights_goes_on_with_it(asked: session.Request, tmp_path: Path) -> None:
+    covering.train(asked)
+    before = load.load("small", toy.RUNTIME).networks["restorer"]
+    asked = replace(asked, loop={**asked.loop, "steps": 1, "seed": 1})
+
+    def moved(folder: str, **settings: Any) -> float:
+        covering.train(replace(asked, name=folder, run_dir=tmp_path / folder, **settings), restorer_steps=1)
+        after = load.load(folder, toy.RUNTIME).networks["restorer"].state_dict()
+        return max(float((after[key] - value).abs().max()) for key, value in before.state_dict().items())
+
+    assert moved("on", init_from="small") < 0.1 < moved("anew")
+
+
+def test_a_restorer_of_another_width_starts_anew(asked: session.Request, tmp_path: Path) -> None:
+    covering.train(asked)
+    witness = toy.Witness()
+    other = replace(asked, overwrite=True, init_from="small", model={**asked.model, "restorer_width": 3})
+    session.run(autoencoder.KIND, other, toy.RUNTIME, witness)
+    assert "--init-from small: has another restorer, which starts anew" in witness.notes
+    assert load.load("small", toy.RUNTIME).header.networks["restorer"].arguments["width"] == 3
+
+
 def test_a_new_run_without_it_replaces_it(asked: session.Request, tmp_path: Path) -> None:
     covering.train(asked)
     assert (tmp_path / "run" / "restorer" / "best.safetensors").exists()
