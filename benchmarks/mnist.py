@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pictures import Pixels
+from safetensors.torch import load_model, save_model
 from settings import Bench
 from torch import Tensor, nn
 from torch.nn import functional
@@ -89,15 +90,34 @@ class Classifier(nn.Sequential):
 
 
 def classifier(bench: Bench) -> tuple[Classifier, float]:
-    """A classifier trained on the training digits, and its accuracy on all test digits."""
-    return _classifier(root(bench), bench.every)
+    """A classifier trained on the training digits, and its accuracy on all test digits.
+
+    It is kept in the scratch folder.
+    """
+    return _classifier(root(bench), bench.every, bench.scratch / f"classifier-{bench.every}.safetensors")
 
 
 @lru_cache(maxsize=1)
-def _classifier(folder: Path, every: int) -> tuple[Classifier, float]:
-    images, labels = (part[::every] for part in _read(folder, True))
-    torch.manual_seed(0)
+def _classifier(folder: Path, every: int, kept: Path) -> tuple[Classifier, float]:
     network = Classifier()
+    if kept.exists():
+        load_model(network, kept)
+    else:
+        _teach(network, *(part[::every] for part in _read(folder, True)))
+        save_model(network, str(kept))
+    network.eval()
+    test, truth = (part[::every] for part in _read(folder, False))
+    right = probabilities(network, test.float() / 255).argmax(1) == truth
+    return network, float(right.float().mean())
+
+
+@torch.enable_grad()
+def _teach(network: Classifier, images: Tensor, labels: Tensor) -> None:
+    """Train a classifier on images [image, 1, 28, 28] of uint8 and labels [image]."""
+    torch.manual_seed(0)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.reset_parameters()
     steps = EPOCHS * (len(images) // BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
@@ -109,10 +129,6 @@ def _classifier(folder: Path, every: int) -> tuple[Classifier, float]:
             functional.cross_entropy(network(batch), labels[places]).backward()
             optimiser.step()
             schedule.step()
-    network.eval()
-    test, truth = (part[::every] for part in _read(folder, False))
-    right = probabilities(network, test.float() / 255).argmax(1) == truth
-    return network, float(right.float().mean())
 
 
 @torch.no_grad()
