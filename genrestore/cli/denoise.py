@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from genrestore.cli import file_options as files
-from genrestore.cli import one_class, options, restoring, untrained
+from genrestore.cli import one_class, options, restoring, together, untrained
 from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def denoise(
         make = partial(dip.task, machine, strength)
     if searching:
         some = partial(searching.denoising, machine, sigma, strength)
-        make = one_class.together(some, plan.jobs, settings, trace)
+        make = together.maker(some, plan.jobs, settings, trace)
     task = batch.on_first_use(make)
     if preview is not None:
         task, settings = previews.instead(preview, task, settings)

@@ -10,7 +10,7 @@ import typer
 
 from genrestore.cli import file_options as files
 from genrestore.cli import mask_options as hole
-from genrestore.cli import one_class, options, restoring, tracing, untrained
+from genrestore.cli import one_class, options, restoring, together, untrained
 from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def inpaint(
         make = partial(dip.task, machine, feather=feather)
     if searching:
         some = partial(searching.inpainting, machine, sigma, feather)
-        make = some if trace is None else tracing.filling(some, plan.jobs, settings, trace)
+        looked_up = replace(settings, masks=masks.Masks(replace(missing, show=None), plan.jobs).of)
+        make = together.maker(some, plan.jobs, looked_up, trace)
     task = batch.on_first_use(make)
     plan.carry_out(task, settings, machine)
 

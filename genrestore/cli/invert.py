@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genrestore.cli import file_options as files
-from genrestore.cli import one_class, options, restoring, self_test, tracing, untrained
+from genrestore.cli import one_class, options, restoring, self_test, together, tracing, untrained
 from genrestore.errors import UsageError
 from genrestore.files.jobs import Attachment, OutputOptions
 
@@ -99,7 +99,7 @@ def invert(
     tracing.check(trace, overwrite=overwrite)
     made = {"weights": path, "weights_sha256": sha256, **search.described(resize=resize)}
     settings = plan.settings("invert", machine, made)
-    task = batch.on_first_use(one_class.together(make, plan.jobs, settings, trace))
+    task = batch.on_first_use(together.maker(make, plan.jobs, settings, trace))
     plan.carry_out(task, settings, machine)
 
 

@@ -45,11 +45,12 @@ class LiveScreen:
         """Take the bar away."""
         self._bar.stop()
 
-    def progress(self, job: Job, fraction: float) -> None:
-        """Move the bar; the input at work is named beside it."""
+    def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
+        """Move the bar; the input at work is named beside it, and those at work with it are counted."""
         number = f"{self._places.get(id(job), 1)}/{len(self._places)}  " if len(self._places) > 1 else ""
         name = job.name if job.source is None else job.name.rpartition("/")[2]
-        self._move(job, fraction)
+        for one in {id(one): one for one in (job, *others)}.values():
+            self._move(one, fraction)
         self._bar.update(self._task, description=f"{number}{name}", completed=self._through)
 
     def finished(self, job: Job) -> None:

@@ -1,9 +1,8 @@
-"""Priors of one class: their options, what they cannot be given with, and a restoring of several pictures."""
+"""Priors of one class: their options, and what they cannot be given with."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,10 +17,7 @@ from genrestore.restore.descent_settings import Descent, LatentSearch
 if TYPE_CHECKING:
     from genrestore.cli.report import JSONValue
     from genrestore.cli.restoring import Machine
-    from genrestore.cli.tracing import Named
-    from genrestore.files.batch import BatchOptions, Restore
-    from genrestore.files.jobs import Job
-    from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
+    from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass
 
 PRIOR = "Priors of one class (autoencoders, generators)"
 Search = Descent | LatentSearch
@@ -251,34 +247,3 @@ def _refuse_others(weights: str, kind: str, given: Mapping[str, Any]) -> None:
         wanted = " or ".join(TAKEN[one][1] for one in kinds)
         own = f"of {TAKEN[kind][1]}" if kind in TAKEN else "of none"
         raise UsageError(f"{option}: is for weights of {wanted}, and '{weights}' are {own}")
-
-
-def together(
-    make: Callable[[], DenoiseOneClass | Invert],
-    jobs: Sequence[Job],
-    settings: BatchOptions,
-    trace: Path | None,
-) -> Callable[[], Restore]:
-    """What makes the restoring of a batch.
-
-    Args:
-        make: Gives the task; loads torch.
-        jobs: Of the batch.
-        settings: How it is run.
-        trace: A folder for how the search went, or None.
-    """
-
-    def made() -> Restore:
-        from genrestore.restore.ahead import Together
-        from genrestore.restore.priors.padding import BATCH
-
-        task, names = make(), Counter[str]()
-
-        def restore(pictures: Sequence[Named]) -> list[Any]:
-            if trace is None:
-                return task.together([pixels for _, pixels in pictures])
-            return tracing.together(task, pictures, trace, names)
-
-        return Together(restore, task.check, tracing.upcoming(jobs, settings), BATCH)
-
-    return made

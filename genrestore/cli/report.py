@@ -170,9 +170,9 @@ class Report:
             left = len(self.jobs) - self.counts.total()
             raise Interrupted(f"interrupted: {self.counts['done']} done, {left} left") from error
 
-    def progress(self, job: Job, fraction: float) -> None:
-        """Move the bar: `fraction` of this input, 0 to 1, is through the network."""
-        self._screen.progress(job, fraction)
+    def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
+        """Move the bar: `fraction` of this input and of these others, 0 to 1, is through the network."""
+        self._screen.progress(job, fraction, others)
 
     def show(self, outcomes: Iterable[Outcome]) -> int:
         """Say each outcome as it comes, then the sum.

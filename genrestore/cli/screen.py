@@ -21,8 +21,8 @@ class Screen(Protocol):
     def stop(self) -> None:
         """End; nothing of a bar stays."""
 
-    def progress(self, job: Job, fraction: float) -> None:
-        """`fraction` of this input, 0 to 1, is through."""
+    def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
+        """`fraction` of this input, 0 to 1, is through, and of these others."""
 
     def finished(self, job: Job) -> None:
         """This input is through, well or not."""
@@ -62,7 +62,7 @@ class PlainScreen:
     def stop(self) -> None:
         """Nothing to end."""
 
-    def progress(self, job: Job, fraction: float) -> None:
+    def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
         """Lines only."""
 
     def finished(self, job: Job) -> None:

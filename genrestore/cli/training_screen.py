@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from genrestore.training.checkpoint import Progress
     from genrestore.training.session import Result
 
 NOT_SHOWN = frozenset({"step", "seconds", "learning_rate", "images_per_second"})
@@ -55,17 +56,18 @@ class TrainingScreen:
         self.note(f"step {row['step']:.0f}/{self._steps}  {numbers}  {speed}{self._left(row['step'])}")
 
     def finished(self, result: Result) -> None:
-        """Say where the weights are."""
-        progress = result.progress
-        best = (
-            ""
-            if progress.score is None
-            else f"; best score {progress.score:.4f} at step {progress.score_step}"
-        )
+        """Say where the weights are, and what every training of the run did."""
+        *before, last = result.trainings
         if result.finished:
-            self.note(f"{result.weights}: done, {progress.step} steps in {duration(progress.seconds)}{best}")
+            done = [
+                f"{f'; {name}: ' if before else ', '}{one.step} steps in {duration(one.seconds)}{_best(one)}"
+                for name, one in result.trainings.items()
+            ]
+            self.note(f"{result.weights}: done{''.join(done)}")
         else:
-            self.note(f"stopped at step {progress.step} of {self._steps}{best}; go on with --resume")
+            whose = f" of the {last}" if before else ""
+            where = f"step {result.progress.step} of {self._steps}{whose}{_best(result.progress)}"
+            self.note(f"stopped at {where}; go on with --resume")
 
     def _left(self, step: float) -> str:
         if self._first is None or step <= self._first[0]:
@@ -119,6 +121,13 @@ class LiveScreen(TrainingScreen):
         """Move the bar."""
         super().stepped(step, steps)
         self._bar.update(self._task, completed=step, total=steps)
+
+
+def _best(progress: Progress) -> str:
+    """The best score of a training, if it was validated."""
+    if progress.score is None:
+        return ""
+    return f", best score {progress.score:.4f} at step {progress.score_step}"
 
 
 def duration(seconds: float) -> str:

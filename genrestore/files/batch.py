@@ -34,8 +34,9 @@ class Outcome:
     Attributes:
         job: The job.
         status: "done", "skipped" (on purpose) or "failed".
-        seconds: Reading, restoring and writing; not the time for which the picture waited in between. Since
-            the pictures before and after are written and read meanwhile, a batch takes less than their sum.
+        seconds: Reading, restoring and writing; not the time for which the picture waited in between. Those
+            that are restored together have an even share of it each. Since the pictures before and after are
+            written and read meanwhile, a batch takes less than their sum.
         noise_level: On the [0, 1] scale, or None.
         notes: What the user is told, one sentence each.
         error: Why it failed or was skipped, one line; None if done.
@@ -69,7 +70,7 @@ def run(
     jobs: Sequence[Job],
     restore: Restore,
     options: BatchOptions,
-    on_progress: Callable[[Job, float], None],
+    on_progress: Callable[..., None],
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[Outcome]:
     """Do the jobs in their order; a job that fails does not stop the others.
@@ -82,7 +83,8 @@ def run(
         restore: Takes pixels, [1, channel, height, width] of uint8 or uint16, and a callback for the fraction
             done. Is called in the caller's thread, for one picture at a time.
         options: How.
-        on_progress: Called with the job and its fraction done, 0 to 1, in the caller's thread; may be called
+        on_progress: Called with the job and its fraction done, 0 to 1, in the caller's thread, and where it
+            is restored together with others with these jobs, of which it is the fraction too; may be called
             for the next job before the outcome of the last is given.
         prepare: What takes its time before the first picture can be restored, and none once it was called.
             It is called in the caller's thread while that picture is read, unless nothing is to be restored.
@@ -125,7 +127,7 @@ class _Batch:
 
     restoring: Restore
     options: BatchOptions
-    on_progress: Callable[[Job, float], None]
+    on_progress: Callable[..., None]
     prepare: Callable[[], None] | None
 
     def prepare_for(self, job: Job) -> None:
@@ -171,13 +173,14 @@ class _Batch:
         return outcome
 
     def _timed(self, job: Job, seconds: float, step: Callable[[], Picture | Outcome]) -> Picture | Outcome:
-        """What a step gives, or its failure; with the seconds before it and its own."""
+        """What a step gives, or its failure, with the seconds before it and its own."""
         started = time.perf_counter()
         try:
             result = step()
         except _OF_ONE_INPUT as error:
             result = _failed(job, self.options, error)
-        return replace(result, seconds=seconds + time.perf_counter() - started)
+        before = result.seconds if isinstance(result, Picture) else seconds
+        return replace(result, seconds=before + time.perf_counter() - started)
 
     def _restore(self, job: Job, picture: Picture | None) -> Picture | Outcome:
         existing = examine(job, self.options)

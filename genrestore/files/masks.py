@@ -224,12 +224,13 @@ class Masks:
 
     def _from_file(self, path: Path, shape: tuple[int, ...]) -> tuple[Array, bool]:
         """What a mask file says is missing, bool [height, width], and whether it has greys in between."""
-        if self._last is None or self._last[0] != path:
+        last = self._last  # another thread may put another one there meanwhile
+        if last is None or last[0] != path:
             limit = self._options.max_pixels or images.DEFAULT_MAX_PIXELS
             grey = to_8_bit(luma(images.read(path, max_pixels=limit).pixels))
             soft = bool(((grey > 0) & (grey < WHITE)).any())
-            self._last = path, (grey >= MISSING) != self._options.invert, soft
-        _, missing, soft = self._last
+            self._last = last = path, (grey >= MISSING) != self._options.invert, soft
+        _, missing, soft = last
         if missing.shape != shape:
             sizes = [f"{width} x {height}" for height, width in (missing.shape, shape)]
             raise InputError(f"{shown(path)}: the mask is {sizes[0]} pixels, the picture {sizes[1]}")

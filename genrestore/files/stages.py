@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -44,10 +45,15 @@ class Restored(Protocol):
     def figures(self) -> Figures:
         """What else is told in numbers, by name."""
 
+    @property
+    def seconds(self) -> float | None:
+        """Its share of the time that it was restored in together with others; None: the time of the call."""
+
 
 Restore = Callable[..., Restored]
-"""Takes pixels, [1, channel, height, width], and a callback for the fraction done; where a batch has masks,
-also which pixels are known, bool [1, 1, height, width]."""
+"""Takes pixels, [1, channel, height, width], and a callback for the fraction done, which is told the jobs too
+that are done at once with it, if any are; where a batch has masks, also which pixels are known, bool
+[1, 1, height, width]."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Picture:
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
         attached: The content of what is written beside the output, or None.
         stale: Why an output that exists is made again; None where there is none.
-        seconds: Spent on it so far.
+        seconds: Spent on it so far; of what was spent on several at once, its share.
     """
 
     job: Job
@@ -167,7 +173,7 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
 
 
 def restore(
-    picture: Picture, restoring: Restore, options: BatchOptions, on_progress: Callable[[float], None]
+    picture: Picture, restoring: Restore, options: BatchOptions, on_progress: Callable[..., None]
 ) -> Picture:
     """Restore a picture that was read; its decoded pixels are given back, unless a comparison needs them.
 
@@ -175,10 +181,16 @@ def restore(
         picture: From `read`; its image is changed.
         restoring: Takes and gives pixels, [1, channel, height, width]; see `Restore`.
         options: Of the batch.
-        on_progress: Is told the finished share, 0 to 1.
+        on_progress: Is told the finished share, 0 to 1, and the jobs that are done at once with it, if any.
+
+    Returns:
+        The restored picture. Where it was restored together with others, its seconds are changed by what its
+        share is more than the time of this call.
     """
     image, provenance, mask = picture.image, picture.provenance, picture.mask
+    started = time.perf_counter()
     restored = restoring(image.pixels, on_progress, *(() if mask is None else (mask.known,)))
+    took = time.perf_counter() - started
     before = _before(image, mask) if options.compare else None
     if options.finish is not None:
         image = options.finish(image, restored.pixels)
@@ -198,6 +210,7 @@ def restore(
         figures=restored.figures,
         before=before,
         attached=None if options.attachment is None else options.attachment.content(restored),
+        seconds=picture.seconds + (0.0 if restored.seconds is None else restored.seconds - took),
     )
 
 

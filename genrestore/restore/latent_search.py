@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,16 @@ from torch import Tensor
 
 from genrestore.restore.data_terms import PixelTerm
 from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.restore.priors.padding import BATCH
+from genrestore.restore.progress import OnProgress, Tally, shares
 from genrestore.restore.quasi_newton import Candidates, descend
 
 STAGES = ((60, 2), (60, 4))
 """Steps of all starts, then of those that are left: one in so many of all goes on then, at least one."""
 TOLD = 200
 """Steps of the report's search that are told of, about."""
+CURVATURE, AGAIN = 3, 0.6
+"""What a curvature takes, in slopes of a batch, and how many are made anew for each start, both about."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def search(
     *,
     steps: int,
     on_step: Callable[[Found], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Found:
     """The best latent of each picture, by successive halving of the starts.
 
@@ -123,12 +128,15 @@ def search(
         starts: [picture, start, latent].
         steps: Of the best start, at most.
         on_step: Is told where the starts are, and of every step.
+        on_progress: Is told the finished share, 0 to 1; a search that ends early leaps to 1.
     """
     count, some, _ = starts.shape
     pictures = torch.arange(count, device=starts.device).repeat_interleave(some)
     state = Candidates.begin(energy.slope, starts.flatten(0, 1), pictures)
     lasts, index = state.energy.view(count, some).clone(), 0
     places = torch.arange(count * some, device=starts.device)
+    stages = _stages(some, steps)
+    works = _works(count, some, stages)
 
     def told(now: Candidates) -> None:
         nonlocal index
@@ -138,8 +146,10 @@ def search(
         index += 1
 
     told(state)
-    for stage_steps, kept in _stages(some, steps):
-        state = descend(energy.slope, energy.curvature, state, steps=stage_steps, on_step=told)
+    for (stage_steps, kept), work, tell in zip(stages, works, shares(on_progress, works), strict=True):
+        watched = _Watched(energy, Tally(tell, work))
+        state = descend(watched.slope, watched.curvature, state, steps=stage_steps, on_step=told)
+        tell(1.0)
         chosen = state.energy.view(count, -1).argsort(stable=True, dim=1)[:, :kept].sort(1).values
         alone = (chosen + len(places) // count * torch.arange(count, device=chosen.device)[:, None]).flatten()
         state, places = state.take(alone), places[alone]
@@ -153,6 +163,38 @@ def _stages(starts: int, steps: int) -> list[tuple[int, int]]:
         stages.append((min(stage_steps, left), max(1, starts // kept)))
         left -= stages[-1][0]
     return [*stages, (left, 1)]
+
+
+def _works(count: int, starts: int, stages: Sequence[tuple[int, int]]) -> list[float]:
+    """What each stage takes for so many pictures with so many starts each, in slopes of a batch, about."""
+    left = [starts, *(kept for _, kept in stages[:-1])]
+    works = [float(steps * _calls(count * some)) for some, (steps, _) in zip(left, stages, strict=True)]
+    return [works[0] + (1 + AGAIN) * CURVATURE * count * starts, *works[1:]]
+
+
+def _calls(candidates: int) -> int:
+    """Of the network, for so many candidates."""
+    return math.ceil(candidates / BATCH)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """An energy whose slopes and curvatures are counted; a curvature counts when it is done."""
+
+    energy: LatentEnergy
+    tally: Tally
+
+    def slope(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.energy.slope(latent, pictures)
+        self.tally.add(_calls(len(latent)))
+        return found
+
+    def curvature(self, latent: Tensor, pictures: Tensor) -> Tensor:
+        curvatures = []
+        for one, picture in zip(latent.split(1), pictures.split(1), strict=True):
+            curvatures.append(self.energy.curvature(one, picture))
+            self.tally.add(CURVATURE)
+        return torch.cat(curvatures)
 
 
 def _found(energy: LatentEnergy, now: Candidates, lasts: Tensor, index: int) -> Found:
@@ -172,6 +214,7 @@ def search_by_adam(
     rate: float,
     noise: Callable[[], Tensor] | None = None,
     on_step: Callable[[Found], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Found:
     """The report's search: Adam at one rate, from one start.
 
@@ -185,6 +228,7 @@ def search_by_adam(
         rate: Of Adam.
         noise: Gives n, [1, channel, height, width].
         on_step: Is told the start, about `TOLD` steps, and the end.
+        on_progress: Is told the finished share after every step, 0 to 1.
     """
     pictures = torch.arange(len(start), device=start.device)
     latent = start.clone().requires_grad_()
@@ -207,4 +251,6 @@ def search_by_adam(
                 on_step(found)
         if index < steps:
             optimiser.step()
+        if on_progress is not None:
+            on_progress((index + 1) / (steps + 1))
     return found

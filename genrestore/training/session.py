@@ -108,14 +108,16 @@ class Result:
     """How a training ended.
 
     Attributes:
-        progress: Steps, best score and time.
+        progress: Steps, best score and time of the last training of the run.
         finished: Whether all steps were done.
         weights: The best weights: in the store, at the output, or in the run folder when not finished.
+        trainings: The same of each training of the run that was begun, by its kind, in their order.
     """
 
     progress: Progress
     finished: bool
     weights: Path
+    trainings: Mapping[str, Progress]
 
 
 def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> Result:
@@ -133,6 +135,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     started = time.monotonic()
     folder = request.run_dir or store.home() / "runs" / request.name
     stage = _stage(kind, request, folder, runtime, observer)
+    trainings = {kind.name: stage.progress}
     following = kind.then(stage.model, stage.settings, stage.place.best) if stage.finished else None
     if following is not None:
         folder = folder / following.name
@@ -140,7 +143,8 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
         minutes = (time.monotonic() - started) / 60
         asked = _following(request, stage, folder, minutes)
         stage = _stage(following, asked, folder, runtime, observer, stage.images)
-    return _finish(stage, request)
+        trainings[following.name] = stage.progress
+    return _finish(stage, request, trainings)
 
 
 class _Images(NamedTuple):
@@ -374,11 +378,12 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
 
 
-def _finish(stage: _Stage, request: Request) -> Result:
+def _finish(stage: _Stage, request: Request, trainings: Mapping[str, Progress]) -> Result:
     """Hand the best weights over when all steps are done."""
     place, progress = stage.place, stage.progress
     if not stage.finished:
-        return Result(progress, False, place.best if place.best.exists() else place.last)
+        weights = place.best if place.best.exists() else place.last
+        return Result(progress, False, weights, trainings)
     target = request.output
     if target is None:
         target = store.place(request.name)
@@ -387,4 +392,4 @@ def _finish(stage: _Stage, request: Request) -> Result:
     elif distributed.rank() == 0:
         with place.best.open("rb") as source, atomic(target, overwrite=request.overwrite) as stream:
             shutil.copyfileobj(source, stream)
-    return Result(progress, True, target)
+    return Result(progress, True, target, trainings)

@@ -100,6 +100,13 @@ def test_a_folder_with_junk(invert: Run) -> None:
     assert len(list(Path("out").glob("*.latent.safetensors"))) == 4
 
 
+def test_pictures_share_the_seconds_of_the_search_for_them(invert: Run) -> None:
+    done = invert("in", "-o", "out/", "--json")
+    seconds = [json.loads(line)["seconds"] for line in done.stdout.splitlines()]
+    assert len(seconds) == 3
+    assert max(seconds) < sum(seconds) / 2
+
+
 def test_what_is_there_is_not_replaced_and_what_is_done_is_skipped(invert: Run) -> None:
     assert invert("in", "-o", "out/").exit_code == 0
     refused = invert("in/0.png", "-o", "out/0.png")

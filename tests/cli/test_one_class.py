@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from genrestore.cli.report import Report
+from genrestore.files.outputs import Job
+from genrestore.restore.tasks import InpaintOneClass
 from tests import tiny
 from tests.cli.conftest import Run
 from tests.restore.test_one_class import clean_pictures, noisy
@@ -64,6 +69,62 @@ def test_alone_and_through_a_pipe_a_picture_is_the_same(run: Run, weights: str) 
     assert piped.exit_code == 0, piped.stderr
     assert np.array_equal(pixels("alone.png"), pixels("out/2.png"))
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(piped.stdout_bytes))), pixels("out/2.png"))
+
+
+def holes(words: list[str]) -> list[str]:
+    """The words that fill digits/, each by a mask of its own: 1.png has no hole, and 3.png nothing else."""
+    Path("masks").mkdir()
+    for number, (rows, columns) in enumerate([(14, 14), (6, 6), (10, 20), (28, 28)]):
+        mask = np.zeros((28, 28), np.uint8)
+        mask[6:rows, 6:columns] = 255
+        Image.fromarray(np.full_like(mask, 255) if number == 3 else mask).save(f"masks/{number}.png")
+    return ["inpaint", *words, "--mask", "masks"]
+
+
+def test_filled_alone_and_in_a_folder_a_picture_is_the_same_and_a_folder_is_filled_at_once(
+    run: Run, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, calls = InpaintOneClass.together, []
+
+    def counted(self: InpaintOneClass, pictures: Sequence[Any], *others: Any, **more: Any) -> Any:
+        calls.append(len(pictures))
+        return together(self, pictures, *others, **more)
+
+    monkeypatch.setattr(InpaintOneClass, "together", counted)
+    words = ["--weights", weights, "--device", "cpu", "--sigma", "63.75"]
+    shown = ["--show-mask", "shown/"]
+    done = run(*holes(["digits"]), "-o", "out/", *shown, *words, "--no-provenance")
+    assert (done.exit_code, "the mask covers the whole picture" in done.stderr) == (1, True), done.stderr
+    assert "the mask is empty: nothing was filled" in done.stderr
+    assert (calls, len(list(Path("shown").iterdir()))) == ([3], 4)
+    for number in range(3):
+        one = f"{number}.png"
+        mask = ["--mask", f"masks/{one}", "--no-provenance"]
+        alone = run("inpaint", f"digits/{one}", "-o", f"alone/{one}", *mask, *words)
+        assert alone.exit_code == 0, alone.stderr
+        assert Path("alone", one).read_bytes() == Path("out", one).read_bytes()
+    assert not np.array_equal(pixels("out/0.png"), pixels("digits/0.png"))
+
+
+@pytest.mark.parametrize("words", [["denoise", "digits"], ["inpaint", "digits", "--box", "4,6,6,6"]])
+def test_pictures_share_time_and_progress_of_what_restores_them_together(
+    run: Run, weights: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, float, int]] = []
+
+    def progress(self: Report, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
+        told.append((Path(job.name).name, fraction, len(others)))
+
+    monkeypatch.setattr(Report, "progress", progress)
+    done = run(*words, "-o", "out/", "--weights", weights, "--json", *SIGMA)
+    assert done.exit_code == 0, done.stderr
+    seconds = [json.loads(line)["seconds"] for line in done.stdout.splitlines()]
+    assert len(seconds) == 4
+    assert max(seconds) < sum(seconds) / 2
+    first = [fraction for name, fraction, others in told if (name, others) == ("0.png", 4)]
+    assert len(first) > 50
+    assert first == sorted(first)
+    assert (first[0] < 0.1, first[-1]) == (True, 1.0)
 
 
 def test_a_photograph_is_scaled_when_asked_and_called_far(run: Run, weights: str) -> None:

@@ -105,6 +105,24 @@ def test_the_bar_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ]
 
 
+def test_inputs_that_are_restored_together_move_the_bar_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1, 3 and 5 bytes; the first one's call restores the first two."""
+    terminal(monkeypatch)
+    work = jobs(tmp_path, 3)
+    chosen = live.LiveScreen(work)
+    seen = []
+    for share in (0.25, 0.5, 1.0):
+        chosen.progress(work[0], share, work[:2])
+        seen.append((chosen._bar.tasks[0].completed, chosen._bar.tasks[0].description))
+    chosen.finished(work[0])
+    chosen.progress(work[1], 1.0)
+    seen.append((chosen._bar.tasks[0].completed, chosen._bar.tasks[0].description))
+    first = "1/3  picture0.png"
+    assert seen == [(1, first), (2, first), (4, first), (4, "2/3  picture1.png")]
+
+
 def test_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     monkeypatch.setenv("NO_COLOR", "1")

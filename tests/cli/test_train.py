@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -257,7 +258,10 @@ def test_a_generator_with_its_encoder_from_a_named_data_set(run: Run, digits: li
     assert lines[0].startswith("9 images of")
     assert "discriminator" in lines[1]
     assert "encoder: 2 steps" in lines
-    assert "done, 2 steps in" in lines[-1]
+    both = (
+        r"mine\.safetensors: done; generator: 4 steps in \d+ s, best .*; encoder: 2 steps in \d+ s, best .*"
+    )
+    assert re.search(both, lines[-1])
     header = read_header(store.place("mine"))
     assert (header.kind, sorted(header.networks)) == ("generator", ["encoder", "generator"])
     assert header.training["generator"]["augment"] == ["translate", "cut-out"]
@@ -271,6 +275,14 @@ def test_a_generator_is_resumed_into_its_encoder(run: Run, digits: list[str]) ->
     again = run("train", "gan", "--name", "mine", "--resume", "--device", "cpu")
     assert again.exit_code == 0, again.stderr
     assert sorted(read_header(store.place("mine")).networks) == ["encoder", "generator"]
+
+
+def test_a_restorer_that_is_stopped_is_named_and_counted_apart(run: Run, digits: list[str]) -> None:
+    words = ["--restorer-steps", "500", "--restorer-width", "4", "--holdout-every", "4"]
+    done = run(*AE, *digits, *words, "--max-minutes", "0.03")
+    assert done.exit_code == 0, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(r"stopped at step \d+ of 500 of the restorer.*; go on with --resume", last)
 
 
 def test_the_report_s_gan_fills_what_is_not_said(run: Run, digits: list[str]) -> None:

@@ -30,6 +30,7 @@ class Inverted:
     in_domain: bool | None = None
     notes: tuple[str, ...] = ("little noise found",)
     figures: Mapping[str, float | list[float]] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 def invert(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
@@ -101,6 +102,20 @@ def test_progress_names_the_job() -> None:
     todo = jobs("a.png")
     list(batch.run(todo, invert, BatchOptions(), lambda job, fraction: seen.append((job, fraction))))
     assert seen == [(todo[0], 0.5), (todo[0], 1.0)]
+
+
+def test_seconds_of_work_done_together_are_those_of_each_share() -> None:
+    for name in ("a.png", "b.png"):
+        make.save(Path(name), make.smooth(3))
+    waits = iter([0.6, 0.0])
+
+    def together(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
+        time.sleep(next(waits))  # the first call restores both
+        return Inverted(pixels, seconds=0.3)
+
+    first, second = run(jobs("a.png", "b.png"), together)
+    assert 0.3 <= first.seconds < 0.6
+    assert 0.3 <= second.seconds < 0.6
 
 
 def test_file_times_are_kept() -> None:

@@ -222,6 +222,23 @@ class TestFindingThem:
             masks.assign([job()], MaskOptions(mask))
 
 
+def test_a_mask_that_another_thread_reads_meanwhile_is_not_taken_for_it() -> None:
+    jobs = [
+        job(name, mask=save(f"masks/{name}", grey)) for name, grey in (("a.png", hole()), ("b.png", ~hole()))
+    ]
+
+    class Crossed(Masks):
+        """The second picture's turn comes while the first one's mask is put away."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if isinstance(value, tuple) and value[0] == jobs[0].mask:
+                self.of(jobs[1], picture())
+
+    found = Crossed(MaskOptions(Path("masks")), jobs).of(jobs[0], picture()).known
+    assert np.array_equal(~found[0, 0], hole())
+
+
 class TestShowingThem:
     def test_into_a_file(self) -> None:
         one = job(mask=mask_file())

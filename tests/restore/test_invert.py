@@ -95,6 +95,15 @@ def test_every_step_is_told_and_the_best_start_never_rises(weights: str) -> None
         assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(data, data[1:], strict=False))
 
 
+@pytest.mark.parametrize("search", [LatentSearch(prior_weight=0.0), LatentSearch.report(28, steps=40)])
+def test_progress_moves_with_the_search_and_ends_at_all_of_it(weights: str, search: LatentSearch) -> None:
+    told: list[float] = []
+    task(weights, search=search).together(pictures(2), on_progress=told.append)
+    assert told == sorted(told)
+    assert (told[0] < 0.1, told[-1]) == (True, 1.0)
+    assert max(later - earlier for earlier, later in zip(told, told[1:], strict=False)) < 0.75
+
+
 def test_the_recipe_of_the_report_takes_adam_from_one_start(weights: str) -> None:
     search = LatentSearch.report(28, steps=150)
     assert (search.rate, LatentSearch.report(64).rate) == (0.05, 0.005)

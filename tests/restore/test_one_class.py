@@ -175,6 +175,23 @@ def test_the_noise_level_is_estimated_where_it_is_not_given(weights: str, sigma:
     assert level == pytest.approx(sigma, rel=0.25)
 
 
+@pytest.mark.parametrize("level", [None, SIGMA])
+@pytest.mark.parametrize("restorer", [None, {}])
+def test_progress_moves_with_the_search_and_ends_at_all_of_it(
+    tmp_path: Path, level: float | None, restorer: dict[str, Any] | None
+) -> None:
+    path = str(tiny.save_autoencoder(tmp_path, restorer=restorer))
+    damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures()[:3])]
+    made = InpaintOneClass(path, runtime=RUNTIME, noise_level=level or 0.0)
+    runs: list[list[float]] = [[], [], []]
+    task(path, noise_level=level).together(damaged, on_progress=runs[0].append)
+    made.together(damaged, [known_square()] * 3, on_progress=runs[1].append)
+    made(damaged[0], runs[2].append, known_square())
+    for told in runs:
+        assert told == sorted(told)
+        assert (len(told) > 9, told[0] < 0.4, told[-1]) == (True, True, 1.0)
+
+
 def test_python_takes_the_prior_from_the_weights(weights: str) -> None:
     damaged = noisy(clean_pictures()[1], 3)[0, 0]
     result = genrestore.denoise(damaged, noise_level=SIGMA, weights=weights, runtime=RUNTIME)

@@ -13,12 +13,15 @@ from genrestore.restore.descent import Descended, descend_until_near, minimise
 from genrestore.restore.descent_settings import Descent
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.padding import padded
+from genrestore.restore.progress import OnProgress, Tally, shares
 from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
 SEARCH_STEPS, FINAL_STEPS = 80, 20
 """Steps of the search over latents, and of one that begins at what a restorer says."""
 SEARCH_RATE = 0.2
 """Its first step size, on the latent's standard coordinates."""
+PIXEL_STEP, USUAL_STEPS = 2, 20
+"""What a step on pixels takes, in steps over latents, and how many a noisy picture needs, both about."""
 
 
 def solve(
@@ -27,6 +30,7 @@ def solve(
     descent: Descent,
     *,
     on_step: Callable[[Descended], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Solution:
     """Restore pictures of the prior's size.
 
@@ -46,16 +50,22 @@ def solve(
         damage: The pictures.
         descent: Weights and steps.
         on_step: Is told the start and every step on pixels, with all `BATCH` pictures.
+        on_progress: Is told the finished share, 0 to 1; where the way is short it leaps to 1.
     """
     count = len(damage.damaged)
     damage = damage.padded()
     term = damage.term(descent.loss)
     begin, restored = _begin(prior, damage, descent)
-    nearest = _nearest(prior, term, begin, SEARCH_STEPS if restored is None else FINAL_STEPS)
-    first = nearest if restored is None else restored
+    steps = SEARCH_STEPS if restored is None else FINAL_STEPS
     constraint = damage.noise_level == 0
+    works = [steps, PIXEL_STEP * _expected_steps(descent.steps, constraint, restored is None)]
+    searching, descending = shares(on_progress, works)
+    nearest = _nearest(prior, term, begin, steps, searching)
+    first = nearest if restored is None else restored
     level = max(damage.noise_level, LEAST_NOISE)
     reached = Discrepancy(damage.damaged, first, level, damage.clipped, damage.known).reached
+    if constraint:
+        reached = _never if restored is None else _at_once
     image = descend_until_near(
         term.value,
         prior.value,
@@ -63,10 +73,11 @@ def solve(
         weight=descent.prior_weight,
         steps=descent.steps,
         step_size=_step_size(descent, None if constraint else level),
-        reached=reached if not constraint else _never if restored is None else _at_once,
+        reached=_counted(reached, Tally(descending, works[1] / PIXEL_STEP)),
         constrain=damage.with_known if constraint else _clipped,
         on_step=on_step,
     )
+    descending(1.0)
     distance = damage.beyond_noise(nearest)
     return Solution(image[:count], nearest[:count], distance[:count])
 
@@ -93,15 +104,36 @@ def _begin(prior: AutoencoderPrior, damage: Damage, descent: Descent) -> tuple[T
         return begin * usual.clamp(max=1), None
 
 
-def _nearest(prior: AutoencoderPrior, term: L1 | L2 | Clipped, begin: Tensor, steps: int) -> Tensor:
+def _nearest(
+    prior: AutoencoderPrior, term: L1 | L2 | Clipped, begin: Tensor, steps: int, on_progress: OnProgress
+) -> Tensor:
     """G(z*): of all that the decoder makes, the likeliest; −log p(z) is ½ ‖a‖² in standard coordinates."""
 
     def energy(coordinates: Tensor) -> Tensor:
         return term.value(prior.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
 
-    found = minimise(energy, begin, steps=steps, step_size=SEARCH_RATE)
+    found = minimise(
+        energy, begin, steps=steps, step_size=SEARCH_RATE, on_step=lambda done: on_progress(done / steps)
+    )
     with torch.no_grad():
         return prior.decode(found)
+
+
+def _expected_steps(most: int, constraint: bool, is_start_rough: bool) -> int:
+    """Steps on pixels, about: without noise they have no end of their own, or none is needed."""
+    if constraint:
+        return most if is_start_rough else 1
+    return min(most, USUAL_STEPS)
+
+
+def _counted(reached: Callable[[Tensor], Tensor], tally: Tally) -> Callable[[Tensor], Tensor]:
+    """What is asked before every step, with a count of how often it was."""
+
+    def ask(image: Tensor) -> Tensor:
+        tally.add(1)
+        return reached(image)
+
+    return ask
 
 
 def _step_size(descent: Descent, level: float | None) -> float:

@@ -14,6 +14,7 @@ from genrestore.restore.descent_settings import LatentSearch
 from genrestore.restore.deviation import without_noise
 from genrestore.restore.latent_search import Found, LatentEnergy, search, search_by_adam
 from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.restore.progress import OnProgress
 from genrestore.restore.tasks.damage import Damage, Solution, noise_level_around
 
 QUICK = LatentSearch(steps=40, restarts=1)
@@ -33,7 +34,12 @@ OnStep = Callable[[Descended], None]
 
 
 def solve(
-    prior: GeneratorPrior, damage: Damage, how: LatentSearch, *, on_step: OnStep | None = None
+    prior: GeneratorPrior,
+    damage: Damage,
+    how: LatentSearch,
+    *,
+    on_step: OnStep | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Solution:
     """Restore pictures of the prior's size.
 
@@ -49,10 +55,20 @@ def solve(
         damage: The pictures.
         how: The search.
         on_step: Is told the start and every step over latents, with all pictures.
+        on_progress: Is told the finished share of the search, 0 to 1.
     """
     term = damage.term(how.loss, prior.own_distance / 2)
     noise = damage.noise_level if damage.known is None else 0.0
-    found = find(prior, term, damage.filled(), how, damaged=True, noise=noise, on_step=on_step)
+    found = find(
+        prior,
+        term,
+        damage.filled(),
+        how,
+        damaged=True,
+        noise=noise,
+        on_step=on_step,
+        on_progress=on_progress,
+    )
     nearest = found.image
     image = refined(damage, nearest) if how.refine else nearest
     return Solution(image.clamp(0, 1), nearest, damage.beyond_noise(nearest))
@@ -67,6 +83,7 @@ def find(
     damaged: bool = False,
     noise: float = 0.0,
     on_step: OnStep | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Found:
     """The latents whose images fit best.
 
@@ -78,6 +95,7 @@ def find(
         damaged: Whether these images may mislead the encoder: then some starts are free of what it says.
         noise: σ on the [0, 1] scale of what the report's recipe adds to G(z).
         on_step: Is told the start and every step.
+        on_progress: Is told the finished share, 0 to 1.
     """
     energy = LatentEnergy(prior, term, how.prior_weight)
     generator = prior.runtime.generator()
@@ -95,6 +113,7 @@ def find(
             rate=how.rate or 0.0,
             noise=fresh if noise else None,
             on_step=told,
+            on_progress=on_progress,
         )
     with torch.no_grad():
         first = prior.encode(start)[:, None]
@@ -102,7 +121,7 @@ def find(
     starts[:, 1:] += NEAR * draws[1:]
     if damaged:
         starts[:, FREE - 1 :: FREE] = draws[FREE - 1 :: FREE]
-    return search(energy, starts, steps=how.steps, on_step=told)
+    return search(energy, starts, steps=how.steps, on_step=told, on_progress=on_progress)
 
 
 def refined(damage: Damage, nearest: Tensor) -> Tensor:

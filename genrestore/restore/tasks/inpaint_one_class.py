@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,11 @@ from torch import Tensor
 
 from genrestore.errors import InputError, UsageError
 from genrestore.restore import holes
-from genrestore.restore.descent import Descended
 from genrestore.restore.descent_settings import Descent, LatentSearch
-from genrestore.restore.priors.padding import BATCH
+from genrestore.restore.progress import OnProgress, shares
 from genrestore.restore.provenance import describe_inpainting
 from genrestore.restore.tasks.damage import Damage, Solution
-from genrestore.restore.tasks.denoise_one_class import OnTrace, for_each
+from genrestore.restore.tasks.denoise_one_class import OnTrace, for_each, in_batches
 from genrestore.restore.tasks.filling import NOTHING_MISSING, check_feather
 from genrestore.restore.tasks.one_class import OneClass, resized
 from genrestore.restore.tasks.restored import Restored, check_noise_level
@@ -68,20 +67,14 @@ class InpaintOneClass(OneClass):
         return {**found, **self.descent.described(resize=self.resize), "keep": self._keep}
 
     def __call__(
-        self,
-        pixels: Pixels,
-        on_progress: Callable[[float], None] | None = None,
-        known: Pixels | None = None,
-        *,
-        on_step: Callable[[Descended], None] | None = None,
+        self, pixels: Pixels, on_progress: OnProgress | None = None, known: Pixels | None = None
     ) -> Restored:
         """Fill the missing pixels of one picture.
 
         Args:
             pixels: [1, channel, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
-            on_progress: Is told when it is done, 1.
+            on_progress: Is told the finished share, 0 to 1.
             known: Whether a pixel is known, bool [1, 1, height, width]; None: all are.
-            on_step: Is told the start and every step of the search.
 
         Returns:
             The restored picture, of the same shape and type.
@@ -89,22 +82,23 @@ class InpaintOneClass(OneClass):
         Raises:
             InputError: Every pixel is missing, or a picture of another size or channel count.
         """
-        there = np.ones((1, 1, *pixels.shape[2:]), bool) if known is None else known
-        told = None if on_step is None else lambda _, step: on_step(step)
-        (restored,) = self.together([pixels], [there], told)
-        if on_progress is not None and not there.all():
-            on_progress(1.0)
+        (restored,) = self.together([pixels], [known], on_progress=on_progress)
         return restored
 
     def together(
-        self, pictures: Sequence[Pixels], known: Sequence[Pixels], on_trace: OnTrace | None = None
+        self,
+        pictures: Sequence[Pixels],
+        known: Sequence[Pixels | None],
+        on_trace: OnTrace | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[Restored]:
         """Fill several pictures, as many at once as the network's batch holds.
 
         Args:
             pictures: [1, channel, height, width] each.
-            known: Whether a pixel is known, bool [1, 1, height, width] each.
+            known: Whether a pixel is known, bool [1, 1, height, width] each; None: all are.
             on_trace: Is told every step of each picture that has a hole, by its index.
+            on_progress: Is told the finished share of all, 0 to 1; nothing where no picture has a hole.
 
         Returns:
             In their order; a picture's result does not depend on the others.
@@ -113,36 +107,42 @@ class InpaintOneClass(OneClass):
             InputError: As of one picture.
         """
         found: dict[int, Restored] = {}
-        groups: dict[bool, list[int]] = {False: [], True: []}
+        holed: dict[int, Pixels] = {}
         for index, (pixels, there) in enumerate(zip(pictures, known, strict=True)):
-            if there.all():
+            self.check(pixels, there)
+            if there is None or there.all():
                 found[index] = Restored(pixels.copy(), None, (NOTHING_MISSING,))
-                continue
-            if not there.any():
-                raise InputError("the mask covers the whole picture, and nothing is known to go by")
-            self.check(pixels)
-            groups[np.issubdtype(pixels.dtype, np.integer)].append(index)
-        for clipped, members in groups.items():
-            for start in range(0, len(members), BATCH):
-                some = members[start : start + BATCH]
-                solution = self._solved(
-                    [pictures[i] for i in some], [known[i] for i in some], clipped, for_each(some, on_trace)
-                )
-                for place, index in enumerate(some):
-                    found[index] = self._restored(pictures[index], known[index], solution, place)
+            else:
+                holed[index] = there
+        groups = in_batches({index: np.issubdtype(pictures[index].dtype, np.integer) for index in holed})
+        for (clipped, some), tell in zip(groups, shares(on_progress, [1.0] * len(groups)), strict=True):
+            damage = self._damage([pictures[i] for i in some], [holed[i] for i in some], clipped)
+            solution = self.solve(damage, for_each(some, on_trace), tell)
+            for place, index in enumerate(some):
+                found[index] = self._restored(pictures[index], holed[index], solution, place)
         return [found[index] for index in range(len(pictures))]
 
-    def _solved(
-        self,
-        pictures: Sequence[Pixels],
-        known: Sequence[Pixels],
-        clipped: bool,
-        on_step: Callable[[Descended], None] | None,
-    ) -> Solution:
+    def check(self, pixels: Pixels, known: Pixels | None = None) -> None:
+        """Whether a picture can be filled; one without a hole can be of any size.
+
+        Args:
+            pixels: [1, channel, height, width].
+            known: Whether a pixel is known, bool [1, 1, height, width]; None: all are.
+
+        Raises:
+            InputError: Every pixel is missing, or it is of another size or channel count.
+        """
+        if known is None or known.all():
+            return
+        if not known.any():
+            raise InputError("the mask covers the whole picture, and nothing is known to go by")
+        super().check(pixels)
+
+    def _damage(self, pictures: Sequence[Pixels], known: Sequence[Pixels], clipped: bool) -> Damage:
         side, device = self.prior.size, self.prior.runtime.device
         fitted = [resized(holes.as_tensor(there), 1, side, side).ge(1 - 1e-6).float() for there in known]
         images = torch.cat([self.fitted(pixels) for pixels in pictures])
-        return self.solve(Damage(images, self._noise_level, clipped, torch.cat(fitted).to(device)), on_step)
+        return Damage(images, self._noise_level, clipped, torch.cat(fitted).to(device))
 
     def _restored(self, pixels: Pixels, known: Pixels, solution: Solution, place: int) -> Restored:
         estimate = (solution.image if self._keep else solution.nearest)[place : place + 1]

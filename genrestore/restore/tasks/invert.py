@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from genrestore.restore.inversion import PLAIN, header_of
 from genrestore.restore.latent_search import Found
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.priors.padding import BATCH
+from genrestore.restore.progress import OnProgress, shares
 from genrestore.restore.tasks.denoise_one_class import OnTrace, for_each
 from genrestore.restore.tasks.generating import OnStep, find
 from genrestore.restore.tasks.one_class import OneClass, resized
@@ -76,27 +77,31 @@ class Invert(OneClass):
         about = {"weights": self.path.stem, "weights_sha256": self.header.sha256}
         return {**about, **self.search.described(resize=self.resize)}
 
-    def __call__(self, pixels: Pixels, on_progress: Callable[[float], None] | None = None) -> Inverted:
+    def __call__(self, pixels: Pixels, on_progress: OnProgress | None = None) -> Inverted:
         """Invert one picture.
 
         Args:
             pixels: [1, channel, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
-            on_progress: Is told when it is done, 1.
+            on_progress: Is told the finished share, 0 to 1.
 
         Raises:
             InputError: A picture of another size or channel count.
         """
-        (inverted,) = self.together([pixels])
-        if on_progress is not None:
-            on_progress(1.0)
+        (inverted,) = self.together([pixels], on_progress=on_progress)
         return inverted
 
-    def together(self, pictures: Sequence[Pixels], on_trace: OnTrace | None = None) -> list[Inverted]:
+    def together(
+        self,
+        pictures: Sequence[Pixels],
+        on_trace: OnTrace | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[Inverted]:
         """Invert pictures, several at once; the result of each does not depend on the others.
 
         Args:
             pictures: [1, channel, height, width] each.
             on_trace: Is told every step of each picture, by its index.
+            on_progress: Is told the finished share of all, 0 to 1.
 
         Raises:
             InputError: A picture of another size or channel count.
@@ -104,22 +109,25 @@ class Invert(OneClass):
         for pixels in pictures:
             self.check(pixels)
         found: list[Inverted] = []
-        for start in range(0, len(pictures), BATCH):
+        starts = range(0, len(pictures), BATCH)
+        for start, tell in zip(starts, shares(on_progress, [1.0] * len(starts)), strict=True):
             some = pictures[start : start + BATCH]
             images = torch.cat([self.fitted(pixels) for pixels in some])
-            told = for_each(range(start, start + len(some)), on_trace)
-            end = self.latents(images, told)
+            end = self.latents(images, for_each(range(start, start + len(some)), on_trace), tell)
             for place, pixels in enumerate(some):
                 only = slice(place, place + 1)
                 found.append(self._inverted(pixels, images[only], end.image[only], end, place))
         return found
 
     @torch.no_grad()
-    def latents(self, images: Tensor, on_step: OnStep | None = None) -> Found:
+    def latents(
+        self, images: Tensor, on_step: OnStep | None = None, on_progress: OnProgress | None = None
+    ) -> Found:
         """Where the search for images [batch, channel, size, size] on [0, 1] ends."""
         assert isinstance(self.prior, GeneratorPrior)  # as the kind says
         term = DATA_TERMS[self.search.loss](images, 1.0)
-        return find(self.prior, term, images.clamp(0, 1), self.search, on_step=on_step)
+        start = images.clamp(0, 1)
+        return find(self.prior, term, start, self.search, on_step=on_step, on_progress=on_progress)
 
     @torch.no_grad()
     def self_test(self, count: int) -> list[float]:

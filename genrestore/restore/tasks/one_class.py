@@ -16,6 +16,7 @@ from genrestore.restore.descent_settings import Descent, LatentSearch
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.restore.progress import OnProgress
 from genrestore.restore.tasks import autoencoding, generating
 from genrestore.restore.tasks.damage import Damage, Solution, is_far
 from genrestore.restore.tasks.restored import Figure
@@ -91,13 +92,26 @@ class OneClass:
         assert isinstance(prior, AutoencoderPrior | GeneratorPrior)  # as the header says
         return prior
 
-    def solve(self, damage: Damage, on_step: Callable[[Descended], None] | None = None) -> Solution:
-        """Restore pictures of the prior's size; `on_step` is told the start and every step."""
+    def solve(
+        self,
+        damage: Damage,
+        on_step: Callable[[Descended], None] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Solution:
+        """Restore pictures of the prior's size.
+
+        Args:
+            damage: The pictures.
+            on_step: Is told the start and every step.
+            on_progress: Is told the finished share, 0 to 1.
+        """
         if isinstance(self.prior, GeneratorPrior):
             assert isinstance(self.descent, LatentSearch)  # as the kind says
-            return generating.solve(self.prior, damage, self.descent, on_step=on_step)
+            return generating.solve(
+                self.prior, damage, self.descent, on_step=on_step, on_progress=on_progress
+            )
         assert isinstance(self.descent, Descent)
-        return autoencoding.solve(self.prior, damage, self.descent, on_step=on_step)
+        return autoencoding.solve(self.prior, damage, self.descent, on_step=on_step, on_progress=on_progress)
 
     def estimate_noise_level(self, image: Tensor) -> float:
         """σ of one picture [1, channel, size, size] in [0, 1] of the prior's class, on the [0, 1] scale."""

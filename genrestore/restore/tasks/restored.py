@@ -22,6 +22,7 @@ class Restored:
         notes: What the user should know, one line each.
         in_domain: Whether the prior knows such pictures; None where it knows all.
         figures: What else is told in numbers, by name; distances in grey levels.
+        seconds: The share of the time that it was restored in together with others; None: it was alone.
     """
 
     pixels: Pixels
@@ -29,6 +30,7 @@ class Restored:
     notes: tuple[str, ...] = ()
     in_domain: bool | None = None
     figures: dict[str, Figure] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 def check_noise_level(noise_level: float | None) -> None:
