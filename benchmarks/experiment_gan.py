@@ -31,6 +31,7 @@ from genrestore.errors import WeightsError
 from genrestore.restore.descent_settings import LatentSearch
 from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert, Restored
 from genrestore.restore.tasks.denoise_one_class import OnTrace
+from genrestore.training.plots import save_grid
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 SIGMA, SIDE = 12.75, 8
@@ -40,6 +41,8 @@ SHOWN, OUR_STEPS, THEIR_STEPS = 2, (0, 5, 20, 60), (0, 50, 200, 1000)
 """Images in a strip, and the steps that it shows besides the last."""
 LAST = 10**9
 """Stands for the last step, whichever it was."""
+GRID = 6
+"""Rows and columns of samples that are shown of each loss."""
 FOURS, CASES = 60, 4
 """Test digits 4 that are searched for the report's case, and how many cases are shown."""
 
@@ -287,44 +290,45 @@ def losses(bench: Bench, *, train: bool) -> tuple[list[str], list[str]]:
         train: Make those that are not there.
     """
     lines, pictures = [], []
-    real = None
     for loss in adversaries.LOSSES:
         for ratio in adversaries.RATIOS:
             name = f"{loss}-{ratio}"
             folder = generators.run_folder(bench, name)
-            if train and not generators.weights_path(bench, name).exists():
-                words = [*adversaries.short(bench), "--loss", loss, "--d-steps", str(ratio), "--overwrite"]
+            if train and not folder.exists():
+                words = [*adversaries.short(bench), "--loss", loss, "--d-steps", str(ratio)]
                 generators.train(bench, name, words)
-            grids = sorted((folder / "samples").glob("*.png"))
-            if not grids:
+            if not (folder / "metrics.csv").exists():
                 continue
             with (folder / "metrics.csv").open(newline="") as stream:
                 rows = list(csv.DictReader(stream))
-            real = mnist.digits(bench)[0].float() / 255 if real is None else real
-            lines.append(losses_line(bench, name, f"{loss} | 1:{ratio}", rows, real))
-            made = PLACE / f"gan-loss-{name}"
-            made.with_suffix(".png").write_bytes(grids[-1].read_bytes())
-            plot_game(made.with_name(f"{made.name}-plot.png"), rows)
-            pictures.append(f"### {loss}, 1:{ratio}\n\n![]({made.name}-plot.png) ![]({made.name}.png)\n")
+            rang, made = adversaries.ended(bench, name)
+            title = f"{loss} | 1:{ratio}" + (f", stopped after {rows[-1]['step']} steps" if rang else "")
+            lines.append(losses_line(bench, title, rows, made))
+            place = PLACE / f"gan-loss-{name}"
+            plot_game(place.with_name(f"{place.name}-plot.png"), rows)
+            shown = f"![]({place.name}-plot.png)"
+            if made is not None:
+                save_grid(place.with_suffix(".png"), made[: GRID**2], columns=GRID)
+                shown += f" ![]({place.name}.png)"
+            pictures.append(f"### {loss}, 1:{ratio}\n\n{shown}\n")
     return lines, pictures
 
 
-def losses_line(bench: Bench, name: str, title: str, rows: list[dict[str, str]], real: Tensor) -> str:
+def losses_line(bench: Bench, title: str, rows: list[dict[str, str]], made: Tensor | None) -> str:
     """A line of the table of losses.
 
     Args:
         bench: The run.
-        name: Of the weights.
         title: Its first cells.
         rows: Of the log.
-        real: Test digits, [image, 1, 28, 28] in [0, 1].
+        made: Samples, [image, 1, 28, 28] in [0, 1], if there are any.
     """
-    made = generators.samples(bench, name)
     last = [f"{float(rows[-1][player]):.2f}" for player in ("discriminator", "generator")]
     if made is None:
         return f"| {title} | {' | '.join(last)} | – | – |"
-    distance = generators.frechet(generators.features(bench, made), generators.features(bench, real))
-    rarest = generators.balance(bench, name, made)[0].value
+    real = generators.features(bench, mnist.digits(bench)[0].float() / 255)
+    distance = generators.frechet(generators.features(bench, made), real)
+    rarest = generators.balance(bench, title, made)[0].value
     return f"| {title} | {' | '.join(last)} | {distance:.1f} | {rarest:.1f} % |"
 
 
