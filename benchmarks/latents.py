@@ -20,7 +20,7 @@ from genrestore.runtime import Runtime
 COVERING, LARGE, PLAIN = "mnist-ae", "mnist-ae-100", "mnist-ae-plain"
 """Weights that are measured; the last does not ship and is trained by the section `training`."""
 WORDS = {
-    PLAIN: ["--latent-dim 10 --cover none --restorer-steps 0"],
+    PLAIN: ["--latent-dim 10 --cover none --steps 4000 --restorer-steps 0"],
     COVERING: [
         "--latent-dim 10 --steps 6000 --restorer-steps 0",
         "--latent-dim 10 --steps 1200 --learning-rate 6e-4 --cover-weight 1.75 --restorer-steps 2500",
