@@ -18,7 +18,8 @@ from torch import Tensor
 from genrestore.errors import WeightsError
 from genrestore.latent import sampling
 from genrestore.runtime import Runtime
-from genrestore.weights import load
+from genrestore.weights import load, store
+from genrestore.weights.header import read_header
 
 OURS, RECIPE = "mnist-gan", "mnist-gan-report"
 """Weights that are measured; the second does not ship and is trained by the section `training`."""
@@ -93,6 +94,7 @@ def samples_section(bench: Bench) -> Section:
     else:
         beside["recipe"] = frechet(features(bench, recipe), features(bench, real))
         must, aim = beside["recipe"] / 2, beside["recipe"] / 10
+        section.notes += unfinished(bench)
     for name, made in ((OURS, samples(bench, OURS)), (RECIPE, recipe)):
         if made is None:
             continue
@@ -102,6 +104,14 @@ def samples_section(bench: Bench) -> Section:
             row = Row(f"{name}: Fréchet distance to test digits", distance, must, aim, "", more=False)
             section.rows.append(Row(**{**vars(row), "beside": beside}))
     return section
+
+
+def unfinished(bench: Bench) -> list[str]:
+    """A note where the recipe's training was stopped early."""
+    path = weights_path(bench, RECIPE)
+    training = read_header(path if path.exists() else store.resolve(RECIPE)).training
+    done, steps = training["step"], training["loop"]["steps"]
+    return [f"{RECIPE}: after {done:,} of {steps:,} generator steps."] if done < steps else []
 
 
 def balance(bench: Bench, name: str, made: Tensor) -> list[Row]:
