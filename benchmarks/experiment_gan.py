@@ -301,7 +301,8 @@ def losses(bench: Bench, *, train: bool) -> tuple[list[str], list[str]]:
                 continue
             with (folder / "metrics.csv").open(newline="") as stream:
                 rows = list(csv.DictReader(stream))
-            rang, made = adversaries.ended(bench, name)
+            rang = not generators.weights_path(bench, name).exists()
+            made = None if rang else generators.samples(bench, name)
             title = f"{loss} | 1:{ratio}" + (f", stopped after {rows[-1]['step']} steps" if rang else "")
             lines.append(losses_line(bench, title, rows, made))
             place = PLACE / f"gan-loss-{name}"

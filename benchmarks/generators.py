@@ -68,7 +68,7 @@ def training_section(bench: Bench) -> Section:
 
 
 def samples(bench: Bench, name: str) -> Tensor | None:
-    """Samples of a generator, by name or path: [image, 1, 28, 28] in [0, 1]; None where there is none."""
+    """Samples of a generator, [image, 1, 28, 28] in [0, 1]; None where there is none."""
     path = weights_path(bench, name)
     runtime = Runtime.create(precision="fp32")
     try:
