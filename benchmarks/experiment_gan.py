@@ -270,8 +270,8 @@ def fours(bench: Bench) -> tuple[list[str], list[str]]:
             path = PLACE / f"gan-fours-{task}.png"
             strip(path, [one[turned] / 255 for one in (clean, case.damaged, made)], count=len(turned))
             pictures.append(f"{task}:\n\n![]({path.name})\n")
-    if pictures:
-        pictures.insert(0, "Columns: original, damaged, G(z).\n")
+    head = "Columns: original, damaged, G(z).\n" if pictures else "None came back as a 9.\n"
+    pictures.insert(0, head)
     lines.append(f"\nThe classifier is right on {100 * accuracy:.1f} % of all test digits.")
     return lines, pictures
 
