@@ -105,7 +105,7 @@ def our_step(bench: Bench) -> Callable[[], object]:
     """One step of ours, in the precision that this machine takes by itself."""
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(mnist.root(bench), "test"))
     loop = replace(LOOP, batch_size=BATCH, learning_rate=RATE)
-    training = GanTraining(GanSettings(), loop, images, images, Runtime.create())
+    training = GanTraining(GanSettings(d_deeper=False), loop, images, images, Runtime.create())
     batch = training.batch(0, range(BATCH))
     return lambda: training.step(batch)
 
