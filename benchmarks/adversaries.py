@@ -23,7 +23,7 @@ from genrestore.training.named import Library
 
 LOSSES = ("non-saturating", "saturating", "l2")
 RATIOS = (1, 3)
-STEPS, HALF = 1500, 64
+STEPS, SMALLER = 1500, 64
 """Of the generator, and the images of a batch: half the recipe's, in half the time."""
 DOUBT = 0.01
 """Loss of a discriminator that is not certain: there the alarm must not ring."""
@@ -37,7 +37,7 @@ def short(bench: Bench) -> list[str]:
     """The recipe, with smaller batches, for the generator steps of one experiment."""
     steps = STEPS if bench.every == 1 else QUICK_STEPS
     every = ["--log-every", str(max(1, steps // 50)), "--validate-every", str(steps)]
-    size = ["--steps", str(steps), "--batch-size", str(HALF)]
+    size = ["--steps", str(steps), "--batch-size", str(SMALLER)]
     return ["--recipe", "report", *size, "--encoder-steps", "0", "--seed", "0", *every]
 
 
@@ -48,12 +48,8 @@ def losses_section(bench: Bench) -> Section:
     cases = [(loss, ratio) for loss in LOSSES for ratio in RATIOS]
     for loss, ratio in watched(cases, "losses"):
         name, title = f"{loss}-{ratio}", f"{loss} 1:{ratio}"
-        log = run_folder(bench, name) / "metrics.csv"
-        if not log.exists():
-            train(bench, name, [*short(bench), "--loss", loss, "--d-steps", str(ratio)])
-        with log.open(newline="") as stream:
-            section.more[name] = list(csv.DictReader(stream))
-        rang = not weights_path(bench, name).exists()
+        play(bench, loss, ratio)
+        rang, section.more[name] = played(bench, name)
         must = 0 if healthy(section.more[name]) else None
         section.rows.append(Row(f"{title}: alarms", float(rang), must, unit="", more=False))
         if rang:
@@ -65,6 +61,26 @@ def losses_section(bench: Bench) -> Section:
         section.rows.append(Row(f"{title}: Fréchet distance", distance, unit="", more=False))
         section.rows += [row for row in balance(bench, title, made) if row.headline]
     return section
+
+
+def play(bench: Bench, loss: str, ratio: int) -> None:
+    """Train with one loss at one ratio, unless that run is there.
+
+    Raises:
+        RuntimeError: It failed, and not by the alarm.
+    """
+    name = f"{loss}-{ratio}"
+    if run_folder(bench, name).exists():
+        return
+    done = train(bench, name, [*short(bench), "--loss", loss, "--d-steps", str(ratio)])
+    if done.returncode and "has collapsed" not in done.stderr:
+        raise RuntimeError(f"{name}: {done.stderr.strip()}")
+
+
+def played(bench: Bench, name: str) -> tuple[bool, list[dict[str, str]]]:
+    """Whether the alarm stopped a run, which then has no weights, and the rows of its log."""
+    with (run_folder(bench, name) / "metrics.csv").open(newline="") as stream:
+        return not weights_path(bench, name).exists(), list(csv.DictReader(stream))
 
 
 def healthy(rows: list[dict[str, str]]) -> bool:

@@ -8,7 +8,6 @@ Writes docs/experiments/gan.md and its pictures. Runs of the three losses are ke
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -294,14 +293,11 @@ def losses(bench: Bench, *, train: bool) -> tuple[list[str], list[str]]:
         for ratio in adversaries.RATIOS:
             name = f"{loss}-{ratio}"
             folder = generators.run_folder(bench, name)
-            if train and not folder.exists():
-                words = [*adversaries.short(bench), "--loss", loss, "--d-steps", str(ratio)]
-                generators.train(bench, name, words)
+            if train:
+                adversaries.play(bench, loss, ratio)
             if not (folder / "metrics.csv").exists():
                 continue
-            with (folder / "metrics.csv").open(newline="") as stream:
-                rows = list(csv.DictReader(stream))
-            rang = not generators.weights_path(bench, name).exists()
+            rang, rows = adversaries.played(bench, name)
             made = None if rang else generators.samples(bench, name)
             title = f"{loss} | 1:{ratio}" + (f", stopped after {rows[-1]['step']} steps" if rang else "")
             lines.append(losses_line(bench, title, rows, made))

@@ -99,6 +99,7 @@ def classifier(bench: Bench) -> tuple[Classifier, float]:
 
 @lru_cache(maxsize=1)
 def _classifier(folder: Path, every: int, kept: Path) -> tuple[Classifier, float]:
+    torch.manual_seed(0)
     network = Classifier()
     if kept.exists():
         load_model(network, kept)
@@ -114,10 +115,6 @@ def _classifier(folder: Path, every: int, kept: Path) -> tuple[Classifier, float
 @torch.enable_grad()
 def _teach(network: Classifier, images: Tensor, labels: Tensor) -> None:
     """Train a classifier on images [image, 1, 28, 28] of uint8 and labels [image]."""
-    torch.manual_seed(0)
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.reset_parameters()
     steps = EPOCHS * (len(images) // BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
