@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,20 @@ class Autoencoder(nn.Module):
         for stage in self.grow:
             features = stage(features)
         return features.sigmoid()
+
+    @torch.no_grad()
+    def begin_at(self, level: Tensor) -> None:
+        """Let every decoded image begin about as bright as the images are.
+
+        Else the first thing to learn is how dark they are, which can drive every sigmoid to where it has no
+        gradient any more.
+
+        Args:
+            level: Mean of each channel over the images, [channel] in [0, 1].
+        """
+        last: Any = self.grow[-1][1]  # type: ignore[index]
+        logit = torch.logit(level.to(last.bias), EDGE)
+        last.bias.copy_(logit.repeat_interleave(len(last.bias) // self.channels))
 
     @torch.no_grad()
     def measure(self, latent: Tensor) -> None:

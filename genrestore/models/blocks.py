@@ -25,6 +25,17 @@ class ResidualBlock(nn.Module):
         return self.second(hidden).add_(features)
 
 
+def keep_scale(layer: nn.Module) -> None:
+    """Give a convolution or a linear layer weights that keep the scale of a signal; those at zero stay there.
+
+    Source: He et al., "Delving Deep into Rectifiers", 2015, equation 10.
+    """
+    if isinstance(layer, nn.Conv2d | nn.Linear) and bool(layer.weight.any()):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column until both sides are multiples of `multiple`.
 

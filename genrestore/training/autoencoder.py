@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from genrestore.errors import UsageError
 from genrestore.latent import coverage
 from genrestore.models.autoencoder import SIZES, Autoencoder
+from genrestore.models.blocks import keep_scale
 from genrestore.runtime import Runtime
 from genrestore.training import distributed, losses, optimisers, restorer
 from genrestore.training.dataset import ImageSet, Reading, mix, sample_generator
@@ -160,6 +161,9 @@ class AutoencoderTraining:
         self.validation = validation.stack()
         self.error_99: float | None = None
         network = Autoencoder(**self.arguments)
+        if loop.optimiser == "adamw":  # orthogonalised momentum finds the scale of a layer by itself
+            network.apply(keep_scale)
+        network.begin_at(self.images.pixels[:MEASURED].float().mean((0, 2, 3)) / 255)
         self.networks: dict[str, nn.Module] = {
             "autoencoder": network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         }

@@ -100,6 +100,15 @@ def test_every_weight_of_an_autoencoder_learns() -> None:
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
+def test_decoded_images_begin_as_bright_as_they_are_told() -> None:
+    torch.manual_seed(0)
+    network = autoencoders.Autoencoder(28, 3, latent=4, width=4, hidden=8)
+    level = torch.tensor([0.1, 0.5, 0.8])
+    network.begin_at(level)
+    found = network.decode(torch.rand(200, 4)).mean((0, 2, 3))
+    assert torch.allclose(found, level, atol=0.05)
+
+
 def small_autoencoder(bounded: bool = False) -> autoencoders.Autoencoder:
     torch.manual_seed(0)
     return autoencoders.Autoencoder(**SMALL["autoencoder"], bounded=bounded).eval()

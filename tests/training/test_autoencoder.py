@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ from genrestore.training.autoencoder import (
     Batch,
     report,
 )
-from genrestore.training.dataset import Folder, Reading, load_images
+from genrestore.training.dataset import Folder, ImageSet, Reading, load_images
 from genrestore.training.named import Library
 from genrestore.weights import load
 from tests.training import covering, toy
@@ -220,3 +221,18 @@ def test_the_report_s_recipe() -> None:
     assert 20 * 4 * model["cover_weight"] == 1  # its squares are on [-1, 1]
     AutoencoderSettings(**model)
     replace(LOOP, **loop)
+
+
+def test_the_report_s_recipe_tells_dark_images_apart_before_they_are_all_black() -> None:
+    """It once drove every pixel to where the sigmoid has no slope, within its first ten steps."""
+    pixels = np.zeros((48, 28, 28, 1), np.uint8)
+    for index in range(48):
+        top, left = (2 + 8 * place for place in divmod(index % 4, 2))
+        pixels[index, top : top + 8, left : left + 8] = 255
+    images = ImageSet(tuple(pixels), (Path("square.png"),) * 48, (1.0,) * 48)
+    _, loop, model = report("none")
+    chosen = AutoencoderSettings(latent_dim=4, width=8, hidden=32, **model)
+    made = AutoencoderTraining(chosen, replace(LOOP, **loop), images, images, toy.RUNTIME)
+    losses = [float(made.step(made.batch(step, range(48)))["reconstruction"]) for step in range(60)]
+    mean_image = float((pixels / 255).var(0).mean())
+    assert losses[-1] < 0.3 * mean_image  # of four seeds the worst came to 0.11
