@@ -141,7 +141,12 @@ def _check_finite(row: Mapping[str, float], run: RunFolder, settings: LoopSettin
 
 def _diverged(reason: str, run: RunFolder, settings: LoopSettings) -> Diverged:
     good, _ = checkpoint.read(run.checkpoint)
+    slower = f"a --learning-rate below {settings.learning_rate}"
+    if good.step == 0:
+        return Diverged(
+            f"{reason}; there is no checkpoint but that of the start; start another run with {slower}"
+        )
     return Diverged(
         f"{reason}; the last good checkpoint is {run.checkpoint} of step {good.step}; start another run with "
-        f"--init-from {run.last} and a --learning-rate below {settings.learning_rate}"
+        f"--init-from {run.last} and {slower}"
     )

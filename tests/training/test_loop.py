@@ -90,6 +90,7 @@ def test_the_best_is_kept_when_the_last_is_worse(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core
 def test_batches_prepared_ahead_are_the_same(tmp_path: Path) -> None:
     go(tmp_path / "a", settings(6))
     go(tmp_path / "b", settings(6, workers=2))
@@ -135,17 +136,28 @@ def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, monkeypatch:
     assert checkpoint.read(tmp_path / "checkpoint.safetensors")[0].step == 0
 
 
-def test_a_collapse_that_the_step_notices_names_the_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("healthy", "advice"),
+    [
+        (0, r"there is no checkpoint but that of the start; start another run with a --learning-rate below"),
+        (5, r"the last good checkpoint is .* of step 4; start another run with --init-from .* and a --learn"),
+    ],
+)
+def test_a_collapse_that_the_step_notices_says_what_to_go_on_from(
+    healthy: int, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def collapsed(self: toy.ToyTraining, batch: object) -> dict[str, float]:
-        raise Diverged("the discriminator is certain")
+    step, done = toy.ToyTraining.step, 0
+
+    def collapsed(self: toy.ToyTraining, batch: object) -> object:
+        nonlocal done
+        done += 1
+        if done > healthy:
+            raise Diverged("the discriminator is certain")
+        return step(self, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(toy.ToyTraining, "step", collapsed)
-    with pytest.raises(
-        Diverged, match=r"the discriminator is certain; the last good checkpoint is .* of step 0"
-    ):
-        go(tmp_path, settings(20))
+    with pytest.raises(Diverged, match=f"the discriminator is certain; {advice}"):
+        go(tmp_path, settings(20, save_every=2))
 
 
 def test_time_is_up_after_max_minutes_with_a_checkpoint(tmp_path: Path) -> None:
