@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -66,6 +67,14 @@ class LiveScreen:
     def line(self, text: str, *, failed: bool = False) -> None:
         """Say one line above the bar."""
         self._console.print(text, style="red" if failed else None, soft_wrap=True)
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Callable[[float], None]]:
+    """One bar for work that has no inputs; gives what moves it to a share, 0 to 1."""
+    with _bar(Console(stderr=True, highlight=False, markup=False, emoji=False)) as shown:
+        task = shown.add_task(name, total=1.0)
+        yield lambda share: shown.update(task, completed=share)
 
 
 class _Bar(Progress):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from genrestore.files.outputs import Job
 
@@ -46,6 +48,15 @@ def choose(jobs: Sequence[Job], *, bar: bool) -> Screen:
     from genrestore.cli.live import LiveScreen
 
     return LiveScreen(jobs)
+
+
+def bar(name: str, *, wanted: bool) -> AbstractContextManager[Callable[[float], None] | None]:
+    """A bar for work that has no inputs, where stderr is a terminal; gives what moves it, or None."""
+    if not (wanted and is_terminal()):
+        return nullcontext()
+    from genrestore.cli import live
+
+    return live.bar(name)
 
 
 def is_terminal() -> bool:

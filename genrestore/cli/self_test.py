@@ -39,7 +39,8 @@ def run(make: Callable[[], Invert], count: int, *, json: bool, quiet: bool) -> i
     """
     task = make()
     started = time.perf_counter()
-    found = sorted(task.self_test(count))
+    with screen.bar(f"{count} images of its own", wanted=not quiet) as on_progress:
+        found = sorted(task.self_test(count, on_progress))
     seconds = time.perf_counter() - started
     middle = (found[(count - 1) // 2] + found[count // 2]) / 2
     near = sum(value >= ENOUGH for value in found)

@@ -42,8 +42,12 @@ def test_images_of_its_own_are_found_again_with_their_latents(weights: str) -> N
         assert "4 starts ended at 1, " in inverted.notes[0]
 
 
-def test_the_self_test_finds_its_own(weights: str) -> None:
-    assert min(task(weights, search=LatentSearch(restarts=1, prior_weight=0.0)).self_test(5)) > 60
+def test_the_self_test_finds_its_own_and_tells_how_far_it_is(weights: str) -> None:
+    told: list[float] = []
+    search = LatentSearch(restarts=1, prior_weight=0.0)
+    assert min(task(weights, search=search).self_test(5, told.append)) > 60
+    assert told == sorted(told)
+    assert 0 < told[0] < 1 == told[-1]
 
 
 def test_a_result_is_the_same_alone_together_and_backwards(weights: str) -> None:

@@ -130,14 +130,15 @@ class Invert(OneClass):
         return find(self.prior, term, start, self.search, on_step=on_step, on_progress=on_progress)
 
     @torch.no_grad()
-    def self_test(self, count: int) -> list[float]:
+    def self_test(self, count: int, on_progress: OnProgress | None = None) -> list[float]:
         """PSNR in dB, at most 120, of images of the generator's own, each found again."""
         assert isinstance(self.prior, GeneratorPrior)
         generator = torch.Generator().manual_seed(self.prior.runtime.seed + 1)  # not that of the starts
         found: list[float] = []
-        for latents in self.prior.draw(count, generator).split(BATCH):
+        batches = self.prior.draw(count, generator).split(BATCH)
+        for latents, tell in zip(batches, shares(on_progress, [len(one) for one in batches]), strict=True):
             images = self.prior.generate(latents)
-            made = self.latents(images).image
+            made = self.latents(images, on_progress=tell).image
             errors = (made - images).square().flatten(1).mean(1).clamp(min=1e-12)
             found += (-10 * errors.log10()).tolist()
         return found
