@@ -59,7 +59,7 @@ def losses_section(bench: Bench) -> Section:
         assert made is not None
         distance = frechet(features(bench, made), real)
         section.rows.append(Row(f"{title}: Fréchet distance", distance, unit="", more=False))
-        section.rows += [row for row in balance(bench, title, made) if row.headline]
+        section.rows.append(balance(bench, title, made)[0])
     return section
 
 

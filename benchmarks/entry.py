@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines import Memory
-from readme import keep, write_tables
+from readme import keep, write_table
 from report import Section, terminal, wide_console
 from settings import Bench
 
@@ -125,7 +125,7 @@ def main(benchmark: Benchmark) -> int:
             if results is not None:
                 values = record(section, bench, time.perf_counter() - start)
                 keep(results, name, values, benchmark.sections)
-                write_tables(results)
+                write_table(results)
     console.print(
         f"{missed} figures miss what they must reach" if missed else "every figure reaches its must"
     )

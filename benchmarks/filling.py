@@ -163,9 +163,7 @@ def classics_section(bench: Bench) -> Section:
         one = Damaged(picture, picture.clean, known)
         value = psnr(ours.fill(one.pixels, known, bench.weights), one.clean)
         reached += value >= theirs
-        section.rows.append(
-            Row(name, value, None, theirs, beside={"deep image prior*": theirs}, headline=False)
-        )
+        section.rows.append(Row(name, value, None, theirs, beside={"deep image prior*": theirs}))
         section.images.append({"image": picture.name, "psnr": value})
     count = len(section.rows)
     must = 6 if count == len(PUBLISHED) else None
@@ -189,7 +187,7 @@ def untrained_section(bench: Bench) -> Section:
         section.rows += [
             Row(name, psnr(result, picture.clean), theirs - MARGIN, theirs, beside=beside),
             Row(f"{name}, minutes", minutes, 20, unit="min", more=False),
-            Row(f"{name}, steps", steps, unit="", more=False, headline=False),
+            Row(f"{name}, steps", steps, unit="", more=False),
         ]
     return section
 
@@ -215,8 +213,8 @@ def caption_section(bench: Bench) -> Section:
     section = Section("caption", title, more=vars(spent))
     section.rows = [
         Row("time", spent.seconds, 60, 30, "s", more=False),
-        Row("time of all cores", spent.cpu_seconds, unit="s", more=False, headline=False),
+        Row("time of all cores", spent.cpu_seconds, unit="s", more=False),
         Row("memory, peak", spent.peak / 1e9, 1.2, None, "GB", more=False),
-        Row("share of the picture that is missing", 100 * float(1 - known.mean()), unit="%", headline=False),
+        Row("share of the picture that is missing", 100 * float(1 - known.mean()), unit="%"),
     ]
     return section

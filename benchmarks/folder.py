@@ -19,7 +19,7 @@ from machine import SIGMA, core_seconds, mirrored
 from noise import draw
 from pictures import Pixels, to_bytes, unit
 from PIL import Image
-from readme import keep, write_tables
+from readme import keep, write_table
 from report import Row, Section, terminal, watched, wide_console
 from versions import run_facts
 
@@ -114,12 +114,10 @@ def _section(
     )
     section.rows = [Row("time, of the network alone", ratio(wall), must, None, "×", more=False)]
     section.rows += [
-        Row(what, statistics.median(wall[name]) / count, None, None, "s", more=False, headline=False)
+        Row(what, statistics.median(wall[name]) / count, None, None, "s", more=False)
         for name, what in (("network", "network alone, a picture"), ("folder", "whole folder, a picture"))
     ]
-    section.rows.append(
-        Row("core seconds, of the network's", ratio(cores), unit="×", more=False, headline=False)
-    )
+    section.rows.append(Row("core seconds, of the network's", ratio(cores), unit="×", more=False))
     section.more = {"seconds": wall, "core seconds": cores}
     return section
 
@@ -141,7 +139,7 @@ def main() -> int:
                 facts = run_facts(options.weights, time.perf_counter() - start)
                 values = {**section.as_json(), "run": facts}
                 keep(results, section.name, values, [known.lower() for known in FORMATS])
-                write_tables(results)
+                write_table(results)
     return int(missed > 0)
 
 

@@ -83,7 +83,7 @@ def samples_section(bench: Bench) -> Section:
     """Fréchet distance and class balance of samples, against the recipe's."""
     section = Section("samples", f"{SAMPLES // bench.every} samples in the features of a classifier")
     _, accuracy = mnist.classifier(bench)
-    section.rows.append(Row("accuracy of the classifier", 100 * accuracy, 99, unit="%", headline=False))
+    section.rows.append(Row("accuracy of the classifier", 100 * accuracy, 99, unit="%"))
     real, floor = (mnist.digits(bench, train=train)[0].float() / 255 for train in (False, True))
     lowest = frechet(features(bench, floor), features(bench, real))
     recipe = samples(bench, RECIPE)
@@ -122,7 +122,7 @@ def balance(bench: Bench, name: str, made: Tensor) -> list[Row]:
     must = 5 if name == OURS else None
     return [
         Row(f"{name}: rarest class", float(share.min()), must, unit="%"),
-        Row(f"{name}: commonest class", float(share.max()), unit="%", more=False, headline=False),
+        Row(f"{name}: commonest class", float(share.max()), unit="%", more=False),
     ]
 
 

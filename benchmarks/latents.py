@@ -107,7 +107,7 @@ def coverage_section(bench: Bench) -> Section:
     images, _ = mnist.digits(bench)
     section = Section("coverage", "Latents of the test digits, and uniform latents decoded")
     _, accuracy = mnist.classifier(bench)
-    section.rows.append(Row("accuracy of the classifier", 100 * accuracy, 99, unit="%", headline=False))
+    section.rows.append(Row("accuracy of the classifier", 100 * accuracy, 99, unit="%"))
     for name in (COVERING, PLAIN):
         found = encoder(bench, name)
         if found is None:

@@ -132,13 +132,13 @@ def _speed_rows(megapixels: int, wall: dict[str, list[float]], cores: dict[str, 
     beside = {"FFDNet": median["ffdnet"]}
     section.rows = [
         Row("network and tiling, σ not given", median["blind"], unit="s/MP", more=False, beside=beside),
-        Row("network and tiling, σ given", median["given"], unit="s/MP", more=False, headline=False),
-        Row("whole command", median["command"], unit="s/MP", more=False, headline=False),
+        Row("network and tiling, σ given", median["given"], unit="s/MP", more=False),
+        Row("whole command", median["command"], unit="s/MP", more=False),
         Row("σ not given, of FFDNet's time", ratio("blind", "ffdnet"), 0.5, 0.25, "×", more=False),
         Row("σ given, of FFDNet's time", ratio("given", "ffdnet"), 0.5, 0.25, "×", more=False),
         Row("whole command, of network and tiling", ratio("command", "blind"), 1.4, None, "×", more=False),
         *(
-            Row(f"{what}, in core seconds", ratio(*pair, cores), unit="×", more=False, headline=False)
+            Row(f"{what}, in core seconds", ratio(*pair, cores), unit="×", more=False)
             for what, pair in {
                 "σ not given, of FFDNet's time": ("blind", "ffdnet"),
                 "σ given, of FFDNet's time": ("given", "ffdnet"),
@@ -183,10 +183,9 @@ def start_section(bench: Bench) -> Section:
             statistics.median(run.cpu_seconds for run in runs),
             unit="s",
             more=False,
-            headline=False,
         ),
         Row(f"loaded of {', '.join(HEAVY)}", len(heavy), 0, unit="", more=False),
-        Row("modules loaded", len(modules), unit="", more=False, headline=False),
+        Row("modules loaded", len(modules), unit="", more=False),
     ]
     section.notes.append(f"Median of {STARTS} starts." + (f" Loaded: {', '.join(heavy)}." if heavy else ""))
     return section

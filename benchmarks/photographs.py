@@ -55,7 +55,7 @@ def _one_camera(bench: Bench, section: Section, pictures: list[Picture], camera:
     beside = {"input": mean(before), f"NLM {grid.best[0]:g}/{grid.best[1]:g}": mean(grid.scores)}
     section.rows += [
         Row(f"{name}: over NLM at its best", gain, *GOALS[camera.name]),
-        Row(f"{name}: PSNR", mean(after), headline=False, beside=beside),
+        Row(f"{name}: PSNR", mean(after), beside=beside),
         Row(f"{name}: pictures below their input", harmed, 0, unit="", more=False),
     ]
 
@@ -82,9 +82,9 @@ def polyu_section(bench: Bench) -> Section:
         Row("over the input", mean(after) - mean(before), 2.2, 3.0),
         Row("over NLM at its best", mean(after) - mean(grid.scores), 0.0),
         Row(f"photographs more than {HARM} dB below", _harmed(before, after, HARM), 0, unit="", more=False),
-        Row("PSNR", mean(after), headline=False, beside=beside),
-        Row("least gained", float(np.min(np.subtract(after, before))), headline=False),
-        Row("noise level seen, median", float(np.median(levels)), unit="levels", headline=False),
+        Row("PSNR", mean(after), beside=beside),
+        Row("least gained", float(np.min(np.subtract(after, before)))),
+        Row("noise level seen, median", float(np.median(levels)), unit="levels"),
         _as_jpeg(bench, pictures, mean(before)),
     ]
     section.notes.append("JPEG files in, PNG files out, so that no JPEG is coded twice.")
@@ -104,7 +104,7 @@ def _as_jpeg(bench: Bench, pictures: list[Picture], before: float) -> Row:
         (source / picture.path.name).write_bytes(picture.path.read_bytes())
     ours.denoise_files(source, output, bench.weights)
     after = mean([psnr(read(output / picture.path.name), picture.clean) for picture in pictures])
-    return Row("over the input, written as JPEG again", after - before, headline=False)
+    return Row("over the input, written as JPEG again", after - before)
 
 
 def _noisy(picture: Picture) -> Pixels:

@@ -2,7 +2,7 @@
 
     python benchmarks/readme.py        and then python docs/generate.py
 
-NAME.md holds the headlines, NAME-full.md every row; docs/generate.py puts them where a page says
+NAME.md holds every row, highlights.md those of the README; docs/generate.py puts them where a page says
 `<!-- generated: figures NAME -->`.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import highlights
 from report import from_json, markdown
 
 
@@ -34,14 +35,12 @@ def keep(path: Path, name: str, values: dict[str, Any], order: Iterable[str]) ->
     draft.replace(path)
 
 
-def write_tables(results: Path) -> None:
-    """Write both tables beside a results file."""
+def write_table(results: Path) -> None:
+    """Write the table of a results file beside it."""
     known = json.loads(results.read_text(encoding="utf-8"))["sections"]
     sections = [from_json(values) for values in known.values()]
     source = _source([values["run"] for values in known.values()])
-    for name, headlines in ((results.stem, True), (f"{results.stem}-full", False)):
-        table = markdown(sections, headlines=headlines)
-        results.with_name(f"{name}.md").write_text(f"{table}\n{source}\n", encoding="utf-8")
+    results.with_suffix(".md").write_text(f"{markdown(sections)}\n{source}\n", encoding="utf-8")
 
 
 def _source(runs: list[dict[str, Any]]) -> str:
@@ -60,5 +59,7 @@ def _source(runs: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    for path in sorted((Path(__file__).parent / "results").glob("*.json")):
-        write_tables(path)
+    folder = Path(__file__).parent / "results"
+    for path in sorted(folder.glob("*.json")):
+        write_table(path)
+    (folder / "highlights.md").write_text(highlights.table(folder), encoding="utf-8")

@@ -32,7 +32,6 @@ class Row:
         unit: "dB", "%", "s" and so on; behind every number of the row.
         more: Whether more is better.
         beside: The same figure of others, by their name.
-        headline: Whether the short table shows it.
     """
 
     what: str
@@ -42,7 +41,6 @@ class Row:
     unit: str = "dB"
     more: bool = True
     beside: dict[str, float] = field(default_factory=dict)
-    headline: bool = True
 
     @property
     def mark(self) -> str:
@@ -116,22 +114,14 @@ def terminal(section: Section) -> Table:
     return table
 
 
-def markdown(sections: list[Section], *, headlines: bool) -> str:
-    """The sections as one Markdown table.
-
-    Args:
-        sections: In the order of the table.
-        headlines: Leave out the rows and notes that only the long table shows.
-    """
+def markdown(sections: list[Section]) -> str:
+    """The sections as one Markdown table, in this order, with their notes below."""
     lines = ["| what | measured | must | aim | | others |", "|---|---:|---:|---:|---|---|"]
     for section in sections:
-        rows = [row for row in section.rows if row.headline or not headlines]
-        if rows:
-            lines.append(f"| **{section.title}** | | | | | |")
-        lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
-    if not headlines:
-        for section in sections:
-            lines += [f"\n*{section.title}.* {' '.join(section.notes)}"] if section.notes else []
+        lines.append(f"| **{section.title}** | | | | | |")
+        lines += [f"| {' | '.join(_cells(row))} |" for row in section.rows]
+    for section in sections:
+        lines += [f"\n*{section.title}.* {' '.join(section.notes)}"] if section.notes else []
     return "\n".join(lines) + "\n"
 
 
@@ -140,8 +130,12 @@ def _cells(row: Row) -> list[str]:
         f"{'≥' if row.more else '≤'} {number(goal, row.unit)}" if goal is not None else ""
         for goal in (row.must, row.aim)
     ]
-    others = ", ".join(f"{name} {number(value, row.unit)}" for name, value in row.beside.items())
-    return [row.what, number(row.value, row.unit), *goals, MARKS[row.mark], others]
+    return [row.what, number(row.value, row.unit), *goals, MARKS[row.mark], beside(row)]
+
+
+def beside(row: Row) -> str:
+    """The figures of others, in one line."""
+    return ", ".join(f"{name} {number(value, row.unit)}" for name, value in row.beside.items())
 
 
 def number(value: float, unit: str) -> str:

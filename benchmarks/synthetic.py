@@ -42,8 +42,8 @@ def gaussian_section(bench: Bench) -> Section:
         known, unknown = mean([*given.values()]), mean([*blind.values()])
         section.rows += [
             Row(f"σ {sigma}, given", known, MUST[sigma], AIM[sigma], beside=PUBLISHED[sigma]),
-            Row(f"σ {sigma}, not given", unknown, headline=False),
-            Row(f"σ {sigma}, seen, mean", mean(levels), unit="levels", headline=False),
+            Row(f"σ {sigma}, not given", unknown),
+            Row(f"σ {sigma}, seen, mean", mean(levels), unit="levels"),
             Row(f"σ {sigma}, lost where σ is not given", known - unknown, 0.15, 0.05, more=False),
         ]
         section.rows.append(_beside_slow(bench, pictures, sigma, given))
@@ -67,7 +67,7 @@ def _beside_slow(bench: Bench, pictures: list[Picture], sigma: int, given: dict[
     ]
     beside = {"CBM3D": mean(bm3d_scores(tasks, bench.memory)), "scikit-image NLM": mean(means)}
     value = mean([given[picture.name] for picture in few])
-    return Row(f"σ {sigma}, given, {len(few)} pictures", value, beside=beside, headline=False)
+    return Row(f"σ {sigma}, given, {len(few)} pictures", value, beside=beside)
 
 
 def files_section(bench: Bench) -> Section:
@@ -135,7 +135,7 @@ def grey_section(bench: Bench) -> Section:
     beside = {"BM3D": mean(bm3d_scores(tasks, bench.memory)), "BM3D*": 29.97, "FFDNet*": 30.43}
     section.rows = [
         Row("σ 25, given", mean(given), 30.1, 30.7, beside=beside),
-        Row("σ 25, not given", mean(blind), headline=False),
+        Row("σ 25, not given", mean(blind)),
     ]
     return section
 
@@ -153,12 +153,11 @@ def clean_section(bench: Bench) -> Section:
     section.rows = [
         Row("PSNR, mean", mean(scores), 42.0),
         Row("PSNR, least", min(scores), 38.0),
-        Row("noise level seen, median", float(np.median(levels)), unit="levels", headline=False),
+        Row("noise level seen, median", float(np.median(levels)), unit="levels"),
         Row(
             "noise level seen, largest",
             max(levels),
             unit="levels",
-            headline=False,
             beside={"scikit-image": max(wavelet)},
         ),
     ]
@@ -211,10 +210,9 @@ def _sigma_rows(found: list[dict[str, Any]], sigma: int, kind: str) -> list[Row]
             unit="%",
             more=False,
             beside={"scikit-image": error("wavelet")},
-            headline=False,
         ),
-        Row(f"{name}: over the input", over("input"), 0.0 if sigma >= 10 else None, headline=False),
-        Row(f"{name}: over a 3×3 median filter", over("median"), 0.0, headline=False),
+        Row(f"{name}: over the input", over("input"), 0.0 if sigma >= 10 else None),
+        Row(f"{name}: over a 3×3 median filter", over("median"), 0.0),
     ]
 
 
