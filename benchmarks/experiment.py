@@ -41,6 +41,8 @@ SHORT = 0.04
 """Share of the report's epochs, where nothing else is said."""
 WIDEST, COLOURS = 560, 48
 """Pixels that a picture of the page is wide, and its colours, at most."""
+ENLARGED = 3
+"""Times that digits are shown larger than they are."""
 MIDDLE = RATES[1]
 """The rate that pictures show, and the only one where rates are not compared."""
 
@@ -188,6 +190,7 @@ def denoising(weights: str, name: str, bench: Bench, iterations: Sequence[int]) 
         lines.append(f"| {title(name)} | {sigma:g} | **ours** | {before:.2f} | | **{value:.2f}** |")
         rows = [damaged / 255, *(shown[step].numpy() for step in iterations), mine / 255, clean / 255]
         strip(PLACE / f"{name}-{sigma:g}.png", rows)
+        enlarge(PLACE / f"{name}-{sigma:g}.png")
     return lines
 
 
@@ -203,6 +206,15 @@ def strip(path: Path, rows: list[Pixels], count: int = SHOWN) -> None:
 
     images = np.stack([one[:count] for one in rows], 1)
     save_grid(path, torch.from_numpy(images.reshape(-1, *images.shape[2:])).float(), columns=len(rows))
+
+
+def enlarge(path: Path) -> None:
+    """Make every pixel of a picture a square that can be seen."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        size = tuple(ENLARGED * side for side in picture.size)
+        picture.convert("L").resize(size, Image.Resampling.NEAREST).save(path, optimize=True)
 
 
 def main() -> None:
