@@ -11,6 +11,7 @@ import typer
 from genrestore.cli import options
 
 WHERE, LEARNING, NETWORK, WRITING = "Images and folders", "Learning", "Network", "When something is written"
+HOLES = "Patches and their holes"
 
 
 def path(value: str | Path) -> Path:
@@ -300,4 +301,27 @@ Widths = Annotated[
 Blocks = Annotated[
     str | None,
     unset(NETWORK, "--blocks", "Residual blocks at each scale (2,1,1,2).", "N,N,..."),
+]
+Scattered = Annotated[
+    float | None,
+    unset(
+        HOLES,
+        "--scattered",
+        "Of the patches, how many miss single pixels; the others miss writing, scratches or blocks (0.4).",
+        "SHARE",
+    ),
+]
+Noisy = Annotated[
+    float | None,
+    unset(HOLES, "--noisy", "How many have noise on their known pixels (0.15).", "SHARE"),
+]
+Grey = Annotated[float | None, unset(HOLES, "--grey", "How many are turned to grey (0.3).", "SHARE")]
+Again = Annotated[
+    float | None,
+    unset(
+        HOLES,
+        "--again",
+        "How many are seen with an estimate in their holes, as when asked again (0.6).",
+        "SHARE",
+    ),
 ]

@@ -11,29 +11,33 @@ from torch import Tensor
 
 from genrestore.training.degradation import log_uniform, uniform
 
-SCATTERED, WRITING, SCRATCHES = 0.4, 0.25, 0.15
-"""Shares of the kinds of holes; the rest are blocks."""
+SCATTERED = 0.4
+"""Share of the holes that are single pixels, where nothing else is said."""
+WRITING, SCRATCHES = 5 / 12, 1 / 4
+"""Shares of the other kinds of holes in those that are left; the rest are blocks."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:-/()&!?'"
 MOST_MISSING = 0.97
 """Share of a patch that may be missing; of a hole that covers more, what is beyond is known again."""
 
 
-def draw(size: int, generator: torch.Generator) -> Tensor:
+def draw(size: int, generator: torch.Generator, scattered: float = SCATTERED) -> Tensor:
     """Draw what is missing from a patch.
 
     Args:
         size: Side of the patch in pixels.
         generator: Source of every random draw.
+        scattered: Share of the patches that miss single pixels, or small squares of them, 0 to 1.
 
     Returns:
         1 where a pixel is known and 0 where it is missing, [1, size, size]; some are, and some are not.
     """
     kind = uniform(generator)
-    if kind < SCATTERED:
+    if kind < scattered:
         return _scattered(size, generator)
-    if kind < SCATTERED + WRITING:
+    other = (kind - scattered) / (1 - scattered)
+    if other < WRITING:
         known = writing(size, generator)
-    elif kind < SCATTERED + WRITING + SCRATCHES:
+    elif other < WRITING + SCRATCHES:
         known = _scratches(size, generator)
     else:
         known = _blocks(size, generator)

@@ -35,6 +35,7 @@ class InpainterSettings:
         widths: Feature maps of the U-Net at each scale, finest first.
         blocks: Residual blocks at each scale.
         loss: What a filled picture is judged by, a key of `losses.RECONSTRUCTION`.
+        scattered: Share of the samples that miss single pixels; the others miss writing, scratches or blocks.
         noisy: Share of the samples whose known pixels are noisy.
         grey: Share of the samples turned to grey, replicated to three channels.
         again: Share of the samples that the network sees with an estimate of its own in the holes.
@@ -44,6 +45,7 @@ class InpainterSettings:
     widths: tuple[int, ...] = (64, 96, 160, 256)
     blocks: tuple[int, ...] = (2, 1, 1, 2)
     loss: str = "root-mean-square"
+    scattered: float = holes.SCATTERED
     noisy: float = 0.15
     grey: float = 0.3
     again: float = 0.6
@@ -51,9 +53,8 @@ class InpainterSettings:
     def __post_init__(self) -> None:
         check_network(self.patch_size, self.widths, self.blocks)
         one_of("loss", self.loss, tuple(losses.RECONSTRUCTION))
-        require("noisy", self.noisy, 0, 1)
-        require("grey", self.grey, 0, 1)
-        require("again", self.again, 0, 1)
+        for name in ("scattered", "noisy", "grey", "again"):
+            require(name, getattr(self, name), 0, 1)
 
 
 class Sample(NamedTuple):
@@ -136,7 +137,7 @@ class InpainterTraining:
         noisy = uniform(generator) < self.settings.noisy
         level = torch.tensor(uniform(generator, 0, LARGEST_NOISE) if noisy else 0.0).reshape(1, 1, 1)
         noise = torch.randn(clean[:1].shape if grey else clean.shape, generator=generator)
-        known = holes.draw(self.settings.patch_size, generator)
+        known = holes.draw(self.settings.patch_size, generator, self.settings.scattered)
         guesses = torch.tensor(self._guesses(generator)).reshape(1, 1, 1)
         return Sample(clean + level * noise, clean, known, level, guesses)
 

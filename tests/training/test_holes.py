@@ -7,9 +7,16 @@ import torch
 from genrestore.training import holes
 
 
-def drawn(count: int = 150, size: int = 64) -> torch.Tensor:
+def drawn(count: int = 150, size: int = 64, scattered: float = holes.SCATTERED) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.stack([holes.draw(size, generator) for _ in range(count)])
+    return torch.stack([holes.draw(size, generator, scattered) for _ in range(count)])
+
+
+def surrounded(known: torch.Tensor) -> torch.Tensor:
+    """Share of the missing pixels of each patch that have a known one beside them."""
+    missing = 1 - known
+    beside = torch.nn.functional.max_pool2d(known, 3, stride=1, padding=1)
+    return (missing * beside).sum((1, 2, 3)) / missing.sum((1, 2, 3))
 
 
 def test_something_is_known_and_something_is_missing() -> None:
@@ -22,13 +29,14 @@ def test_something_is_known_and_something_is_missing() -> None:
 
 
 def test_some_holes_are_scattered_and_some_are_wide() -> None:
-    """How many missing pixels have a known one beside them tells scattered pixels from a block."""
-    known = drawn()
-    missing = 1 - known
-    beside = torch.nn.functional.max_pool2d(known, 3, stride=1, padding=1)
-    edge = (missing * beside).sum((1, 2, 3)) / missing.sum((1, 2, 3))
+    edge = surrounded(drawn())
     assert 0.3 < float((edge > 0.9).float().mean()) < 0.8
     assert float((edge < 0.3).float().mean()) > 0.05
+
+
+def test_how_many_are_scattered_can_be_said() -> None:
+    shares = [float((surrounded(drawn(scattered=share)) < 0.5).float().mean()) for share in (0.0, 0.5, 1.0)]
+    assert shares[0] > 1.3 * shares[1] > 1.3 * shares[2]
 
 
 def test_the_same_seed_draws_the_same_holes() -> None:
