@@ -39,7 +39,7 @@ ITERATIONS = (1000, 10_000)
 """Of the report's descent, after which pictures are shown and counted."""
 SHORT = 0.04
 """Share of the report's epochs, where nothing else is said."""
-WIDEST, COLOURS = 560, 48
+WIDEST, COLOURS = 560, 256
 """Pixels that a picture of the page is wide, and its colours, at most."""
 ENLARGED = 3
 """Times that digits are shown larger than they are."""
@@ -121,7 +121,7 @@ def lighten(path: Path) -> None:
     with Image.open(path) as picture:
         small = picture.convert("RGB")
     small.thumbnail((WIDEST, 4 * WIDEST))
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    small.quantize(COLOURS, kmeans=COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def row(name: str, weights: str, figures: dict[str, Any]) -> str:
