@@ -15,6 +15,7 @@ import numpy as np
 from pictures import Pixels
 
 from genrestore.restore.tasks import Denoise, Inpaint, Untrained
+from genrestore.restore.tasks.untrained import STEPS
 
 LAUNCHER = (
     "import json, resource, subprocess, sys, time\n"
@@ -71,12 +72,12 @@ def fill(image: Pixels, known: Pixels, weights: str) -> Pixels:
     return filling(weights)(pixels, known=known[None, None]).pixels[0].transpose(1, 2, 0)
 
 
-def fill_untrained(image: Pixels, known: Pixels) -> tuple[Pixels, int]:
-    """The same by --prior dip, [height, width, 1 or 3]; and the steps that it took."""
-    steps: list[int] = []
-    task = Untrained(on_step=lambda _, step: steps.append(step.index))
+def fill_untrained(image: Pixels, known: Pixels, steps: int | None = None) -> tuple[Pixels, list[float]]:
+    """The same by --prior dip, [height, width, 1 or 3], in at most so many steps; and when each was done."""
+    times: list[float] = []
+    task = Untrained(steps=steps or STEPS, on_step=lambda *_: times.append(time.perf_counter()))
     pixels = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
-    return task(pixels, known=known[None, None]).pixels[0].transpose(1, 2, 0), len(steps)
+    return task(pixels, known=known[None, None]).pixels[0].transpose(1, 2, 0), times
 
 
 def command(*words: str | Path) -> list[str]:
