@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
@@ -42,17 +43,17 @@ def train(
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the checkpoint was written.
-        Diverged: A number is not finite; the checkpoint is the last good one.
+        Diverged: A number is not finite, or the training has collapsed; the checkpoint is the last good one.
     """
     state = _start(training, settings, run)
     progress = state.progress
     rates, meter = LearningRates(training.optimisers, settings), Meter(settings.batch_size)
     clock = Clock(progress.seconds, max_minutes, settings.save_minutes)
-    with Interruption() as interruption:
+    with Interruption() as interruption, _saying_what_is_left(run, settings):
         for batch in batches(training, settings, progress.step):
             torch.manual_seed(mix(settings.seed, progress.step, distributed.rank()))
             rates.set(progress.step)
-            meter.add(_step(training, batch, run, settings))
+            meter.add(training.step(batch))
             state.average.update(training.networks, progress.step)
             progress.step, progress.seconds = progress.step + 1, clock.seconds()
             observer.stepped(progress.step, settings.steps)
@@ -64,10 +65,10 @@ def train(
                 continue
             row = {"step": progress.step, "seconds": round(progress.seconds, 3), "learning_rate": rates.value}
             row |= meter.read()
-            _check_finite(row, run, settings)
+            _check_finite(row)
             if "validate" in due:
                 row |= training.validate(state.average.networks)
-                _check_finite(row, run, settings)
+                _check_finite(row)
                 _keep_best(row.get("score", 0.0), training, state, run)
             if "log" in due:
                 run.log(row)
@@ -105,15 +106,6 @@ def _start(training: Training[Batch], settings: LoopSettings, run: RunFolder) ->
     return state
 
 
-def _step(
-    training: Training[Batch], batch: Batch, run: RunFolder, settings: LoopSettings
-) -> Mapping[str, float | torch.Tensor]:
-    try:
-        return training.step(batch)
-    except Diverged as error:
-        raise _diverged(str(error), run, settings) from error
-
-
 def _due(step: int, settings: LoopSettings) -> set[str]:
     """What is to be done after this many steps; a validation is logged and saved too, and the end has all."""
     last = step == settings.steps
@@ -133,20 +125,25 @@ def _keep_best(score: float, training: Training[Batch], state: State, run: RunFo
         run.save_best(training, state)
 
 
-def _check_finite(row: Mapping[str, float], run: RunFolder, settings: LoopSettings) -> None:
+def _check_finite(row: Mapping[str, float]) -> None:
     for name, value in row.items():
         if not math.isfinite(value):
-            raise _diverged(f"{name} is {value} at step {row['step']:.0f}", run, settings)
+            raise Diverged(f"{name} is {value} at step {row['step']:.0f}")
 
 
-def _diverged(reason: str, run: RunFolder, settings: LoopSettings) -> Diverged:
-    good, _ = checkpoint.read(run.checkpoint)
-    slower = f"a --learning-rate below {settings.learning_rate}"
-    if good.step == 0:
-        return Diverged(
-            f"{reason}; there is no checkpoint but that of the start; start another run with {slower}"
-        )
-    return Diverged(
-        f"{reason}; the last good checkpoint is {run.checkpoint} of step {good.step}; start another run with "
-        f"--init-from {run.last} and {slower}"
-    )
+@contextmanager
+def _saying_what_is_left(run: RunFolder, settings: LoopSettings) -> Iterator[None]:
+    """Whatever says that the training has diverged, the message goes on with what to do about it."""
+    try:
+        yield
+    except Diverged as error:
+        good, _ = checkpoint.read(run.checkpoint)
+        slower = f"a --learning-rate below {settings.learning_rate}"
+        if good.step == 0:
+            left = f"there is no checkpoint but that of the start; start another run with {slower}"
+        else:
+            left = (
+                f"the last good checkpoint is {run.checkpoint} of step {good.step}; start another run with "
+                f"--init-from {run.last} and {slower}"
+            )
+        raise Diverged(f"{error}; {left}") from error

@@ -140,11 +140,7 @@ class RunFolder:
             return
         for name, value in state.tensors():
             if value.is_floating_point() and not bool(value.isfinite().all()):
-                raise Diverged(
-                    f"{name} is not finite at step {state.progress.step}; the last good checkpoint is "
-                    f"{self.checkpoint}; start another run with --init-from {self.last} and a lower "
-                    "--learning-rate"
-                )
+                raise Diverged(f"{name} is not finite at step {state.progress.step}")
         self._save_weights(self.last, training, state)
         checkpoint.save(self.checkpoint, state, self.options)
 

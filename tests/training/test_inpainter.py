@@ -92,3 +92,10 @@ def test_the_header_names_kind_and_network() -> None:
 def test_settings_out_of_range_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         replace(SETTINGS, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["scattered", "noisy", "grey", "again"])
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_that_is_none_is_refused_by_its_option(name: str, share: float) -> None:
+    with pytest.raises(UsageError, match=f"--{name} {share}: must be between 0"):
+        training(**{name: share})

@@ -131,7 +131,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, monkeypatch:
         return {"loss": 1.0}
 
     monkeypatch.setattr(toy.ToyTraining, "step", spoilt)
-    with pytest.raises(Diverged, match="not finite at step 3; the last good checkpoint"):
+    with pytest.raises(Diverged, match="not finite at step 3; there is no checkpoint but"):
         go(tmp_path, settings(20, save_every=3))
     assert checkpoint.read(tmp_path / "checkpoint.safetensors")[0].step == 0
 
