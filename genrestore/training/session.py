@@ -25,7 +25,8 @@ from genrestore.training.named import Library
 from genrestore.training.protocol import Observer, Training
 from genrestore.training.run import RunFolder
 from genrestore.training.settings import FREE, LoopSettings, merge, rebuild
-from genrestore.weights import load, store
+from genrestore.training.start import start_from
+from genrestore.weights import store
 
 HOLDOUT = 50
 REALS = 16
@@ -221,7 +222,7 @@ def _stage(
     training = kind.build(model, settings, images.training, images.validation, runtime)
     if not request.resume:
         if options["init_from"]:  # before the folder is cleared: they may lie in it
-            _start_from(options["init_from"], training, runtime, observer, follows=follows)
+            start_from(options["init_from"], training, runtime, observer, follows=follows)
         distributed.barrier()
         place.clear()
         draws = [sample_generator(settings.seed, -1, index) for index in range(REALS)]
@@ -340,42 +341,6 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _I
         f"{len(images.broken)} broken"
     )
     return _Images(images, held, sha256)
-
-
-@torch.no_grad()
-def _start_from(
-    weights: str, training: Training[Any], runtime: Runtime, observer: Observer, *, follows: bool
-) -> None:
-    """Copy networks from existing weights; in what follows another training only those that it trains.
-
-    Raises:
-        UsageError: A network of other arguments; in what follows it starts anew.
-    """
-    loaded = load.load(weights, runtime)
-    wanted = training.header().networks
-    for name, network in training.networks.items():
-        if follows and name not in training.optimisers:
-            continue
-        if name not in loaded.networks or name not in wanted:
-            observer.note(f"--init-from {weights}: has no {name}, which starts anew")
-            continue
-        specs = (loaded.header.networks[name], wanted[name])
-        there, here = ((spec.name, _plain(spec.arguments)) for spec in specs)
-        if there != here and follows:
-            observer.note(f"--init-from {weights}: has another {name}, which starts anew")
-            continue
-        if there != here:
-            raise UsageError(
-                f"--init-from {weights}: its {name} is {there[0]} {there[1]}, but {here[0]} {here[1]} is "
-                "asked for"
-            )
-        source = loaded.networks[name].state_dict()
-        for key, value in network.state_dict().items():
-            value.copy_(source[key])
-
-
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
 
 
 def _finish(stage: _Stage, request: Request, trainings: Mapping[str, Progress]) -> Result:
