@@ -70,14 +70,35 @@ class Hourglass(nn.Module):
             features = down(features)
         for up in reversed(self.up):
             features = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+            if features.requires_grad:
+                features.register_hook(_in_one_piece)
             features = up(torch.cat([crossed.pop(), features], dim=1))
         return torch.sigmoid(self.tail(features).float())[..., :height, :width]
 
 
+class EdgePad(nn.Module):
+    """Repeat the outermost pixels, `width` of them on each side, in the type of what comes in.
+
+    A convolution with `padding_mode="replicate"` does the same, but under autocast in float32 and back.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[batch, any, height, width of the picture] to as much, larger by twice `width` each way."""
+        with torch.autocast(features.device.type, enabled=False):
+            return functional.pad(features, [self.width] * 4, mode="replicate")
+
+
 def _layer(before: int, after: int, size: int = 3, stride: int = 1) -> list[nn.Module]:
     """A convolution with normalisation and a leaky non-linearity."""
-    return [
-        nn.Conv2d(before, after, size, stride=stride, padding=size // 2, padding_mode="replicate"),
-        nn.BatchNorm2d(after),
-        nn.LeakyReLU(0.2, inplace=True),
-    ]
+    convolution = nn.Conv2d(before, after, size, stride=stride)
+    padded = [EdgePad(size // 2), convolution] if size > 1 else [convolution]
+    return [*padded, nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _in_one_piece(gradient: Tensor) -> Tensor:
+    """A gradient that is part of a concatenation's, copied: torch enlarges slowly backwards from a part."""
+    return gradient.contiguous(memory_format=torch.channels_last)
