@@ -300,7 +300,7 @@ Widths = Annotated[
 ]
 Blocks = Annotated[
     str | None,
-    unset(NETWORK, "--blocks", "Residual blocks at each scale (2,1,1,2).", "N,N,..."),
+    unset(NETWORK, "--blocks", "Residual blocks at each scale (2,1,1,2; inpainter: 4,2,1,2).", "N,N,..."),
 ]
 Scattered = Annotated[
     float | None,

@@ -43,7 +43,7 @@ class InpainterSettings:
 
     patch_size: int = 128
     widths: tuple[int, ...] = (64, 96, 160, 256)
-    blocks: tuple[int, ...] = (2, 1, 1, 2)
+    blocks: tuple[int, ...] = (4, 2, 1, 2)
     loss: str = "root-mean-square"
     scattered: float = holes.SCATTERED
     noisy: float = 0.15
