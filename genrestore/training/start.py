@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-import torch
 
 from genrestore.errors import UsageError
 from genrestore.runtime import Runtime
@@ -14,7 +11,6 @@ from genrestore.weights import load
 from genrestore.weights.header import NetworkSpec
 
 
-@torch.no_grad()
 def start_from(
     weights: str, training: Training[Any], runtime: Runtime, observer: Observer, *, follows: bool = False
 ) -> None:
@@ -41,20 +37,20 @@ def start_from(
         if name not in loaded.networks or name not in wanted:
             observer.note(f"--init-from {weights}: has no {name}, which starts anew")
             continue
-        there, here = _plain(loaded.header.networks[name]), _plain(wanted[name])
-        if not _goes_on(there, here) and follows:
+        there, here = loaded.header.networks[name], wanted[name]
+        if _is_within(there, here):
+            network.load_state_dict(loaded.networks[name].state_dict(), strict=there == here)
+        elif follows:
             observer.note(f"--init-from {weights}: has another {name}, which starts anew")
-            continue
-        if not _goes_on(there, here):
+        else:
             raise UsageError(
                 f"--init-from {weights}: its {name} is {there.name} {there.arguments}, but "
                 f"{here.name} {here.arguments} is asked for"
             )
-        network.load_state_dict(loaded.networks[name].state_dict(), strict=there == here)
 
 
-def _goes_on(there: NetworkSpec, here: NetworkSpec) -> bool:
-    """Whether a network can start as another: they are the same, or it only has more blocks at a scale."""
+def _is_within(there: NetworkSpec, here: NetworkSpec) -> bool:
+    """Whether all of a network is in another: they are the same, or the other has more blocks at a scale."""
     if there == here:
         return True
     before, after = (spec.arguments.get("blocks") for spec in (there, here))
@@ -62,10 +58,3 @@ def _goes_on(there: NetworkSpec, here: NetworkSpec) -> bool:
         return False
     deeper = NetworkSpec(there.name, {**there.arguments, "blocks": after})
     return deeper == here and all(few <= many for few, many in zip(before, after, strict=True))
-
-
-def _plain(spec: NetworkSpec) -> NetworkSpec:
-    """With lists in place of tuples, as in a file."""
-    arguments: Mapping[str, Any] = spec.arguments
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
-    return NetworkSpec(spec.name, plain)
