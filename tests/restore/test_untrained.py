@@ -135,6 +135,20 @@ class TestTask:
         assert fractions == sorted(fractions)
         assert fractions[-1] == pytest.approx(1)
 
+    def test_a_slow_first_step_is_not_taken_for_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [0.0]
+        sample = UntrainedPrior.sample
+
+        def timed(prior: UntrainedPrior) -> torch.Tensor:
+            now[0] += 2.0 if now[0] else 100.0
+            return sample(prior)
+
+        monkeypatch.setattr(UntrainedPrior, "sample", timed)
+        monkeypatch.setattr("genrestore.restore.tasks.untrained.time.perf_counter", lambda: now[0])
+        seconds: list[float] = []
+        Untrained(steps=100, runtime=RUNTIME, on_estimate=seconds.append)(noisy())
+        assert seconds == [100 * 2.0]
+
 
 def test_strength_0_and_an_empty_mask_copy() -> None:
     assert np.array_equal(Untrained(strength=0, runtime=RUNTIME)(noisy()).pixels, noisy())

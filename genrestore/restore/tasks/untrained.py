@@ -28,7 +28,7 @@ PATIENCE = 0.1
 """The share of all steps that may pass without a better average."""
 TILING = Tiling(size=512, overlap=64)
 TIMED = 5
-"""Steps that are timed before the rest is estimated."""
+"""Steps that are timed, after the first, in which torch prepares itself, before the rest is estimated."""
 
 
 class Untrained:
@@ -178,11 +178,12 @@ class _Fit:
 
     def run(self, image: Tensor, known: Tensor, on_progress: Callable[[float], None]) -> Tensor:
         """A piece [1, channel, height, width], fitted; `on_progress` is told its finished share."""
-        started = time.perf_counter()
+        times: list[float] = []
 
         def on_step(step: Step) -> None:
-            if self.number == 0 and step.index == TIMED - 1:
-                seconds = (time.perf_counter() - started) / TIMED
+            times.append(time.perf_counter())
+            if self.number == 0 and step.index == TIMED:
+                seconds = (times[-1] - times[0]) / TIMED
                 self._task.estimated(seconds * sum(self._areas) / self._areas[0])
             on_progress((step.index + 1) / self._task.steps)
             self._task.told(self.number, step)
