@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import warnings
 from collections.abc import Iterator
 
 from torch.utils.data import DataLoader, Dataset
@@ -39,17 +41,29 @@ def batches(training: Training[Batch], settings: LoopSettings, first: int) -> It
     data = _Steps(training, distributed.share(settings.batch_size))
     if settings.workers == 0:
         return map(data.__getitem__, steps)
-    loader = DataLoader(
-        data,
-        batch_size=None,
-        sampler=steps,
-        num_workers=settings.workers,
-        prefetch_factor=4,
-        collate_fn=_as_it_is,
-        multiprocessing_context="fork",
-        worker_init_fn=_leave_signals_to_the_loop,
-    )
-    return iter(loader)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # more_than_cores says it
+        loader = DataLoader(
+            data,
+            batch_size=None,
+            sampler=steps,
+            num_workers=settings.workers,
+            prefetch_factor=4,
+            collate_fn=_as_it_is,
+            multiprocessing_context="fork",
+            worker_init_fn=_leave_signals_to_the_loop,
+        )
+        return iter(loader)
+
+
+def more_than_cores(workers: int) -> str | None:
+    """A line for the user where more processes prepare batches than there are cores for them."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    if workers <= cores:
+        return None
+    return f"--workers {workers}: more than this machine has cores ({cores}), which may slow it down"
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -18,6 +18,7 @@ from genrestore.errors import UsageError
 from genrestore.files.atomic import atomic, check_writable
 from genrestore.runtime import Runtime
 from genrestore.training import checkpoint, distributed
+from genrestore.training.batches import more_than_cores
 from genrestore.training.checkpoint import Progress
 from genrestore.training.dataset import Folder, ImageSet, Reading, load_images, sample_generator
 from genrestore.training.loop import train
@@ -218,6 +219,8 @@ def _stage(
     place.options["data"]["images"] = images.sha256
     settings = _with_epochs(settings, request, len(images.training))
     place.options["loop"]["steps"] = settings.steps
+    if crowded := more_than_cores(settings.workers):
+        observer.note(crowded)
     runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
     training = kind.build(model, settings, images.training, images.validation, runtime)
     if not request.resume:

@@ -90,7 +90,6 @@ def test_the_best_is_kept_when_the_last_is_worse(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core
 def test_batches_prepared_ahead_are_the_same(tmp_path: Path) -> None:
     go(tmp_path / "a", settings(6))
     go(tmp_path / "b", settings(6, workers=2))

@@ -257,6 +257,18 @@ def test_broken_images_are_counted_and_named(asked: session.Request, tmp_path: P
     assert any("2 images" in note and "1 to validate, 1 broken" in note for note in witness.notes)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_more_workers_than_cores_are_said_in_one_line(
+    asked: session.Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
+    witness = toy.Witness()
+    result = session.run(toy.KIND, replace(asked, loop={**asked.loop, "workers": 2}), toy.RUNTIME, witness)
+    assert result.finished
+    told = "--workers 2: more than this machine has cores (1), which may slow it down"
+    assert [note for note in witness.notes if "workers" in note] == [told]
+
+
 def test_validation_images_of_their_own(asked: session.Request, tmp_path: Path) -> None:
     toy.fill(tmp_path / "held", 2)
     witness = toy.Witness()
