@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from genrestore.errors import UsageError
+from genrestore.errors import Interrupted, UsageError
 from genrestore.files.atomic import atomic, check_writable
 from genrestore.runtime import Runtime
 from genrestore.training import checkpoint, distributed
@@ -23,7 +23,7 @@ from genrestore.training.checkpoint import Progress
 from genrestore.training.dataset import Folder, ImageSet, Reading, load_images, sample_generator
 from genrestore.training.loop import train
 from genrestore.training.named import Library
-from genrestore.training.protocol import Observer, Training
+from genrestore.training.protocol import Diverged, Observer, Training
 from genrestore.training.run import RunFolder
 from genrestore.training.settings import FREE, LoopSettings, merge, rebuild
 from genrestore.training.start import start_from
@@ -144,7 +144,10 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
         observer.note(f"{following.name}: {following.loop.steps} steps")
         minutes = (time.monotonic() - started) / 60
         asked = _following(request, stage, folder, minutes)
-        stage = _stage(following, asked, folder, runtime, observer, stage.images)
+        try:
+            stage = _stage(following, asked, folder, runtime, observer, stage.images)
+        except (Interrupted, Diverged) as error:  # else nobody knows which of the two
+            raise type(error)(f"{following.name}: {error}") from error
         trainings[following.name] = stage.progress
     return _finish(stage, request, trainings)
 

@@ -11,6 +11,7 @@ import pytest
 
 from genrestore.errors import InputError, Interrupted, NoInputError, UsageError, WeightsError
 from genrestore.training import checkpoint, session
+from genrestore.training.protocol import Diverged
 from genrestore.weights import load, store
 from tests.training import toy
 
@@ -147,6 +148,17 @@ def test_interrupted_and_resumed_without_a_word_is_the_same(asked: session.Reque
     toy.train(whole, interrupt_at=9)
     first, second = (load.load(name, toy.RUNTIME).networks["estimator"] for name in ("toy", "whole"))
     assert all(bool((a == b).all()) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_the_second_of_two_trainings_is_named_where_it_stops(asked: session.Request) -> None:
+    second = replace(toy.KIND, name="restorer", settings=toy.ToySettings(interrupt_at=2))
+    first = replace(toy.KIND, then=lambda settings, loop, weights: replace(second, loop=loop))
+    with pytest.raises(Interrupted, match=r"^restorer: stopped at step 3 of 8; go on with --resume$"):
+        session.run(first, asked, toy.RUNTIME, toy.Witness())
+    diverging = replace(second, settings=toy.ToySettings(nan_at=2))
+    first = replace(toy.KIND, then=lambda settings, loop, weights: replace(diverging, loop=loop))
+    with pytest.raises(Diverged, match=r"^restorer: loss is nan at step"):
+        session.run(first, replace(asked, overwrite=True), toy.RUNTIME, toy.Witness())
 
 
 def test_there_must_be_something_to_resume(asked: session.Request) -> None:
