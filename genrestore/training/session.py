@@ -222,7 +222,7 @@ def _stage(
     place.options["data"]["images"] = images.sha256
     settings = _with_epochs(settings, request, len(images.training))
     place.options["loop"]["steps"] = settings.steps
-    if crowded := more_than_cores(settings.workers):
+    if not follows and (crowded := more_than_cores(settings.workers)):
         observer.note(crowded)
     runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
     training = kind.build(model, settings, images.training, images.validation, runtime)

@@ -275,7 +275,8 @@ def test_more_workers_than_cores_are_said_in_one_line(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
     witness = toy.Witness()
-    result = session.run(toy.KIND, replace(asked, loop={**asked.loop, "workers": 2}), toy.RUNTIME, witness)
+    followed = replace(toy.KIND, then=lambda settings, loop, weights: replace(toy.KIND, loop=loop))
+    result = session.run(followed, replace(asked, loop={**asked.loop, "workers": 2}), toy.RUNTIME, witness)
     assert result.finished
     told = "--workers 2: more than this machine has cores (1), which may slow it down"
     assert [note for note in witness.notes if "workers" in note] == [told]
