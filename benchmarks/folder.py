@@ -127,7 +127,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     whole = options.count == COUNT and options.rounds >= ROUNDS
     results = options.json or (RESULTS if whole else None)
-    task = Denoise(options.weights, turns=1)
+    task = Denoise(options.weights, DenoiseSettings(turns=1))
     console, missed = wide_console(), 0
     with tempfile.TemporaryDirectory() as scratch:
         for format in FORMATS:
