@@ -24,6 +24,7 @@ from report import Row, Section, terminal, watched, wide_console
 from versions import run_facts
 
 from genrestore.files import batch, images, outputs
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise
 
 HEIGHT, WIDTH = 336, 448

@@ -90,7 +90,8 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     if chance(generator, mixture.impulses):
         noisy = _stuck(noisy, grey, generator)
     offsets = _offsets(generator)
-    return Sample(*(_trim(image, offsets) for image in (noisy, clean, level)), white=False)
+    noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
+    return Sample(noisy, clean, level, white=False)
 
 
 def _gaussian(patch: Tensor, grey: bool, mixture: Mixture, generator: torch.Generator) -> Sample:
