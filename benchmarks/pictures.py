@@ -12,6 +12,9 @@ from PIL import Image
 
 Pixels = np.ndarray[Any, Any]
 
+TRUTHS = {"_real.JPG": "_mean.JPG", "_noisy.png": "_gt.png"}
+"""How the file of a noisy picture ends, and that of its truth."""
+
 EQUAL = 100.0
 """PSNR that stands for "the same to the bit", so that a mean stays finite."""
 
@@ -19,6 +22,7 @@ LAYOUT = {
     "CBSD68": "68 colour PNG files",
     "Set12": "12 grey PNG files",
     "PolyU": "pairs NAME_real.JPG and NAME_mean.JPG",
+    "Phone": "pairs NAME_noisy.png and NAME_gt.png",
 }
 """What a data folder holds: a folder each, or the same under test/."""
 
@@ -58,17 +62,19 @@ def load(data: Path, name: str, every: int) -> list[Picture]:
     """
     folder = next((path for path in (data / name, data / "test" / name) if path.is_dir()), None)
     paths = sorted(folder.iterdir()) if folder else []
-    paths = [path for path in paths if path.suffix == ".png" or path.name.endswith("_real.JPG")]
+    noisy = [path for path in paths if path.name.endswith(tuple(TRUTHS))]
+    paths = noisy or [path for path in paths if path.suffix == ".png"]
     if not paths:
         raise FileNotFoundError(f"{data / name}: not found; give --data FOLDER with {name}/ ({LAYOUT[name]})")
     return [_open(path, index) for index, path in enumerate(paths) if index % every == 0]
 
 
 def _open(path: Path, index: int) -> Picture:
-    if not path.name.endswith("_real.JPG"):
+    ending = next((ending for ending in TRUTHS if path.name.endswith(ending)), None)
+    if ending is None:
         return Picture(path.stem, index, read(path), path)
-    truth = path.with_name(path.name.replace("_real", "_mean"))
-    return Picture(path.stem.removesuffix("_real"), index, read(truth), path, read(path))
+    name = path.name.removesuffix(ending)
+    return Picture(name, index, read(path.with_name(name + TRUTHS[ending])), path, read(path))
 
 
 def subset(pictures: list[Picture], every: int) -> list[Picture]:
