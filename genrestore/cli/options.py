@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from genrestore.errors import UsageError
+from genrestore.restore.settings import MOST_TIMES
 from genrestore.runtime import MAX_SEED, MAX_THREADS
 
 GREY_LEVELS = 255
@@ -65,9 +66,14 @@ def parse_noise_level(value: str | float | NoiseLevel) -> NoiseLevel:
     text = str(value).strip().lower()
     if not text.endswith("x"):
         return NoiseLevel(parse_sigma(value))
-    factor = _number("--sigma", text[:-1], 100, "how many times the estimate")
+    try:
+        factor = _number("--sigma", text[:-1], MOST_TIMES, "how many times the estimate")
+    except UsageError as error:
+        raise UsageError(
+            f"--sigma {value}: such as 2x, up to {MOST_TIMES}x, is times the estimate"
+        ) from error
     if factor == 0:
-        raise UsageError("--sigma 0x: must be above 0 times the estimate; --sigma 0 keeps the picture")
+        raise UsageError(f"--sigma {value}: must be above 0 times the estimate; --sigma 0 keeps the picture")
     return NoiseLevel(factor=factor)
 
 

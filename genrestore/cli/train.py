@@ -54,6 +54,7 @@ def denoiser(
     weight_decay: training_options.WeightDecay = None,
     ema_decay: training_options.EmaDecay = None,
     loss: training_options.Loss = None,
+    only: training_options.Only = None,
     patch_size: training_options.PatchSize = None,
     widths: training_options.Widths = None,
     blocks: training_options.Blocks = None,

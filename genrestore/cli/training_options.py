@@ -290,6 +290,10 @@ Loss = Annotated[
         LEARNING, "--loss", "What a restored picture is judged by (absolute; inpainter: root-mean-square)."
     ),
 ]
+Only = Annotated[
+    Literal["estimator"] | None,
+    unset(LEARNING, "--only", "Train the estimator of the noise level alone; start from weights."),
+]
 PatchSize = Annotated[
     int | None,
     unset(NETWORK, "--patch-size", "Side of a training patch (64; inpainter: 128).", "PIXELS"),

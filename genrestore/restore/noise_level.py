@@ -80,8 +80,8 @@ class NoiseProfile:
         return math.sqrt((self.luma**2 + 2 * self.chroma**2) / 3)
 
     def times(self, factor: float) -> NoiseProfile:
-        """The profile of noise that is stronger everywhere by a factor above 0, `LARGEST` at most."""
-        factor = min(factor, LARGEST / max(self.luma, self.chroma, 1e-9)) if factor > 1 else factor
+        """The profile of noise that is stronger by a factor above 0, up to `LARGEST` or what it was."""
+        factor = min(factor, max(1.0, LARGEST / max(self.luma, self.chroma)))
         return NoiseProfile(self.log_levels + math.log(factor), self.luma * factor, self.chroma * factor)
 
     def level(self, image: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ from typing import Any
 
 from genrestore.errors import UsageError
 
+MOST_TIMES = 100
+"""How many times the estimate of the noise a user may ask for at most."""
+
 
 @dataclass(frozen=True)
 class DenoiseSettings:
@@ -35,8 +38,8 @@ class DenoiseSettings:
     def __post_init__(self) -> None:
         if self.noise_level is not None and not 0 <= self.noise_level <= 1:
             raise UsageError(f"noise level {self.noise_level}: must be between 0 and 1 (grey levels / 255)")
-        if not 0 < self.noise_factor <= 100:
-            raise UsageError(f"noise factor {self.noise_factor}: must be above 0, and 100 at most")
+        if not 0 < self.noise_factor <= MOST_TIMES:
+            raise UsageError(f"noise factor {self.noise_factor}: must be above 0, and {MOST_TIMES} at most")
         for name in ("strength", "luma", "chroma"):
             value = getattr(self, name)
             if not 0 <= value <= 1:

@@ -153,7 +153,7 @@ def local_level(noise: Tensor, window: int = 17) -> Tensor:
     """
     planes = torch.einsum("ij,jhw->ihw", OPPONENT, noise)
     energy = torch.stack([planes[0].square(), planes[1:].square().mean(0)])
-    if not bool(planes[1:].any()):
+    if bool((noise == noise[:1]).all()):
         energy = (energy[:1] / 3).expand(2, -1, -1)
     energy = functional.pad(energy[None], [window // 2] * 4, mode="reflect")
     return functional.avg_pool2d(energy, window, stride=1)[0].sqrt()

@@ -59,6 +59,7 @@ class DenoiserSettings:
             white ones a third of it.
         misled_share: Share of the samples of coloured noise whose noise level is one number, or one for luma
             and one for chroma, each with an error; of white ones half of it.
+        only: "estimator" trains the estimator of the noise level alone, "" both networks.
         mixture: Shares of the kinds of noise.
     """
 
@@ -69,11 +70,13 @@ class DenoiserSettings:
     loss: str = "absolute"
     estimated_share: float = 0.4
     misled_share: float = 0.5
+    only: str = ""
     mixture: Mixture = field(default_factory=Mixture)
 
     def __post_init__(self) -> None:
         check_network(self.patch_size, self.widths, self.blocks)
         one_of("loss", self.loss, tuple(losses.RECONSTRUCTION))
+        one_of("only", self.only, ("", "estimator"))
 
 
 def check_network(patch_size: int, widths: Sequence[int], blocks: Sequence[int]) -> None:
@@ -140,7 +143,12 @@ class DenoiserTraining:
         self.networks: dict[str, nn.Module] = {"denoiser": self.denoiser, "estimator": self.estimator}
         for network in self.networks.values():
             network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimisers: dict[str, Optimizer] = {"all": optimisers.make(self.networks, loop)}
+        if settings.only:
+            self.denoiser.requires_grad_(False)
+        self.learning = {
+            name: self.networks[name] for name in (settings.only and [settings.only]) or self.networks
+        }
+        self.optimisers: dict[str, Optimizer] = {"all": optimisers.make(self.learning, loop)}
 
     def header(self) -> Header:
         """What the weights file says of itself."""
@@ -201,32 +209,36 @@ class DenoiserTraining:
         return sample.level, 0
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """One update of both networks.
+        """One update of the networks that learn.
 
         Returns:
-            The losses: "denoiser" (mean absolute error) and "estimator" (mean relative error).
+            The losses: "estimator" (mean relative error), and "denoiser" (mean error) unless it is at rest.
         """
         noisy, clean, level, told, estimated, quantile = (tensor.to(self.runtime.device) for tensor in batch)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with self.runtime.autocast():
             log_level = self.estimator.log_level(noisy)
+        truth = functional.avg_pool2d(level, 8).clamp(min=LEAST_LEVEL).log()
+        found = {"estimator": losses.relative_level(log_level, truth, quantile)}
+        total = 0.1 * found["estimator"]
+        if "denoiser" in self.learning:
             guess = log_level.detach()
             middle = guess.flatten(2).median(2).values[..., None, None]
             guess = spread(torch.where(estimated == 2, middle, guess), noisy.shape[-2:])
-            restored = self.denoiser(noisy, torch.where(estimated > 0, guess, told))
-        truth = functional.avg_pool2d(level, 8).clamp(min=LEAST_LEVEL).log()
-        estimator_loss = losses.relative_level(log_level, truth, quantile)
-        denoiser_loss = losses.RECONSTRUCTION[self.settings.loss](restored.float(), clean)
+            with self.runtime.autocast():
+                restored = self.denoiser(noisy, torch.where(estimated > 0, guess, told))
+            found["denoiser"] = losses.RECONSTRUCTION[self.settings.loss](restored.float(), clean)
+            total = total + found["denoiser"]
         optimiser = self.optimisers["all"]
         optimiser.zero_grad(set_to_none=True)
-        (denoiser_loss + 0.1 * estimator_loss).backward()
+        total.backward()
         distributed.average_gradients(
-            parameter for network in self.networks.values() for parameter in network.parameters()
+            parameter for network in self.learning.values() for parameter in network.parameters()
         )
-        for network in self.networks.values():
+        for network in self.learning.values():
             nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
         optimiser.step()
-        return {"denoiser": denoiser_loss.detach(), "estimator": estimator_loss.detach()}
+        return {name: loss.detach() for name, loss in found.items()}
 
     @torch.no_grad()
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:

@@ -46,7 +46,7 @@ def start_from(
         if _is_within(there, here):
             state = loaded.networks[name].state_dict()
             if _levels(there) < _levels(here):
-                state = _with_two_levels(state)
+                state = _with_two_levels(there.name, state)
             network.load_state_dict(state, strict=there == here)
         elif follows:
             observer.note(f"--init-from {weights}: has another {name}, which starts anew")
@@ -75,9 +75,9 @@ def _levels(spec: NetworkSpec) -> int:
     return int(spec.arguments.get("levels", 1))
 
 
-def _with_two_levels(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _with_two_levels(network: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights for two noise levels from those for one: of a U-Net's first layer, or an estimator's last."""
-    if "grow.0.weight" in state:
+    if network == "residual-unet":
         weight = state["head.weight"]
         level = weight[:, -4:] / 2  # 2×2 pixels are folded into channels
         return {**state, "head.weight": torch.cat([weight[:, :-4], level, level], 1)}

@@ -10,6 +10,7 @@ import torch
 import genrestore
 from genrestore.errors import UsageError, WeightsError
 from genrestore.restore.priors import DenoiserPrior
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise
 from genrestore.restore.tiling import Pixels, Tiling
 from genrestore.runtime import Runtime
@@ -40,26 +41,26 @@ def block_means(pixels: Pixels) -> Pixels:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, dtype: type) -> None:
     pixels = picture(channels=channels, dtype=dtype)
-    restored = Denoise(weights, noise_level=0.1, runtime=RUNTIME)(pixels)
+    restored = Denoise(weights, DenoiseSettings(0.1), runtime=RUNTIME)(pixels)
     assert restored.pixels.dtype == dtype
     assert np.abs(restored.pixels - block_means(pixels)).max() <= 0.51
-    assert restored.noise_level == 0.1
+    assert restored.noise_level == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
-    ("level", "side", "turns", "calls"),
+    ("sigma", "side", "turns", "calls"),
     [
-        (19.9, 1026, None, 1),
-        (20.0, 1026, None, 2),
-        (19.9, 724, None, 2),
-        (20.0, 512, None, 4),
-        (19.9, 362, None, 8),
-        (20.0, 362, 1, 1),
-        (19.9, 1026, 4, 4),
+        (0.02, 1026, None, 1),
+        (0.5, 1026, None, 1),
+        (0.02, 724, None, 2),
+        (0.5, 512, None, 4),
+        (0.02, 362, None, 8),
+        (0.02, 362, 1, 1),
+        (0.02, 1026, 4, 4),
     ],
 )
 def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
-    weights: str, level: float, side: int, turns: int | None, calls: int, monkeypatch: pytest.MonkeyPatch
+    weights: str, sigma: float, side: int, turns: int | None, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.Tensor] = []
 
@@ -68,14 +69,14 @@ def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
         return image
 
     monkeypatch.setattr(DenoiserPrior, "denoise", counted)
-    task = Denoise(weights, noise_level=level / 255, turns=turns, runtime=RUNTIME, tiling=Tiling(2048, 8))
+    task = Denoise(weights, DenoiseSettings(sigma, turns=turns), runtime=RUNTIME, tiling=Tiling(2048, 8))
     task(np.zeros((1, 1, side, side), np.uint8))
     assert len(seen) == calls
 
 
 def test_a_number_of_turns_that_there_is_not_is_refused(weights: str) -> None:
     with pytest.raises(UsageError, match="turns 3: must be 1, 2, 4 or 8"):
-        Denoise(weights, turns=3)
+        Denoise(weights, DenoiseSettings(turns=3))
 
 
 def test_without_a_noise_level_it_is_estimated(weights: str) -> None:
@@ -86,7 +87,7 @@ def test_without_a_noise_level_it_is_estimated(weights: str) -> None:
 
 def test_little_noise_is_said(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        DenoiserPrior, "estimate_log_level", lambda self, tile: torch.full((1, 1, 3, 4), -7.0)
+        DenoiserPrior, "estimate_log_level", lambda self, tile: torch.full((1, 2, 3, 4), -7.0)
     )
     assert Denoise(weights, runtime=RUNTIME)(picture()).notes == ("little noise found",)
 
@@ -107,7 +108,9 @@ def test_tiles_give_what_the_whole_gives(weights: str) -> None:
 def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
     pixels = picture()
     results = [
-        Denoise(weights, noise_level=0.1, strength=strength, runtime=RUNTIME)(pixels).pixels.astype(float)
+        Denoise(weights, DenoiseSettings(0.1, strength=strength), runtime=RUNTIME)(pixels).pixels.astype(
+            float
+        )
         for strength in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     assert np.array_equal(results[0], pixels)
@@ -118,7 +121,7 @@ def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
 
 def test_noise_level_zero_changes_nothing(weights: str) -> None:
     pixels = picture()
-    assert np.array_equal(Denoise(weights, noise_level=0.0, runtime=RUNTIME)(pixels).pixels, pixels)
+    assert np.array_equal(Denoise(weights, DenoiseSettings(0.0), runtime=RUNTIME)(pixels).pixels, pixels)
 
 
 def test_the_input_is_not_changed(weights: str) -> None:
@@ -130,12 +133,12 @@ def test_the_input_is_not_changed(weights: str) -> None:
 
 def test_bfloat16_is_near_float32(weights: str) -> None:
     pixels = picture()
-    half = Denoise(weights, noise_level=0.1, runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
+    half = Denoise(weights, DenoiseSettings(0.1), runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
     assert np.abs(half - block_means(pixels)).max() <= 2
 
 
 def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = Denoise(weights, noise_level=0.1, runtime=Runtime("cpu", "bf16", 1, 0))
+    task = Denoise(weights, DenoiseSettings(0.1), runtime=Runtime("cpu", "bf16", 1, 0))
     network = task.prior._denoiser
     forward = network.forward
 
@@ -154,7 +157,7 @@ def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: 
 @pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
 def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
     with pytest.raises(UsageError, match="must be between 0 and 1"):
-        Denoise(weights, noise_level=level)
+        Denoise(weights, DenoiseSettings(level))
 
 
 def test_unknown_weights_are_refused_at_once() -> None:
@@ -163,7 +166,7 @@ def test_unknown_weights_are_refused_at_once() -> None:
 
 
 def test_provenance_says_what_made_the_result(weights: str) -> None:
-    provenance = Denoise(weights, noise_level=0.1, strength=0.5, runtime=RUNTIME).provenance
+    provenance = Denoise(weights, DenoiseSettings(0.1, strength=0.5), runtime=RUNTIME).provenance
     assert provenance["weights"] == "tiny"
     assert len(provenance["weights_sha256"]) == 64
     assert (provenance["sigma"], provenance["strength"]) == (25.5, 0.5)
@@ -172,7 +175,7 @@ def test_provenance_says_what_made_the_result(weights: str) -> None:
 def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
     pixels = picture()
     rows = np.ascontiguousarray(pixels[0].transpose(1, 2, 0))
-    expected = Denoise(weights, noise_level=0.1, runtime=RUNTIME)(pixels).pixels
+    expected = Denoise(weights, DenoiseSettings(0.1), runtime=RUNTIME)(pixels).pixels
 
     def restore(image: object) -> object:
         return genrestore.denoise(image, noise_level=0.1, weights=weights, runtime=RUNTIME)

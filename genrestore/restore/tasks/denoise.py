@@ -135,7 +135,8 @@ class Denoise:
             level = noise.times(factor * (1.0 if told is not None else settings.noise_factor))
             result = with_less_memory(partial(self._restore, shifted, level, progress), self._tiling)
             if shift:
-                result = (result + (1 << (shift - 1))) >> shift
+                half = 1 << (shift - 1)
+                result = (np.minimum(result, (1 << 16) - 1 - half) + half) >> shift
             overflowed = (OVERFLOWED,) if self.prior.overflows > before else ()
             figures: dict[str, Figure] = {
                 "sigma_luma": level.luma / gain,
@@ -155,13 +156,12 @@ class Denoise:
         settings, notes = self.settings, []
         if settings.noise_level is None and noise.overall / gain < LITTLE_NOISE:
             notes.append("little noise found")
+        elif settings.noise_level is None and (values := few_values(pixels)):
+            notes.append(f"it has only {values} values, and their pattern looks like noise")
         if pixels.shape[1] == 1 and settings.chroma != 1:
             notes.append("a grey picture has no colour noise: --chroma does nothing")
         if self.prior.levels == 1 and (settings.luma, settings.chroma) != (1, 1):
             notes.append("these weights know one noise level: --luma and --chroma act on the result")
-        values = few_values(pixels)
-        if values and settings.noise_level is None:
-            notes.append(f"it has only {values} values, and their pattern looks like noise")
         return notes
 
     def _restore(
@@ -233,11 +233,11 @@ def _share(on_progress: Callable[[float], None], index: int, count: int, fractio
 
 
 def few_values(pixels: Pixels) -> int | None:
-    """How many values a picture of integers has, if they are so few that it is a dither or a drawing."""
+    """How many values a picture of integers has, if they are several and so few that it is a dither."""
     if not np.issubdtype(pixels.dtype, np.integer):
         return None
     found = np.unique(pixels[..., : 1 << 9, : 1 << 9])
-    if found.size > FEW or np.setdiff1d(pixels, found, assume_unique=False).size:
+    if not 1 < found.size <= FEW or np.setdiff1d(pixels, found, assume_unique=False).size:
         return None
     return int(found.size)
 
@@ -274,7 +274,7 @@ def denoise(
         chroma: The share of the change of colour that is made, 0 to 1.
         noise_factor: Where the noise level is estimated, take this many times the estimate.
         turns: The mean of so many estimates, of the picture turned and mirrored, 1, 2, 4 or 8; None lets its
-            size and the noise decide. For weights of one class it must be None.
+            size decide. For weights of one class it must be None.
         weights: A name in the store or a path.
         runtime: Device, precision and seed; None settles them for this machine.
 
