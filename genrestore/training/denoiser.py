@@ -33,7 +33,7 @@ GRADIENT_LIMIT = 0.1
 Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
 """
 
-COLOURED_QUANTILE = 0.7
+COLOURED_QUANTILE = 0.6
 """Of the noise level that the estimator finds where noise is not white: coarse noise that is missed stays."""
 
 LEVELS = 2

@@ -245,3 +245,24 @@ def test_the_estimator_learns_the_true_level_whatever_the_denoiser_is_told() -> 
 
     assert torch.equal(moved(0.1, 0.2), moved(0.3, 0.2))
     assert not torch.equal(moved(0.1, 0.2), moved(0.1, 0.01))
+
+
+def test_the_estimator_learns_alone() -> None:
+    subject = DenoiserTraining(
+        replace(SETTINGS, only="estimator"), LOOP, images(), images(1), Runtime("cpu", "fp32", 1, 0)
+    )
+    before = {name: [p.clone() for p in network.parameters()] for name, network in subject.networks.items()}
+    found = subject.step(subject.batch(0, range(4)))
+    assert set(found) == {"estimator"}
+    moved = {
+        name: any(
+            not torch.equal(old, new) for old, new in zip(before[name], network.parameters(), strict=True)
+        )
+        for name, network in subject.networks.items()
+    }
+    assert moved == {"denoiser": False, "estimator": True}
+
+
+def test_only_one_network_can_be_trained_alone() -> None:
+    with pytest.raises(UsageError, match="--only denoiser: must be one of"):
+        DenoiserSettings(only="denoiser")
