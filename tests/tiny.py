@@ -87,7 +87,7 @@ def shrinking_denoiser() -> nn.Module:
 
 
 def listening_estimator() -> nn.Module:
-    """A noise estimator that says `estimated` of the mean of every 8×8 pixels of [batch, 3, height, width]."""
+    """A noise estimator that says `estimated` of every 8×8 pixels' mean, of [batch, 3, height, width]."""
     network: Any = NETWORKS["noise-estimator"](**ESTIMATOR)
     with torch.no_grad():
         for parameter in network.parameters():
