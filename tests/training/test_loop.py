@@ -213,6 +213,12 @@ class Counting(toy.ToyTraining):
         return {"score": 0.0}
 
 
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation at every step is quick then."""
+    monkeypatch.setattr("genrestore.training.plots.save_losses", lambda path, rows: None)
+
+
 def count(folder: Path, chosen: LoopSettings) -> tuple[Counting, toy.Witness]:
     images, witness = toy.image_set(), toy.Witness()
     training = Counting(toy.ToySettings(), chosen, images, images, toy.RUNTIME)
@@ -244,27 +250,29 @@ def test_optimisers_of_other_rates_follow_the_schedule_too(tmp_path: Path) -> No
     assert [second for _, second in training.rates] == pytest.approx([0.04 * share for share in half])
 
 
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("decay", [0.0, 0.25, 0.999])
 def test_the_average_takes_in_every_step_by_its_own_share(tmp_path: Path, decay: float) -> None:
     """d is (1 + n) / (10 + n) at step n, and no more than what is asked for."""
-    training, _ = count(tmp_path, settings(30, ema_decay=decay, validate_every=1, sample_every=30))
+    training, _ = count(tmp_path, settings(12, ema_decay=decay, validate_every=1))
     expected, average = [], 0.0
-    for step in range(30):
+    for step in range(12):
         share = min(decay, (1 + step) / (10 + step))
         average = share * average + (1 - share) * (step + 1)
         expected.append(average)
     assert training.averages == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_resumed_run_goes_on_with_rates_averages_and_draws(tmp_path: Path) -> None:
-    whole, _ = count(tmp_path / "whole", settings(20, validate_every=1, ema_decay=0.9, warmup=9))
-    first, _ = count(tmp_path / "parts", settings(7, validate_every=1, ema_decay=0.9, warmup=9))
+    whole, _ = count(tmp_path / "whole", settings(10, validate_every=1, ema_decay=0.9, warmup=6))
+    first, _ = count(tmp_path / "parts", settings(4, validate_every=1, ema_decay=0.9, warmup=6))
     images = toy.image_set()
-    second = Counting(toy.ToySettings(), settings(20), images, images, toy.RUNTIME)
+    second = Counting(toy.ToySettings(), settings(10), images, images, toy.RUNTIME)
     second.rates = list(first.rates)  # so that it counts on
-    chosen = settings(20, validate_every=1, ema_decay=0.9, warmup=9)
+    chosen = settings(10, validate_every=1, ema_decay=0.9, warmup=6)
     loop.train(second, chosen, RunFolder(tmp_path / "parts", {}), toy.Witness())
     assert second.rates == whole.rates
     assert first.averages + second.averages == whole.averages
     assert first.draws + second.draws == whole.draws
-    assert len(set(whole.draws)) == 20
+    assert len(set(whole.draws)) == 10
