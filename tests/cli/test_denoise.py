@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from genrestore import __version__
+from genrestore.models.denoiser import ResidualUNet
 from tests import tiny
 from tests.cli.conftest import Run, clean_pixels, noisy_pixels, write
 
@@ -147,6 +149,20 @@ class TestOneFile:
         result = denoise(photo, "--turns", "3")
         assert result.exit_code == 2
         assert "--turns 3: the ways to turn" in one_error(result.stderr)
+
+    @pytest.mark.parametrize(("words", "calls"), [([], 8), (["--turns", "1"], 1), (["--turns", "4"], 4)])
+    def test_turns_are_so_many_calls_of_the_network(
+        self, denoise: Run, photo: Path, words: list[str], calls: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen, forward = [], ResidualUNet.forward
+
+        def counted(self: ResidualUNet, *inputs: torch.Tensor) -> torch.Tensor:
+            seen.append(inputs)
+            return forward(self, *inputs)
+
+        monkeypatch.setattr(ResidualUNet, "forward", counted)
+        assert denoise(photo, "--sigma", "12", *words).exit_code == 0
+        assert len(seen) == calls
 
     def test_provenance(self, denoise: Run, photo: Path) -> None:
         from genrestore.files.images import read_provenance

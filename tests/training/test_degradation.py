@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genrestore.training.degradation import MARGIN, Mixture, degrade, local_level
+from genrestore.training.degradation import MARGIN, Mixture, degrade, local_level, luminance
 
 GAUSSIAN = Mixture(camera=0, rounded=0, grey=0)
 
@@ -78,3 +78,24 @@ def test_the_local_level_follows_the_noise() -> None:
     level = local_level(noise)
     assert float(level[0, 40, 10]) == 0
     assert float(level[0, 40, 70]) == pytest.approx(0.2)
+
+
+def test_brightness_is_most_of_all_green_and_least_blue() -> None:
+    """ITU-R BT.601, in all three channels."""
+    colours = torch.eye(3)[:, :, None]  # a red, a green and a blue pixel
+    expected = torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1).expand(3, 3, 1)
+    assert torch.allclose(luminance(colours), expected)
+
+
+def test_a_grey_camera_sample_is_the_brightness_of_the_coloured_one() -> None:
+    grey, coloured = (degrade(patch(), Mixture(camera=1, grey=share), generator(4)) for share in (1, 0))
+    torch.testing.assert_close(grey.noisy, luminance(coloured.noisy))
+    torch.testing.assert_close(grey.clean, luminance(coloured.clean))
+
+
+@pytest.mark.parametrize(("camera", "tolerance"), [(0.0, 0.05), (1.0, 0.5)])
+def test_the_level_is_that_of_the_noise_in_the_sample(camera: float, tolerance: float) -> None:
+    for seed in range(6):
+        sample = degrade(patch(128), Mixture(camera=camera, rounded=0, grey=0), generator(seed))
+        square = float((sample.noisy - sample.clean).square().mean())
+        assert float(sample.level.square().mean()) == pytest.approx(square, rel=tolerance, abs=1e-9)
