@@ -324,6 +324,21 @@ def test_a_denoiser_is_told_levels_that_fall_to_the_noise_of_what_is_known(
     assert levels == pytest.approx(expected + ([sigma] if sigma else []))
 
 
+@pytest.mark.parametrize("sigma", [0.0, 12 / 255])
+def test_a_denoiser_is_told_falling_levels_at_half_the_size_first(
+    denoiser: str, monkeypatch: pytest.MonkeyPatch, sigma: float
+) -> None:
+    pixels, known = speckled(np.uint8, 160)
+    known[...] = True
+    known[..., 40:56, 40:56] = False  # with 32 pixels around it, 80 of them
+    told = told_levels(monkeypatch)
+    Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    expected = []
+    for steps, last in ((12, max(sigma, 4 / 255)), (20, max(sigma, 1 / 255))):
+        expected += [50 / 255 * (last / (50 / 255)) ** (step / (steps - 1)) for step in range(steps)]
+    assert [float(level.flatten()[0]) for level in told[:32]] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("sigma", [0.0, 20 / 255])
 def test_a_denoiser_fills_by_plug_and_play(denoiser: str, sigma: float) -> None:
     """x ← D(x, τ);  known: (τ² y + σ² x) / (τ² + σ²);  in the hole what it tends to there."""

@@ -206,7 +206,7 @@ class Counting(toy.ToyTraining):
         with torch.no_grad():
             for parameter in self.networks["estimator"].parameters():
                 parameter.fill_(len(self.rates))
-        return {"loss": 0.0}
+        return {"loss": float(len(self.rates))}
 
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
         self.averages.append(float(next(networks["estimator"].parameters()).flatten()[0]))
@@ -237,6 +237,11 @@ def test_every_step_has_the_rate_of_the_schedule(tmp_path: Path, optimiser: str)
         assert list(group) == pytest.approx(expected)
     assert len(training.rates[0]) == (1 if optimiser == "adamw" else 2)
     assert [row["learning_rate"] for row in witness.rows] == pytest.approx(expected)
+
+
+def test_a_row_has_the_mean_of_the_steps_since_the_last_one(tmp_path: Path) -> None:
+    _, witness = count(tmp_path, settings(5, log_every=2))
+    assert [(row["step"], row["loss"]) for row in witness.rows] == [(2, 1.5), (4, 3.5), (5, 5.0)]
 
 
 def test_optimisers_of_other_rates_follow_the_schedule_too(tmp_path: Path) -> None:
