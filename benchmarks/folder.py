@@ -24,6 +24,7 @@ from report import Row, Section, terminal, watched, wide_console
 from versions import run_facts
 
 from genrestore.files import batch, images, outputs
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise
 
 HEIGHT, WIDTH = 336, 448
@@ -127,7 +128,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     whole = options.count == COUNT and options.rounds >= ROUNDS
     results = options.json or (RESULTS if whole else None)
-    task = Denoise(options.weights, turns=1)
+    task = Denoise(options.weights, DenoiseSettings(turns=1))
     console, missed = wide_console(), 0
     with tempfile.TemporaryDirectory() as scratch:
         for format in FORMATS:

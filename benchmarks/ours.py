@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pictures import Pixels
 
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise, Inpaint, Untrained
 from genrestore.restore.tasks.untrained import STEPS
 
@@ -32,7 +33,7 @@ LAUNCHER = (
 @lru_cache(maxsize=16)
 def task(weights: str, sigma: float | None) -> Denoise:
     """The restoration that the command line uses, loaded once; sigma in grey levels or None."""
-    return Denoise(weights, noise_level=None if sigma is None else sigma / 255)
+    return Denoise(weights, DenoiseSettings(None if sigma is None else sigma / 255))
 
 
 def restore(image: Pixels, weights: str, sigma: float | None = None) -> tuple[Pixels, float]:

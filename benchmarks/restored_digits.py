@@ -15,6 +15,7 @@ from pictures import Pixels, mean
 from report import Row, Section, watched
 from settings import Bench
 
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise, DenoiseOneClass, InpaintOneClass
 
 STRONG, WEAK = 63.75, 12.75
@@ -51,7 +52,7 @@ def others(bench: Bench, damaged: Pixels, clean: Pixels, sigma: float) -> dict[s
         if network is not None:
             restored = 255 * network.reconstruct(torch.from_numpy(damaged)).numpy()
             found[f"AE(y), {name}"] = mean(mnist.scores(restored, clean))
-    photo = Denoise("photo", noise_level=sigma / 255)
+    photo = Denoise("photo", DenoiseSettings(sigma / 255))
     photographs = np.concatenate([photo(one[None]).pixels for one in damaged])
     found["photo"] = mean(mnist.scores(photographs, clean))
 

@@ -9,13 +9,16 @@ import typer
 
 from genrestore.cli import file_options as files
 from genrestore.cli import one_class, options, restoring, together, untrained
+from genrestore.errors import UsageError
 from genrestore.files.jobs import OutputOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-    from genrestore.files.batch import Restore
+    from genrestore.files.batch import Restore, Restored
     from genrestore.files.part import Part
+    from genrestore.files.pixels import Array
+    from genrestore.restore.settings import DenoiseSettings
     from genrestore.restore.tasks import Denoise
 
 
@@ -25,6 +28,8 @@ def denoise(
     output: files.Output = None,
     sigma: options.Sigma = None,
     strength: options.Strength = 1.0,
+    luma: options.Luma = 1.0,
+    chroma: options.Chroma = 1.0,
     turns: options.Turns = None,
     weights: options.Weights = "photo",
     recursive: files.Recursive = False,
@@ -73,6 +78,7 @@ def denoise(
     from genrestore.files import batch
     from genrestore.files import preview as previews
     from genrestore.restore import provenance
+    from genrestore.restore.settings import DenoiseSettings
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
     names = (output, "denoised", overwrite, in_place, compare, recursive, suffix, format)
@@ -83,6 +89,8 @@ def denoise(
     given = {
         "--weights": restoring.is_given(context, "weights"),
         "--sigma": sigma is not None,
+        "--luma": luma != 1,
+        "--chroma": chroma != 1,
         "--turns": turns,
         "--preview": preview,
     }
@@ -90,32 +98,45 @@ def denoise(
     plan = restoring.plan(context, which, wanted, said, adjust=adjust)
     searching = one_class.words(weights, said_of_prior, overwrite=overwrite)
     dip = None if searching else untrained.words(prior, steps, trace, inputs, given, quiet=quiet)
-    made = dip.made(strength) if dip else provenance.of_denoising(weights, sigma, strength, turns)
+    level = sigma or options.NoiseLevel()
+    asked = DenoiseSettings(level.level, level.factor, strength, luma, chroma, turns)
+    made = dip.made(strength) if dip else provenance.of_denoising(weights, asked)
     settings = plan.settings("denoise", machine, searching.made(made) if searching else made)
-    make: Callable[[], Restore] = partial(_task, weights, sigma, strength, turns, machine, preview)
+    make: Callable[[], Restore] = partial(_task, weights, asked, machine)
     if dip:
         make = partial(dip.task, machine, strength)
     if searching:
-        some = partial(searching.denoising, machine, sigma, strength)
+        if level.factor != 1:
+            raise UsageError(f"--sigma {level.factor:g}x: weights '{weights}' take a level in grey levels")
+        some = partial(searching.denoising, machine, level.level, strength)
         make = together.maker(some, plan.jobs, settings, trace)
-    task = batch.on_first_use(make)
-    if preview is not None:
-        task, settings = previews.instead(preview, task, settings)
-    plan.carry_out(task, settings, machine, estimated=sigma is None)
+    if preview is None:
+        task = batch.on_first_use(make)
+    else:
+        task, settings = previews.instead(
+            preview, partial(_levels, weights, asked, machine, preview), settings
+        )
+    plan.carry_out(task, settings, machine, estimated=level.level is None)
 
 
 def _task(
-    weights: str,
-    sigma: float | None,
-    strength: float,
-    turns: int | None,
-    machine: restoring.Machine,
-    part: Part | None,
+    weights: str, asked: DenoiseSettings, machine: restoring.Machine, part: Part | None = None
 ) -> Denoise:
     """What denoises; made when the first picture needs it, since torch takes seconds to load."""
     from genrestore.restore.tasks import Denoise
 
-    region = None if part is None else part.region
-    return Denoise(
-        weights, noise_level=sigma, strength=strength, turns=turns, runtime=machine.runtime, region=region
-    )
+    return Denoise(weights, asked, runtime=machine.runtime, region=None if part is None else part.region)
+
+
+def _levels(
+    weights: str,
+    asked: DenoiseSettings,
+    machine: restoring.Machine,
+    part: Part,
+    pixels: Array,
+    factors: Sequence[float],
+    on_progress: Callable[[float], None],
+) -> Iterator[tuple[str, Restored]]:
+    """A part of a picture at several noise levels, each under what --sigma would be."""
+    for restored in _task(weights, asked, machine, part).at_levels(pixels, factors, on_progress):
+        yield f"sigma {options.to_grey_levels(restored.noise_level or 0.0):.3g}", restored

@@ -90,9 +90,10 @@ def self_test(weights: str, runtime: Runtime) -> Finding:
     """
     from genrestore import metrics
     from genrestore.restore import tasks
+    from genrestore.restore.settings import DenoiseSettings
 
     clean, noisy = _pictures(runtime)
-    task = tasks.Denoise(weights, noise_level=options.to_unit(NOISE), runtime=runtime)
+    task = tasks.Denoise(weights, DenoiseSettings(options.to_unit(NOISE)), runtime=runtime)
     restored = task(noisy).pixels
     before, after = (metrics.psnr(picture.astype("float32"), clean, 255.0) for picture in (noisy, restored))
     state: Literal["ok", "failed"] = "ok" if after > before else "failed"

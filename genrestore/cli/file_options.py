@@ -176,7 +176,8 @@ Preview = Annotated[
         metavar="X,Y,W,H",
         parser=Part.parse,
         rich_help_panel=RESULTS,
-        help="Only show this part, in pixels, at strengths 0 to 1: a sheet STEM.preview.png, and no result.",
+        help="Only show this part, in pixels, at several noise levels and at strengths 0 to 1: a sheet "
+        "STEM.preview.png, and no result.",
     ),
 ]
 NoProvenance = Annotated[

@@ -183,8 +183,8 @@ def words(weights: str, given: Mapping[str, Any], *, overwrite: bool) -> OneClas
 
     Args:
         weights: A name in the store or a path; only its header is read.
-        given: Values by parameter of the command: "prior", "preview", "turns", "mask" and "no_keep" where
-            there is one, "resize", "trace", and fields of the settings.
+        given: Values by parameter of the command: "prior", "preview", "turns", "luma", "chroma", "mask" and
+            "no_keep" where there is one, "resize", "trace", and fields of the settings.
         overwrite: Value of --overwrite.
 
     Raises:
@@ -198,8 +198,8 @@ def words(weights: str, given: Mapping[str, Any], *, overwrite: bool) -> OneClas
     if header is None or header.kind not in TAKEN:
         _refuse_others(weights, "none", given)
         return None
-    for name in ("preview", "turns"):
-        if given.get(name) is not None:
+    for name, usual in (("preview", None), ("turns", None), ("luma", 1), ("chroma", 1)):
+        if given.get(name, usual) != usual:
             raise UsageError(f"--{name}: weights '{weights}' restore whole pictures; leave it out")
     _refuse_others(weights, header.kind, given)
     tracing.check(given["trace"], overwrite=overwrite)

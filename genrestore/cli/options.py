@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
 from genrestore.errors import UsageError
+from genrestore.restore.settings import MOST_TIMES
 from genrestore.runtime import MAX_SEED, MAX_THREADS
 
 GREY_LEVELS = 255
@@ -41,13 +43,59 @@ def parse_sigma(value: str | float) -> float:
     return to_unit(_number("--sigma", value, GREY_LEVELS, "a noise level in grey levels"))
 
 
-def parse_strength(value: str | float) -> float:
-    """A value of --strength.
+class NoiseLevel(NamedTuple):
+    """What --sigma says of the noise.
+
+    Attributes:
+        level: σ on the [0, 1] scale, or None where it is estimated.
+        factor: Take this many times the estimate.
+    """
+
+    level: float | None = None
+    factor: float = 1.0
+
+
+def parse_noise_level(value: str | float | NoiseLevel) -> NoiseLevel:
+    """A value of --sigma: grey levels, or a multiple of the estimate such as 2x.
+
+    Raises:
+        UsageError: Neither a number from 0 to 255 nor a multiple above 0.
+    """
+    if isinstance(value, NoiseLevel):
+        return value
+    text = str(value).strip().lower()
+    if not text.endswith("x"):
+        return NoiseLevel(parse_sigma(value))
+    try:
+        factor = _number("--sigma", text[:-1], MOST_TIMES, "how many times the estimate")
+    except UsageError as error:
+        raise UsageError(
+            f"--sigma {value}: such as 2x, up to {MOST_TIMES}x, is times the estimate"
+        ) from error
+    if factor == 0:
+        raise UsageError(f"--sigma {value}: must be above 0 times the estimate; --sigma 0 keeps the picture")
+    return NoiseLevel(factor=factor)
+
+
+def parse_strength(value: str | float, word: str = "--strength") -> float:
+    """A value of --strength, --luma or --chroma.
 
     Raises:
         UsageError: Not a number from 0 to 1.
     """
-    return _number("--strength", value, 1, "the share of the restored picture")
+    try:
+        return _number(word, value, 1, "the share of the restored picture")
+    except UsageError as error:
+        if not _is_above(value, 1):
+            raise
+        raise UsageError(f"{error}; for more, take a higher noise level: --sigma 2x") from error
+
+
+def _is_above(value: str | float, limit: float) -> bool:
+    try:
+        return float(value) > limit
+    except ValueError:
+        return False
 
 
 def parse_turns(value: str | int) -> int:
@@ -162,12 +210,31 @@ Weights = Annotated[
     ),
 ]
 Sigma = Annotated[
-    float | None,
+    NoiseLevel | None,
     typer.Option(
         "--sigma",
-        metavar="N",
-        parser=parse_sigma,
-        help="Noise level in 8-bit grey levels, 0 to 255; estimated from the picture if left out.",
+        metavar="N|Fx",
+        parser=parse_noise_level,
+        help="Noise level in 8-bit grey levels, 0 to 255, or F times the estimate, such as 2x; estimated "
+        "from the picture if left out.",
+    ),
+]
+Luma = Annotated[
+    float,
+    typer.Option(
+        "--luma",
+        metavar="S",
+        parser=partial(parse_strength, word="--luma"),
+        help="How much of the brightness noise to take: 0 leaves it, and takes colour noise only.",
+    ),
+]
+Chroma = Annotated[
+    float,
+    typer.Option(
+        "--chroma",
+        metavar="S",
+        parser=partial(parse_strength, word="--chroma"),
+        help="How much of the colour noise to take, 0 to 1.",
     ),
 ]
 Strength = Annotated[
@@ -187,7 +254,7 @@ Turns = Annotated[
         parser=parse_turns,
         show_default=False,
         help="Take the mean of N results, of the picture turned and mirrored: 1, 2, 4, or 8, the best. "
-        "If left out, as many as together have a megapixel, and 2 in strong noise.",
+        "If left out, as many as together have a megapixel.",
     ),
 ]
 Reference = Annotated[

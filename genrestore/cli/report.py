@@ -31,6 +31,9 @@ JSONValue = str | int | float | bool | None
 FIGURES = ("distance", "own_distance", "starts")
 """Of priors of one class: null where there is none."""
 
+LEVELS = ("sigma_luma", "sigma_chroma")
+"""Of denoisers, the noise level of luma and of chroma: null where there is none."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -249,9 +252,15 @@ def record(
         "ssim": None if scores is None else finite(scores.ssim),
         "in_domain": outcome.in_domain,
         **{name: outcome.figures.get(name) for name in FIGURES},
+        **{name: _level(outcome.figures.get(name)) for name in LEVELS},
         "device": device if status == "done" else None,
         "error": error or outcome.job.skipped,
     }
+
+
+def _level(found: float | list[float] | None) -> float | None:
+    """A noise level on the [0, 1] scale in grey levels, for a JSON record."""
+    return round(to_grey_levels(found), 3) if isinstance(found, float) else None
 
 
 def summary(counts: Counter[str], left: int = 0) -> str:

@@ -1,9 +1,10 @@
-"""Many images in one picture: a part at several strengths, each under its label; and plain grids."""
+"""Many images in one picture: a part at several levels and strengths, each under its label; plain grids."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +20,18 @@ GROUND, INK = 32, 230
 """Grey levels of the ground and of the labels on it, 0 to 255."""
 SHAPE = 1.6
 """Width by height of the screen that a sheet is to fit."""
+
+
+class Panel(NamedTuple):
+    """One image of a sheet.
+
+    Attributes:
+        label: What stands above it.
+        pixels: [1, channel, height, width], uint8 or uint16.
+    """
+
+    label: str
+    pixels: Array
 
 
 def mixed(before: Array, after: Array, strength: float) -> Array:
@@ -37,32 +50,44 @@ def mixed(before: Array, after: Array, strength: float) -> Array:
     return result
 
 
-def sheet(before: Array, after: Array, strengths: Sequence[float] = STRENGTHS) -> Array:
-    """A labelled panel a strength, in rows that make the sheet fit a screen.
+def strengths(before: Array, after: Array) -> list[Panel]:
+    """A labelled panel for each of `STRENGTHS`.
 
     Args:
         before: The part as it is in the input, [1, channel, height, width], uint8 or uint16.
         after: The part wholly restored, of the same shape and type.
-        strengths: 0 to 1 each.
+    """
+    return [Panel(f"strength {strength:g}", mixed(before, after, strength)) for strength in STRENGTHS]
+
+
+def sheet(groups: Sequence[Sequence[Panel]]) -> Array:
+    """Labelled panels; every group begins a row, and the rows make the sheet fit a screen.
+
+    Args:
+        groups: Panels of one shape and type; no group is empty.
 
     Returns:
-        The sheet, [1, channel, height, width] of the same channels and type; no pixel of a panel is scaled.
+        The sheet, [1, channel, height, width] of the panels' channels and type; no pixel of them is scaled.
     """
-    height, width = before.shape[-2:]
-    labels = [_label(f"strength {strength:g}", min(height, width)) for strength in strengths]
-    head = max(label.shape[0] for label in labels)
+    first = groups[0][0].pixels
+    height, width = first.shape[-2:]
+    labels = [[_label(panel.label, min(height, width)) for panel in group] for group in groups]
+    head = max(label.shape[0] for row in labels for label in row)
     cell_height = head + height + GAP
-    cell_width = max(width, *(label.shape[1] for label in labels)) + GAP
-    columns = _columns(len(strengths), cell_height, cell_width)
-    rows = math.ceil(len(strengths) / columns)
-    white = np.iinfo(before.dtype).max // 255
-    shape = (1, before.shape[1], rows * cell_height + GAP, columns * cell_width + GAP)
-    result: Array = np.full(shape, GROUND * white, before.dtype)
-    for index, (strength, label) in enumerate(zip(strengths, labels, strict=True)):
-        top, left = GAP + index // columns * cell_height, GAP + index % columns * cell_width
-        result[..., top : top + label.shape[0], left : left + label.shape[1]] = label * white
-        panel = (..., slice(top + head, top + head + height), slice(left, left + width))
-        result[panel] = mixed(before, after, strength)
+    cell_width = max(width, *(label.shape[1] for row in labels for label in row)) + GAP
+    columns = _columns([len(group) for group in groups], cell_height, cell_width)
+    rows = sum(math.ceil(len(group) / columns) for group in groups)
+    white = np.iinfo(first.dtype).max // 255
+    shape = (1, first.shape[1], rows * cell_height + GAP, columns * cell_width + GAP)
+    result: Array = np.full(shape, GROUND * white, first.dtype)
+    start = 0
+    for group, row in zip(groups, labels, strict=True):
+        for index, (panel, label) in enumerate(zip(group, row, strict=True)):
+            top, left = GAP + (start + index // columns) * cell_height, GAP + index % columns * cell_width
+            result[..., top : top + label.shape[0], left : left + label.shape[1]] = label * white
+            place = (..., slice(top + head, top + head + height), slice(left, left + width))
+            result[place] = panel.pixels
+        start += math.ceil(len(group) / columns)
     return result
 
 
@@ -87,12 +112,14 @@ def grid(images: Array, columns: int | None = None) -> Array:
     return result
 
 
-def _columns(count: int, cell_height: int, cell_width: int) -> int:
+def _columns(counts: Sequence[int], cell_height: int, cell_width: int) -> int:
     """How many panels stand beside one another, so that the sheet fits the smallest screen."""
-    return min(
-        range(count, 0, -1),
-        key=lambda columns: max(columns * cell_width / SHAPE, math.ceil(count / columns) * cell_height),
-    )
+
+    def side(columns: int) -> float:
+        rows = sum(math.ceil(count / columns) for count in counts)
+        return max(columns * cell_width / SHAPE, rows * cell_height)
+
+    return min(range(max(counts), 0, -1), key=side)
 
 
 def _label(text: str, side: int) -> Array:

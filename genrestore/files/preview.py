@@ -1,15 +1,15 @@
-"""``--preview``: a part of a picture at several strengths on one sheet, instead of the result."""
+"""``--preview``: a part of a picture at several noise levels and strengths, instead of the result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from genrestore.errors import UsageError
 from genrestore.files import contact_sheet, folders
 from genrestore.files.batch import BatchOptions, Restore, Restored
+from genrestore.files.contact_sheet import Panel
 from genrestore.files.jobs import STDIO, OutputOptions
 from genrestore.files.metadata import Metadata
 from genrestore.files.part import Part
@@ -18,15 +18,23 @@ from genrestore.files.pixels import Array, Image
 INFIX = "preview"
 
 
-def sheet(part: Part, image: Image, restored: Array) -> Image:
-    """The contact sheet: a part of a picture at several strengths.
+FACTORS = (0.5, 1.0, 1.5, 2.0, 4.0)
+"""Of the noise level that is estimated or given: what a sheet shows."""
+
+AtLevels = Callable[[Array, Sequence[float], Callable[[float], None]], Iterator[tuple[str, Restored]]]
+"""Restores a picture at so many times its noise level, each with its label."""
+
+
+def sheet(part: Part, image: Image, levels: Sequence[Panel], restored: Array) -> Image:
+    """The contact sheet: a part of a picture at several noise levels, and below at several strengths.
 
     Args:
         part: What is shown.
         image: The picture as it was read.
-        restored: Its restored pixels, [1, channel, height, width]; only those of the part are looked at.
+        levels: The part at the noise levels.
+        restored: The picture restored at its own, [1, channel, height, width]; only the part is looked at.
     """
-    pixels = contact_sheet.sheet(part.of(image.pixels), part.of(restored))
+    pixels = contact_sheet.sheet([levels, contact_sheet.strengths(part.of(image.pixels), part.of(restored))])
     notes = image.metadata.notes + (() if image.alpha is None else ("the sheet is without alpha",))
     return Image(pixels, None, Metadata("PNG", image.metadata.mode, icc=image.metadata.icc, notes=notes))
 
@@ -66,19 +74,29 @@ def words(
     return replace(sheet, suffix=None, output=str(path.with_name(f"{path.stem}.{INFIX}.png")))
 
 
-def instead(part: Part, restore: Restore, options: BatchOptions) -> tuple[Restore, BatchOptions]:
-    """A restoring and the options of its batch, changed so that the sheet is written instead of the result.
+def instead(part: Part, at_levels: AtLevels, options: BatchOptions) -> tuple[Restore, BatchOptions]:
+    """A restoring and the options of its batch that write the sheet instead of the result.
 
     Args:
         part: What is shown; a picture that it reaches out of fails before it is restored.
-        restore: Takes and gives pixels, [1, channel, height, width].
+        at_levels: Restores pixels, [1, channel, height, width].
         options: Of the batch.
     """
+    levels: list[Panel] = []
 
-    def checked(pixels: Array, on_progress: Callable[[float], None]) -> Restored:
+    def restore(pixels: Array, on_progress: Callable[[float], None]) -> Restored:
         part.of(pixels)
-        return restore(pixels, on_progress)
+        levels.clear()
+        usual: Restored | None = None
+        found = at_levels(pixels, FACTORS, on_progress)
+        for factor, (label, restored) in zip(FACTORS, found, strict=True):
+            levels.append(Panel(label, part.of(restored.pixels).copy()))
+            usual = restored if factor == 1 else usual
+        assert usual is not None
+        return usual
 
     made = options.provenance
     noted = None if made is None else {**made, "preview": str(part)}
-    return checked, replace(options, provenance=noted, finish=partial(sheet, part))
+    return restore, replace(
+        options, provenance=noted, finish=lambda image, restored: sheet(part, image, levels, restored)
+    )

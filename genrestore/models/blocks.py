@@ -52,16 +52,18 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return functional.pad(image, (0, right, 0, bottom), mode="replicate")
 
 
-def as_noise_map(noise_level: Tensor, image: Tensor) -> Tensor:
-    """Bring a noise level to one value a pixel.
+def as_noise_map(noise_level: Tensor, image: Tensor, levels: int = 1) -> Tensor:
+    """Bring a noise level to one value a pixel and plane.
 
     Args:
-        noise_level: σ on the [0, 1] scale: a scalar, [batch], or [batch, 1, height, width].
+        noise_level: σ on the [0, 1] scale: a scalar, [batch], or [batch, 1 or levels, 1 or height,
+            1 or width].
         image: [batch, channel, height, width]; gives the shape.
+        levels: Planes wanted; one level goes for all of them.
 
     Returns:
-        [batch, 1, height, width], σ on the [0, 1] scale.
+        [batch, levels, height, width], σ on the [0, 1] scale.
     """
     if noise_level.ndim < 4:
         noise_level = noise_level.reshape(-1, 1, 1, 1)
-    return noise_level.to(image).expand(image.shape[0], 1, *image.shape[-2:])
+    return noise_level.to(image).expand(image.shape[0], levels, *image.shape[-2:])

@@ -18,13 +18,15 @@ class ResidualUNet(nn.Module):
 
     f is a U-Net (Ronneberger 2015) of residual blocks without normalisation, as DRUNet (Zhang et al.,
     DPIR, 2021), but it works on 2×2 pixels folded into channels, as FFDNet (Zhang et al., 2018): a quarter
-    of the positions, so a laptop's processor keeps up. The noise level is one more input plane.
+    of the positions, so a laptop's processor keeps up. The noise level is one more input plane, or two:
+    that of luma and that of chroma, which a camera smooths apart.
 
     Args:
         channels: Channels of the picture; 3 for RGB, and grey pictures are given three times.
         widths: Feature maps at each scale, finest (half resolution) first.
         blocks: Residual blocks at each scale, on the way down and again on the way up; the coarsest
             scale has its number once.
+        levels: Planes of noise levels that go in: 1, or 2 for luma and chroma.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class ResidualUNet(nn.Module):
         channels: int = 3,
         widths: Sequence[int] = (64, 96, 160, 256),
         blocks: Sequence[int] = (2, 1, 1, 2),
+        levels: int = 1,
     ) -> None:
         super().__init__()
         if len(widths) != len(blocks) or not widths:
             raise ValueError(f"widths {list(widths)} and blocks {list(blocks)} must have the same length")
         self.multiple = 2 ** len(widths)
-        self.head = nn.Conv2d(4 * (channels + 1), widths[0], 3, padding=1)
+        self.levels = levels
+        self.head = nn.Conv2d(4 * (channels + levels), widths[0], 3, padding=1)
         self.down = nn.ModuleList(_stage(width, count) for width, count in zip(widths, blocks, strict=True))
         self.shrink = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in zip(widths, widths[1:], strict=False)
@@ -55,13 +59,14 @@ class ResidualUNet(nn.Module):
 
         Args:
             image: Noisy picture [batch, channel, height, width] in [0, 1] and beyond (noise is not clipped).
-            noise_level: σ on the [0, 1] scale: a scalar, [batch], or a map [batch, 1, height, width].
+            noise_level: σ on the [0, 1] scale: a scalar, [batch], or [batch, 1 or levels, 1 or height,
+                1 or width].
 
         Returns:
             The estimate, same shape; about [0, 1], not clipped.
         """
         height, width = image.shape[-2:]
-        stacked = torch.cat([image, as_noise_map(noise_level, image)], dim=1)
+        stacked = torch.cat([image, as_noise_map(noise_level, image, self.levels)], dim=1)
         stacked = pad_to_multiple(stacked, self.multiple)
         features = self.head(functional.pixel_unshuffle(stacked, 2))
         skips: list[Tensor] = []

@@ -23,15 +23,18 @@ class NoiseEstimator(nn.Module):
         fine_width: Feature maps at half resolution.
         width: Feature maps at quarter resolution.
         blocks: Residual blocks at quarter resolution.
+        levels: Noise levels that come out: 1, or 2 for luma and chroma.
     """
 
-    def __init__(self, channels: int = 3, fine_width: int = 16, width: int = 48, blocks: int = 2) -> None:
+    def __init__(
+        self, channels: int = 3, fine_width: int = 16, width: int = 48, blocks: int = 2, levels: int = 1
+    ) -> None:
         super().__init__()
         self.multiple = 8
         self.head = nn.Conv2d(4 * channels, fine_width, 3, padding=1)
         self.shrink = nn.Conv2d(fine_width, width, 3, stride=2, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
-        self.tail = nn.Conv2d(width, 1, 3, stride=2, padding=1)
+        self.tail = nn.Conv2d(width, levels, 3, stride=2, padding=1)
         nn.init.constant_(self.tail.get_parameter("bias"), -3.0)  # 13 grey levels
 
     def log_level(self, image: Tensor) -> Tensor:
@@ -41,7 +44,7 @@ class NoiseEstimator(nn.Module):
             image: Noisy picture [batch, channel, height, width] in [0, 1] and beyond.
 
         Returns:
-            Natural logarithm of σ (on the [0, 1] scale), [batch, 1, ⌈height / 8⌉, ⌈width / 8⌉].
+            Natural logarithm of σ (on the [0, 1] scale), [batch, levels, ⌈height / 8⌉, ⌈width / 8⌉].
         """
         folded = functional.pixel_unshuffle(pad_to_multiple(image, self.multiple), 2)
         features = functional.relu(self.head(folded))
@@ -56,7 +59,7 @@ class NoiseEstimator(nn.Module):
             image: Noisy picture [batch, channel, height, width] in [0, 1] and beyond.
 
         Returns:
-            σ on the [0, 1] scale, [batch, 1, height, width].
+            σ on the [0, 1] scale, [batch, levels, height, width].
         """
         return spread(self.log_level(image), image.shape[-2:])
 
@@ -65,11 +68,11 @@ def spread(log_level: Tensor, shape: Sequence[int]) -> Tensor:
     """Noise level at every pixel from its logarithm at an eighth of the resolution.
 
     Args:
-        log_level: Natural logarithm of σ on the [0, 1] scale, [batch, 1, ⌈height / 8⌉, ⌈width / 8⌉].
+        log_level: Natural logarithm of σ on the [0, 1] scale, [batch, levels, ⌈height / 8⌉, ⌈width / 8⌉].
         shape: Height and width wanted.
 
     Returns:
-        σ on the [0, 1] scale, [batch, 1, height, width].
+        σ on the [0, 1] scale, [batch, levels, height, width].
     """
     fine = functional.interpolate(log_level.float(), scale_factor=8, mode="bilinear", align_corners=False)
     return torch.exp(fine[..., : shape[0], : shape[1]])

@@ -1,7 +1,8 @@
-"""How much noise a picture holds, as a function of brightness, estimated from the picture alone."""
+"""How much noise of luma and of chroma a picture holds, by brightness, estimated from the picture alone."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,22 +32,57 @@ there it is true that dark places have less of it."""
 TRUST = 16
 """Cells of 8×8 pixels around a brightness that count as much as the picture as a whole."""
 
+CLIPPED = 0.25
+"""A cell with a larger share of pixels at the end of a file's range says too little of noise."""
+
+LEAST_TOLD = 0.02
+"""Share of the cells that must say something of noise; where fewer do, all are listened to."""
+
+FRAME = 0.3
+"""Up to this share of a picture, cells of one colour are a frame or a cut-out, and say nothing. Where there
+are more of them, as on a screen or in a drawing, they say that there is no noise."""
+
+
+LARGEST = 0.5
+"""The largest noise level that numbers from 0 to 1 can have."""
+
 
 @dataclass(frozen=True)
 class NoiseProfile:
-    """The noise level function of a picture: σ at each brightness.
+    """The noise level function of a picture: σ of luma and of chroma at each brightness.
 
     A camera's noise depends on the brightness of a place and on little else, so one function for the whole
     picture says more, and more surely, than an estimate at each place, which takes texture for noise.
     Source: Liu et al., "Automatic Estimation and Removal of Noise from a Single Image", 2008.
 
+    Convention: luma is (R + G + B) / √3 and chroma one of the two planes orthogonal to it, so that white
+    noise is as strong in both; a grey picture has one level, told twice.
+
     Attributes:
-        log_levels: log σ (σ on the [0, 1] scale) at the middle of each step of brightness, [bins].
-        overall: Root mean square of σ over the picture, on the [0, 1] scale.
+        log_levels: log σ (σ on the [0, 1] scale) of luma and chroma at the middle of each step of
+            brightness, [2, bins].
+        luma: Root mean square of luma's σ over the picture, on the [0, 1] scale.
+        chroma: The same of chroma.
     """
 
     log_levels: Tensor
-    overall: float
+    luma: float
+    chroma: float
+
+    @classmethod
+    def even(cls, level: float) -> NoiseProfile:
+        """White noise of one level, on the [0, 1] scale and above 0, at every brightness."""
+        return cls(torch.full((2, BINS), math.log(level)), level, level)
+
+    @property
+    def overall(self) -> float:
+        """Root mean square of the noise of R, G and B, on the [0, 1] scale: √((σ_L² + 2 σ_C²) / 3)."""
+        return math.sqrt((self.luma**2 + 2 * self.chroma**2) / 3)
+
+    def times(self, factor: float) -> NoiseProfile:
+        """The profile of noise that is stronger by a factor above 0, up to `LARGEST` or what it was."""
+        factor = min(factor, max(1.0, LARGEST / max(self.luma, self.chroma)))
+        return NoiseProfile(self.log_levels + math.log(factor), self.luma * factor, self.chroma * factor)
 
     def level(self, image: Tensor) -> Tensor:
         """The noise level around every pixel.
@@ -55,13 +91,13 @@ class NoiseProfile:
             image: RGB tile [1, 3, height, width], about [0, 1].
 
         Returns:
-            σ on the [0, 1] scale, [1, 1, height, width].
+            σ of luma and chroma on the [0, 1] scale, [1, 2, height, width].
         """
-        cells = brightness(image)
+        cells = brightness(image)[0, 0]
         position = (cells * BINS - 0.5).clamp(0, BINS - 1)
         below = position.floor().long().clamp(max=BINS - 2)
-        log_level = torch.lerp(self.log_levels[below], self.log_levels[below + 1], position - below)
-        return spread(log_level, image.shape[-2:])
+        log_level = torch.lerp(self.log_levels[:, below], self.log_levels[:, below + 1], position - below)
+        return spread(log_level[None], image.shape[-2:])
 
 
 def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfile:
@@ -74,26 +110,69 @@ def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfil
 
     Returns:
         The usual level of the cells of each step of brightness, averaged with those of neighbouring steps by
-        the number of cells, and drawn to the usual level of all where cells are few.
+        the number of cells, and drawn to the usual level of all where cells are few. Cells that are flat or
+        clipped say nothing.
     """
-    levels, colours = [], []
+    integers = np.issubdtype(pixels.dtype, np.integer)
+    levels, colours, telling = [], [], []
     for tile in tiles(pixels, tiling):
         colour = tile.expand(-1, 3, -1, -1)
-        levels.append(prior.estimate_log_level(colour).flatten())
+        levels.append(prior.estimate_log_level(colour)[0].flatten(1))
         colours.append(_cells(colour)[0].flatten(1))
-    level, colour = torch.cat(levels), torch.cat(colours, 1)
-    if np.issubdtype(pixels.dtype, np.integer):
-        level = before_clipping(level, colour)
+        telling.append(_state(tile, integers=integers).flatten())
+    level, colour, state = torch.cat(levels, 1), torch.cat(colours, 1), torch.cat(telling)
+    tells = _those_that_tell(state)
+    level, colour = level[:, tells], colour[:, tells]
+    if integers:
+        level = torch.stack([before_clipping(plane, colour) for plane in level])
     step = (colour.mean(0) * BINS).long().clamp(0, BINS - 1)
+    log_levels = torch.stack([_by_brightness(plane, step) for plane in level])
+    log_levels = log_levels.clamp(max=math.log(LARGEST))
+    luma, chroma = (2 * log_levels[:, step]).exp().mean(1).sqrt().tolist()
+    return NoiseProfile(log_levels, luma, chroma)
+
+
+def _by_brightness(level: Tensor, step: Tensor) -> Tensor:
+    """log σ at each step of brightness, [bins], from that of the cells and their steps, [cells] each."""
     usual = _usual(level)
     each = [level[step == index] for index in range(BINS)]
     found = torch.stack([_usual(values) if values.numel() else usual for values in each])
     index = torch.arange(BINS)
     near = torch.exp(-0.5 * (index[:, None] - index).square())
     weight = near * torch.bincount(step, minlength=BINS)
-    log_levels = (weight @ found + TRUST * usual) / (weight.sum(1) + TRUST)
-    overall = (2 * log_levels[step]).exp().mean().sqrt()
-    return NoiseProfile(log_levels, float(overall))
+    return (weight @ found + TRUST * usual) / (weight.sum(1) + TRUST)
+
+
+CLEAR, FLAT, CUT = 0, 1, 2
+"""States of a cell: as it should be; of one colour; clipped for a good part."""
+
+
+def _state(tile: Tensor, *, integers: bool) -> Tensor:
+    """What keeps a cell from telling of noise.
+
+    Args:
+        tile: [1, channel, height, width] on the [0, 1] scale.
+        integers: Whether it was clipped to [0, 1].
+
+    Returns:
+        `CLEAR`, `FLAT` or `CUT`, [1, 1, ⌈height / 8⌉, ⌈width / 8⌉].
+    """
+    low = -functional.max_pool2d(-tile, 8, ceil_mode=True)
+    flat = (functional.max_pool2d(tile, 8, ceil_mode=True) == low).all(1, keepdim=True)
+    state = torch.where(flat, FLAT, CLEAR)
+    if not integers:
+        return state
+    clipped = ((tile <= 0) | (tile >= 1)).any(1, keepdim=True).float()
+    return torch.where(_cells(clipped) > CLIPPED, CUT, state)
+
+
+def _those_that_tell(state: Tensor) -> Tensor:
+    """The cells to listen to, bool [cells], from the `_state` of all."""
+    seen = state != CUT
+    flat = int((state == FLAT).sum())
+    if flat <= FRAME * int(seen.sum()):
+        seen = state == CLEAR
+    return seen if float(seen.float().mean()) >= LEAST_TOLD else torch.ones_like(seen)
 
 
 def before_clipping(log_level: Tensor, colour: Tensor) -> Tensor:

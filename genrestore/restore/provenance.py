@@ -5,39 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.weights import store
 from genrestore.weights.header import Header, read_header
 
 
-def of_denoising(
-    weights: str, noise_level: float | None, strength: float, turns: int | None = None
-) -> dict[str, Any]:
+def of_denoising(weights: str, settings: DenoiseSettings) -> dict[str, Any]:
     """What `Denoise` of these arguments makes its results say, as JSON values.
 
     Args:
         weights: A name in the store or a path; only its header is read.
-        noise_level: σ on the [0, 1] scale, or None where it is estimated.
-        strength: The share of the restoration that is taken, 0 to 1.
-        turns: In how many ways each picture is turned; None where its size decides.
+        settings: What is asked for.
 
     Raises:
         WeightsError: The weights are missing, or their header cannot be read.
     """
     path = store.resolve(weights)
-    return describe_denoising(path, read_header(path), noise_level, strength, turns)
+    return describe_denoising(path, read_header(path), settings)
 
 
-def describe_denoising(
-    path: Path, header: Header, noise_level: float | None, strength: float, turns: int | None = None
-) -> dict[str, Any]:
-    """`of_denoising` for weights whose header was read; sigma is in 8-bit grey levels."""
-    made = {
-        "weights": path.stem,
-        "weights_sha256": header.sha256,
-        "sigma": None if noise_level is None else round(noise_level * 255, 4),
-        "strength": strength,
-    }
-    return made if turns is None else {**made, "turns": turns}
+def describe_denoising(path: Path, header: Header, settings: DenoiseSettings) -> dict[str, Any]:
+    """`of_denoising` for weights whose header was read."""
+    return {"weights": path.stem, "weights_sha256": header.sha256, **settings.provenance}
 
 
 def of_inpainting(weights: str, noise_level: float, feather: int) -> dict[str, Any]:

@@ -17,12 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrestore.training.draws import chance, log_uniform, uniform
+
 
 @dataclass(frozen=True)
 class CameraSettings:
     """One camera, exposure and file.
 
     Attributes:
+        exposure: Factor of the light that a perfect picture would show.
         gain: Shot noise: variance a unit of light, full scale 1.
         read: Read noise: standard deviation, full scale 1.
         white_balance: Factors of red and blue; green is 1.
@@ -34,12 +37,16 @@ class CameraSettings:
         luma_blur: σ in pixels of the camera's smoothing of the noise's brightness; 0 for none.
         luma_fine: Share of the brightness's noise that smoothing left as it was, 0 to 1.
         chroma_blur: As `luma_blur`, for the noise's colour.
+        chroma_fine: As `luma_fine`, for the noise's colour.
         chroma_gain: Factor of the noise's colour after smoothing.
+        sharpening: Strength of an unsharp mask of σ 1 pixel, 0 for none; picture and noise go through it.
         scale: Change of size after development, 1 for none.
         quality: JPEG quality, or None for a file without loss.
         subsampling: JPEG chroma subsampling: 0 is 4:4:4, 2 is 4:2:0.
+        again: Quality of a second JPEG made of the first, or None.
     """
 
+    exposure: float = 1.0
     gain: float = 0.003
     read: float = 0.004
     white_balance: tuple[float, float] = (1.0, 1.0)
@@ -51,10 +58,13 @@ class CameraSettings:
     luma_blur: float = 0.0
     luma_fine: float = 0.0
     chroma_blur: float = 0.0
+    chroma_fine: float = 0.0
     chroma_gain: float = 1.0
+    sharpening: float = 0.0
     scale: float = 1.0
     quality: int | None = 90
     subsampling: int = 0
+    again: int | None = None
 
 
 PLAIN = 0.35
@@ -65,39 +75,54 @@ def draw_settings(generator: torch.Generator) -> CameraSettings:
     """Draw a camera, an exposure and a file format at random."""
 
     def number(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=generator))
+        return uniform(generator, low, high)
 
-    def chance(probability: float) -> bool:
-        return number(0, 1) < probability
+    def likely(probability: float) -> bool:
+        return chance(generator, probability)
 
-    gain = math.exp(number(math.log(1e-4), math.log(0.03)))
-    read = math.sqrt(gain) * math.exp(number(math.log(0.01), math.log(0.2)))
-    if chance(PLAIN):
+    poor_light = likely(0.2)
+    gain = log_uniform(generator, 0.01, 0.2) if poor_light else log_uniform(generator, 1e-4, 0.03)
+    read = math.sqrt(gain) * log_uniform(generator, 0.01, 0.2)
+    exposure = log_uniform(generator, 0.1, 1) if poor_light and likely(0.6) else 1.0
+    pattern = (int(number(0, 2)), int(number(0, 2)))
+    demosaicker = "bilinear" if likely(0.6) else "gradient-corrected"
+    quality = draw_quality(generator) if likely(0.75) else None
+    if likely(PLAIN):
         return CameraSettings(
+            exposure=exposure,
             gain=gain,
             read=read,
-            pattern=(int(number(0, 2)), int(number(0, 2))),
-            demosaicker="bilinear" if chance(0.7) else "gradient-corrected",
-            quality=int(number(70, 101)) if chance(0.8) else None,
-            subsampling=0 if chance(0.7) else 2,
+            pattern=pattern,
+            demosaicker=demosaicker,
+            quality=quality,
+            subsampling=0 if likely(0.6) else 2,
         )
     return CameraSettings(
+        exposure=exposure,
         gain=gain,
         read=read,
-        white_balance=(number(1, 2.4), number(1, 2.4)) if chance(0.7) else (1.0, 1.0),
-        colour_mix=number(0, 0.5) if chance(0.5) else 0.0,
-        gamma=number(1.8, 2.6) if chance(0.4) else 0.0,
-        contrast=number(0, 1) if chance(0.4) else 0.0,
-        pattern=(int(number(0, 2)), int(number(0, 2))) if chance(0.8) else None,
-        demosaicker="bilinear" if chance(0.5) else "gradient-corrected",
-        luma_blur=number(0.3, 3.0) if chance(0.7) else 0.0,
-        luma_fine=number(0, 0.7),
-        chroma_blur=number(0.3, 4.0) if chance(0.5) else 0.0,
-        chroma_gain=number(0.3, 1.5) if chance(0.5) else 1.0,
-        scale=number(0.5, 1.0) if chance(0.2) else 1.0,
-        quality=int(number(70, 101)) if chance(0.8) else None,
-        subsampling=0 if chance(0.5) else 2,
+        white_balance=(number(1, 2.4), number(1, 2.4)) if likely(0.7) else (1.0, 1.0),
+        colour_mix=number(0, 0.5) if likely(0.5) else 0.0,
+        gamma=number(1.8, 2.6) if likely(0.4) else 0.0,
+        contrast=number(0, 1) if likely(0.4) else 0.0,
+        pattern=pattern if likely(0.85) else None,
+        demosaicker=demosaicker,
+        luma_blur=number(0.3, 3.0) if likely(0.6) else 0.0,
+        luma_fine=number(0, 1),
+        chroma_blur=number(0.3, 4.0) if likely(0.6) else 0.0,
+        chroma_fine=number(0, 0.5) if likely(0.5) else 0.0,
+        chroma_gain=log_uniform(generator, 0.05, 1.5) if likely(0.6) else 1.0,
+        sharpening=number(0, 1.5) if likely(0.3) else 0.0,
+        scale=number(0.5, 1.6) if likely(0.25) else 1.0,
+        quality=quality,
+        subsampling=0 if likely(0.4) else 2,
+        again=draw_quality(generator) if likely(0.2) else None,
     )
+
+
+def draw_quality(generator: torch.Generator, finest: int = 100, lean: float = 2.5) -> int:
+    """JPEG quality from 12 to `finest`; with a `lean` of 2.5 half lie above five sixths of the way."""
+    return round(finest - (finest - 12) * uniform(generator) ** lean)
 
 
 def photograph(scene: Tensor, settings: CameraSettings, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -111,15 +136,20 @@ def photograph(scene: Tensor, settings: CameraSettings, generator: torch.Generat
     Returns:
         The noisy file and the noise-free rendering, both [3, height, width] in [0, 1].
     """
-    light = _unprocess(scene, settings)
+    light = settings.exposure * _unprocess(scene, settings)
     spread = torch.sqrt(settings.gain * light.clamp(min=0) + settings.read**2)
     clean = _develop(light, settings)
     noisy = _develop(light + spread * torch.randn(light.shape, generator=generator), settings)
     if settings.luma_blur or settings.chroma_blur or settings.chroma_gain != 1:
         noisy = clean + _smooth_noise(noisy - clean, settings)
+    if settings.sharpening:
+        noisy, clean = (image + settings.sharpening * (image - _blur(image, 1.0)) for image in (noisy, clean))
     if settings.scale != 1:
         noisy, clean = (_rescale(image, settings.scale) for image in (noisy, clean))
-    return save_and_open(noisy, settings.quality, settings.subsampling), clean.clamp(0, 1)
+    noisy = save_and_open(noisy, settings.quality, settings.subsampling)
+    if settings.again is not None:
+        noisy = save_and_open(noisy, settings.again, settings.subsampling)
+    return noisy, clean.clamp(0, 1)
 
 
 def save_and_open(image: Tensor, quality: int | None, subsampling: int) -> Tensor:
@@ -280,7 +310,9 @@ def _smooth_noise(noise: Tensor, settings: CameraSettings) -> Tensor:
     colour = noise - brightness
     coarse = _as_strong(_blur(brightness, settings.luma_blur), brightness)
     brightness = settings.luma_fine * brightness + (1 - settings.luma_fine) * coarse
-    return brightness + settings.chroma_gain * _as_strong(_blur(colour, settings.chroma_blur), colour)
+    coarse = _as_strong(_blur(colour, settings.chroma_blur), colour)
+    colour = settings.chroma_fine * colour + (1 - settings.chroma_fine) * coarse
+    return brightness + settings.chroma_gain * colour
 
 
 def _as_strong(smoothed: Tensor, before: Tensor) -> Tensor:
@@ -298,11 +330,13 @@ def _blur(image: Tensor, sigma: float) -> Tensor:
 
 
 def _rescale(image: Tensor, scale: float) -> Tensor:
-    """Shrink, then mirror the outside so that the size stays."""
+    """Enlarge and keep the middle, or shrink and mirror the outside, so that the size stays."""
     height, width = image.shape[-2:]
     small = functional.interpolate(
         image[None], scale_factor=scale, mode="bilinear", antialias=True, align_corners=False
     )
     down, right = height - small.shape[-2], width - small.shape[-1]
+    if down < 0:
+        return small[0, :, -down // 2 : -down // 2 + height, -right // 2 : -right // 2 + width]
     top, left = down // 2, right // 2
     return functional.pad(small, (left, right - left, top, down - top), mode="reflect")[0]

@@ -1,11 +1,10 @@
-"""How clean patches get their noise: Gaussian, or the path of light through a digital camera.
+"""How clean patches are damaged: white noise, a digital camera, correlated noise, JPEG, stuck pixels.
 
 Every draw comes from the generator that is handed in, so a sample is a function of its seed alone.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from genrestore.training import camera
+from genrestore.training.camera import save_and_open
+from genrestore.training.correlated import OPPONENT, correlated_noise, draw_noise
+from genrestore.training.draws import chance, log_uniform, uniform
 
 MARGIN = 16
 """Pixels by which a patch for `degrade` is larger on both axes than the sample made of it."""
@@ -20,19 +22,25 @@ MARGIN = 16
 
 @dataclass(frozen=True)
 class Mixture:
-    """What share of the training samples gets which noise.
+    """What share of the training samples gets which noise; what is left is white and Gaussian.
 
     Attributes:
         largest: Upper end of the Gaussian σ, on the [0, 1] scale.
-        camera: Share of samples with camera noise; the others are Gaussian.
+        camera: Share of samples that a digital camera takes.
+        correlated: Share of samples with noise of random spectrum and covariance.
+        jpeg: Share of samples that only JPEG has damaged.
+        impulses: Share of all samples in which some pixels are stuck.
         rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
         grey: Share of all samples turned to grey, replicated to three channels.
     """
 
     largest: float = 75 / 255
-    camera: float = 0.5
+    camera: float = 0.23
+    correlated: float = 0.27
+    jpeg: float = 0.12
+    impulses: float = 0.05
     rounded: float = 0.25
-    grey: float = 0.35
+    grey: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -42,14 +50,14 @@ class Sample:
     Attributes:
         noisy: [3, height, width], about [0, 1]; beyond where the noise was not clipped.
         clean: What a denoiser should give, [3, height, width] in [0, 1].
-        level: Root mean square of the noise around every pixel, [1, height, width], on the [0, 1] scale.
-        camera: Whether the noise came from the camera model.
+        level: Noise level of luma and of chroma around every pixel, [2, height, width], on the [0, 1] scale.
+        white: Whether the noise is white and Gaussian, of one level everywhere.
     """
 
     noisy: Tensor
     clean: Tensor
     level: Tensor
-    camera: bool
+    white: bool
 
 
 def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Sample:
@@ -63,47 +71,91 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     Returns:
         A sample of [3, height, width].
     """
-    grey = uniform(generator) < mixture.grey
-    if uniform(generator) < mixture.camera:
+    grey = chance(generator, mixture.grey)
+    kind = uniform(generator)
+    if kind < mixture.camera:
         noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
-        if grey:
-            noisy, clean = luminance(noisy), luminance(clean)
-        level = local_level(noisy - clean)
-        offsets = _offsets(generator)
-        noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
-        return Sample(noisy, clean, level, camera=True)
-    clean = luminance(patch) if grey else patch
-    clean = _trim(clean, _offsets(generator))
+    elif kind < mixture.camera + mixture.correlated:
+        clean = luminance(patch) if grey else patch
+        noisy = clean + correlated_noise(clean, draw_noise(generator), generator)
+        noisy = _as_file(noisy, generator)
+    elif kind < mixture.camera + mixture.correlated + mixture.jpeg:
+        clean = luminance(patch) if grey else patch
+        noisy = _coded(clean, generator, finest=96, lean=1.2)
+    else:
+        return _gaussian(patch, grey, mixture, generator)
+    if grey:
+        noisy, clean = luminance(noisy), luminance(clean)
+    level = local_level(noisy - clean)
+    if chance(generator, mixture.impulses):
+        noisy = _stuck(noisy, grey, generator)
+    offsets = _offsets(generator)
+    noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
+    return Sample(noisy, clean, level, white=False)
+
+
+def _gaussian(patch: Tensor, grey: bool, mixture: Mixture, generator: torch.Generator) -> Sample:
+    clean = _trim(luminance(patch) if grey else patch, _offsets(generator))
     sigma = _draw_sigma(mixture.largest, generator)
-    noise = torch.randn(clean[:1].shape if grey else clean.shape, generator=generator)
-    noisy = clean + sigma * noise
-    if uniform(generator) < mixture.rounded:
+    noisy = clean + sigma * torch.randn(clean[:1].shape if grey else clean.shape, generator=generator)
+    if chance(generator, mixture.rounded):
         noisy = torch.round(noisy.clamp(0, 1) * 255) / 255
-    return Sample(noisy, clean, torch.full_like(clean[:1], sigma), camera=False)
+        if chance(generator, mixture.impulses * 2):
+            noisy = _stuck(noisy, grey, generator)
+    return Sample(noisy, clean, torch.full((2, *clean.shape[1:]), sigma), white=True)
 
 
-def uniform(generator: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
-    """One uniform draw from [low, high)."""
-    return low + (high - low) * float(torch.rand((), generator=generator))
+def _as_file(image: Tensor, generator: torch.Generator) -> Tensor:
+    """8 bits: without loss, or as JPEG, coded once or twice."""
+    if chance(generator, 0.25):
+        return save_and_open(image, None, 0)
+    return _coded(image, generator)
 
 
-def log_uniform(generator: torch.Generator, low: float, high: float) -> float:
-    """One draw from [low, high) whose logarithm is uniform."""
-    return math.exp(uniform(generator, math.log(low), math.log(high)))
+def _coded(image: Tensor, generator: torch.Generator, finest: int = 100, lean: float = 2.5) -> Tensor:
+    """JPEG of a quality that `camera.draw_quality` draws; at times coded twice, with the blocks elsewhere."""
+    for _ in range(2 if chance(generator, 0.25) else 1):
+        quality = camera.draw_quality(generator, finest, lean)
+        subsampling = 2 if chance(generator, 0.6) else 0
+        down, right = torch.randint(8, (2,), generator=generator).tolist()
+        moved = torch.roll(image, (down, right), (1, 2))
+        image = torch.roll(save_and_open(moved, quality, subsampling), (-down, -right), (1, 2))
+    return image
+
+
+def _stuck(image: Tensor, grey: bool, generator: torch.Generator) -> Tensor:
+    """An image with pixels that say nothing: hot and dead ones of a sensor, or salt and pepper."""
+    density = log_uniform(generator, 3e-4, 0.04)
+    together = grey or chance(generator, 0.5)
+    shape = (1 if together else 3, *image.shape[1:])
+    hit = torch.rand(shape, generator=generator) < density / (1 if together else 2)
+    value = torch.rand(shape, generator=generator)
+    if chance(generator, 0.6):
+        value = (value < uniform(generator)).float()
+    elif chance(generator, 0.7):
+        value = 0.5 + 0.5 * value
+    return torch.where(hit, value, image)
 
 
 def local_level(noise: Tensor, window: int = 17) -> Tensor:
-    """Root mean square of the noise around every pixel, over all channels.
+    """Root mean square of the noise around every pixel, of luma and of chroma.
+
+        σ_L² = mean Y²,     σ_C² = mean (R² + G² + B² − Y²) / 2,     Y = (R + G + B) / √3
+
+    Convention: for white noise both are σ. A grey picture has one level, σ, told twice.
 
     Args:
-        noise: Noisy minus clean, [channel, height, width], on the [0, 1] scale.
+        noise: Noisy minus clean, [3, height, width], on the [0, 1] scale.
         window: Side of the square that is averaged over, odd.
 
     Returns:
-        [1, height, width], on the [0, 1] scale.
+        [2, height, width], on the [0, 1] scale.
     """
-    energy = noise.square().mean(0, keepdim=True)[None]
-    energy = functional.pad(energy, [window // 2] * 4, mode="reflect")
+    planes = torch.einsum("ij,jhw->ihw", OPPONENT, noise)
+    energy = torch.stack([planes[0].square(), planes[1:].square().mean(0)])
+    if bool((noise == noise[:1]).all()):
+        energy = (energy[:1] / 3).expand(2, -1, -1)
+    energy = functional.pad(energy[None], [window // 2] * 4, mode="reflect")
     return functional.avg_pool2d(energy, window, stride=1)[0].sqrt()
 
 
@@ -113,9 +165,9 @@ def _draw_sigma(largest: float, generator: torch.Generator) -> float:
     A denoiser that has hardly seen clean pictures harms them.
     """
     kind = uniform(generator)
-    if kind < 0.04:
+    if kind < 0.05:
         return 0.0
-    if kind < 0.14:
+    if kind < 0.15:
         return log_uniform(generator, 0.2 / 255, 5 / 255)
     if kind < 0.8:
         return uniform(generator, 0, largest * 2 / 3)

@@ -17,8 +17,10 @@ from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator, spread
 from genrestore.runtime import Runtime
 from genrestore.training import camera, distributed, losses, optimisers
+from genrestore.training.correlated import CorrelatedNoise, Spectrum, correlated_noise
 from genrestore.training.dataset import ImageSet, Pixels, at_least, sample_generator
-from genrestore.training.degradation import MARGIN, Mixture, Sample, degrade, local_level, uniform
+from genrestore.training.degradation import MARGIN, Mixture, Sample, degrade, local_level
+from genrestore.training.draws import chance, uniform
 from genrestore.training.settings import LoopSettings, one_of
 from genrestore.weights.header import Header, NetworkSpec
 
@@ -31,8 +33,14 @@ GRADIENT_LIMIT = 0.1
 Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
 """
 
-CAMERA_QUANTILE = 0.85
-"""Of the noise level that the estimator finds for camera noise: coarse noise that is missed stays."""
+COLOURED_QUANTILE = 0.7
+"""Of the noise level that the estimator finds where noise is not white: coarse noise that is missed stays."""
+
+LEVELS = 2
+"""Planes of noise levels: luma and chroma."""
+
+MISTAKE = 0.45
+"""Standard deviation of the error of log σ, where the denoiser is told a level that is not right."""
 
 VALIDATION_LEVELS = (15 / 255, 25 / 255, 50 / 255)
 
@@ -47,8 +55,10 @@ class DenoiserSettings:
         blocks: Residual blocks at each scale.
         estimator_width: Feature maps of the noise estimator at quarter resolution.
         loss: What a restored picture is judged by, a key of `losses.RECONSTRUCTION`.
-        estimated_share: Share of the samples with camera noise whose noise level is the estimator's
-            instead of the true one; of Gaussian samples a third of it.
+        estimated_share: Share of the samples of coloured noise whose noise level is the estimator's; of
+            white ones a third of it.
+        misled_share: Share of the samples of coloured noise whose noise level is one number, or one for luma
+            and one for chroma, each with an error; of white ones half of it.
         mixture: Shares of the kinds of noise.
     """
 
@@ -57,7 +67,8 @@ class DenoiserSettings:
     blocks: tuple[int, ...] = (2, 1, 1, 2)
     estimator_width: int = 48
     loss: str = "absolute"
-    estimated_share: float = 0.5
+    estimated_share: float = 0.4
+    misled_share: float = 0.5
     mixture: Mixture = field(default_factory=Mixture)
 
     def __post_init__(self) -> None:
@@ -83,14 +94,18 @@ class Batch(NamedTuple):
     Attributes:
         noisy: [batch, 3, height, width], about [0, 1].
         clean: [batch, 3, height, width] in [0, 1].
-        level: True noise level around every pixel, [batch, 1, height, width], on the [0, 1] scale.
-        estimated: [batch, 1, 1, 1], 1 where the denoiser gets the estimator's level.
+        level: True noise level of luma and chroma around every pixel, [batch, 2, height, width], on the
+            [0, 1] scale.
+        told: What the denoiser is told of it, the same shape.
+        estimated: [batch, 1, 1, 1]: 1 where the denoiser is told the estimator's level around every pixel
+            instead, 2 where it is told the middle of those.
         quantile: [batch, 1, 1, 1], which quantile of the level the estimator is to find.
     """
 
     noisy: Tensor
     clean: Tensor
     level: Tensor
+    told: Tensor
     estimated: Tensor
     quantile: Tensor
 
@@ -120,8 +135,8 @@ class DenoiserTraining:
         self.images = images
         self.validation = validation
         self.runtime = runtime
-        self.denoiser = ResidualUNet(3, settings.widths, settings.blocks)
-        self.estimator = NoiseEstimator(3, width=settings.estimator_width)
+        self.denoiser = ResidualUNet(3, settings.widths, settings.blocks, LEVELS)
+        self.estimator = NoiseEstimator(3, width=settings.estimator_width, levels=LEVELS)
         self.networks: dict[str, nn.Module] = {"denoiser": self.denoiser, "estimator": self.estimator}
         for network in self.networks.values():
             network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -131,8 +146,9 @@ class DenoiserTraining:
         """What the weights file says of itself."""
         from genrestore import __version__
 
-        shape = {"channels": 3, "widths": list(self.settings.widths), "blocks": list(self.settings.blocks)}
-        estimator = {"channels": 3, "width": self.settings.estimator_width}
+        widths, blocks = list(self.settings.widths), list(self.settings.blocks)
+        shape = {"channels": 3, "widths": widths, "blocks": blocks, "levels": LEVELS}
+        estimator = {"channels": 3, "width": self.settings.estimator_width, "levels": LEVELS}
         return Header(
             kind="denoiser",
             networks={
@@ -155,22 +171,34 @@ class DenoiserTraining:
             step: Steps done before this one.
             indices: Places of the samples in the whole batch.
         """
-        samples, estimated, quantiles = [], [], []
+        samples, told, estimated = [], [], []
         for index in indices:
             generator = sample_generator(self.loop.seed, step, index)
             patch = self.images.patch(generator, self.settings.patch_size + MARGIN)
             sample = degrade(patch, self.settings.mixture, generator)
-            share = self.settings.estimated_share / (1 if sample.camera else 3)
-            estimated.append(float(uniform(generator) < share))
-            quantiles.append(CAMERA_QUANTILE if sample.camera else 0.5)
+            level, guessed = self._tell(sample, generator)
             samples.append(sample)
+            told.append(level)
+            estimated.append(guessed)
         return Batch(
             torch.stack([sample.noisy for sample in samples]),
             torch.stack([sample.clean for sample in samples]),
             torch.stack([sample.level for sample in samples]),
+            torch.stack(told),
             torch.tensor(estimated).reshape(-1, 1, 1, 1),
-            torch.tensor(quantiles).reshape(-1, 1, 1, 1),
+            torch.tensor([0.5 if s.white else COLOURED_QUANTILE for s in samples]).reshape(-1, 1, 1, 1),
         )
+
+    def _tell(self, sample: Sample, generator: torch.Generator) -> tuple[Tensor, int]:
+        """The noise level that the denoiser is told, and which of the estimator's it is instead, if any."""
+        estimated = self.settings.estimated_share / (3 if sample.white else 1)
+        misled = self.settings.misled_share / (2 if sample.white else 1)
+        kind = uniform(generator)
+        if kind < estimated:
+            return sample.level, 1 if chance(generator, 0.5) else 2
+        if kind < estimated + misled:
+            return mistaken(sample.level, generator), 0
+        return sample.level, 0
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One update of both networks.
@@ -178,12 +206,14 @@ class DenoiserTraining:
         Returns:
             The losses: "denoiser" (mean absolute error) and "estimator" (mean relative error).
         """
-        noisy, clean, level, estimated, quantile = (tensor.to(self.runtime.device) for tensor in batch)
+        noisy, clean, level, told, estimated, quantile = (tensor.to(self.runtime.device) for tensor in batch)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with self.runtime.autocast():
             log_level = self.estimator.log_level(noisy)
-            guess = spread(log_level.detach(), noisy.shape[-2:])
-            restored = self.denoiser(noisy, torch.where(estimated > 0, guess, level))
+            guess = log_level.detach()
+            middle = guess.flatten(2).median(2).values[..., None, None]
+            guess = spread(torch.where(estimated == 2, middle, guess), noisy.shape[-2:])
+            restored = self.denoiser(noisy, torch.where(estimated > 0, guess, told))
         truth = functional.avg_pool2d(level, 8).clamp(min=LEAST_LEVEL).log()
         estimator_loss = losses.relative_level(log_level, truth, quantile)
         denoiser_loss = losses.RECONSTRUCTION[self.settings.loss](restored.float(), clean)
@@ -200,21 +230,26 @@ class DenoiserTraining:
 
     @torch.no_grad()
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
-        """PSNR in dB on the images kept out, noise level given and estimated, and with camera noise.
+        """PSNR in dB on the images kept out, noise level given and estimated.
 
         Args:
             networks: "denoiser" and "estimator", averaged weights.
 
         Returns:
-            One number a noise level, "blind" (estimated, all levels), "camera", and their mean "score".
+            One number a level of white noise, given; "blind" (the same, estimated, all levels); "camera",
+            "film" (correlated noise) and "jpeg", estimated; "misled" (film, told twice its level); and the
+            mean of them, "score".
         """
         sums: dict[str, list[float]] = {}
         for index, image in enumerate(self.validation.images):
             for name, sample in _examinations(to_patch(image), index):
-                given = self._psnr(networks, sample, estimated=name == "camera")
-                sums.setdefault(name, []).append(given)
-                if name != "camera":
-                    sums.setdefault("blind", []).append(self._psnr(networks, sample, estimated=True))
+                blind = self._psnr(networks, sample)
+                sums.setdefault("blind" if sample.white else name, []).append(blind)
+                if sample.white:
+                    sums.setdefault(name, []).append(self._psnr(networks, sample, sample.level))
+                if name == "film":
+                    twice = torch.full_like(sample.level, 2 * float(overall(sample.level)))
+                    sums.setdefault("misled", []).append(self._psnr(networks, sample, twice))
         numbers = {name: sum(values) / len(values) for name, values in sums.items()}
         return {**numbers, "score": sum(numbers.values()) / len(numbers)}
 
@@ -225,21 +260,56 @@ class DenoiserTraining:
         for index, image in enumerate(self.validation.images[:6]):
             for name, sample in _examinations(to_patch(at_least(image, 128), 128), index):
                 if name in ("50", "camera"):
-                    restored = self._restore(networks, sample, estimated=True)
+                    restored = self._restore(networks, sample)
                     pictures += [sample.noisy.clamp(0, 1), restored.clamp(0, 1).cpu()]
         return torch.stack(pictures)
 
-    def _restore(self, networks: Mapping[str, nn.Module], sample: Sample, *, estimated: bool) -> Tensor:
+    def _restore(
+        self, networks: Mapping[str, nn.Module], sample: Sample, told: Tensor | None = None
+    ) -> Tensor:
+        """The estimate [3, height, width], told a level [2, height, width] or the estimator's."""
         noisy = sample.noisy[None].to(self.runtime.device).contiguous(memory_format=torch.channels_last)
         with self.runtime.autocast():
-            level = networks["estimator"](noisy) if estimated else sample.level[None].to(noisy.device)
+            level = networks["estimator"](noisy) if told is None else told[None].to(noisy.device)
             restored: Tensor = networks["denoiser"](noisy, level)
         return restored.float()[0]
 
-    def _psnr(self, networks: Mapping[str, nn.Module], sample: Sample, *, estimated: bool) -> float:
-        restored = self._restore(networks, sample, estimated=estimated).clamp(0, 1)
+    def _psnr(self, networks: Mapping[str, nn.Module], sample: Sample, told: Tensor | None = None) -> float:
+        restored = self._restore(networks, sample, told).clamp(0, 1)
         error = (restored - sample.clean.to(restored.device)).square().mean()
         return -10 * math.log10(max(float(error), 1e-10))
+
+
+def overall(level: Tensor) -> Tensor:
+    """Root mean square over R, G and B, and over the picture, of a level of luma and chroma.
+
+        σ² = (σ_L² + 2 σ_C²) / 3
+
+    Args:
+        level: [2, height, width], any scale.
+
+    Returns:
+        A scalar, the same scale.
+    """
+    return ((level[0].square() + 2 * level[1].square()) / 3).mean().sqrt()
+
+
+def mistaken(level: Tensor, generator: torch.Generator) -> Tensor:
+    """What a user may say of a noise level: one number, or one for luma and one for chroma, not quite right.
+
+    Args:
+        level: The true one, [2, height, width], on the [0, 1] scale.
+        generator: Source of the error.
+
+    Returns:
+        The same shape, each plane one number.
+    """
+    errors = (MISTAKE * torch.randn(2, generator=generator)).exp()
+    if chance(generator, 0.6):
+        said = overall(level).expand(2) * errors[0]
+    else:
+        said = level.square().mean((1, 2)).sqrt() * errors
+    return said[:, None, None].expand_as(level)
 
 
 def to_patch(image: Pixels, side: int = 256) -> Tensor:
@@ -254,12 +324,27 @@ def to_patch(image: Pixels, side: int = 256) -> Tensor:
     return torch.from_numpy(crop.copy()).float() / 255
 
 
+FILM = CorrelatedNoise(
+    10 / 255,
+    5 / 255,
+    Spectrum(fine=0.4, edge=0.12),
+    Spectrum(fine=0.1, edge=0.06),
+    (-0.4, 0.0, 0.1, 0.0, -0.6),
+)
+"""Soft, and rather grey: about what a camera leaves at high sensitivity."""
+
+
 def _examinations(clean: Tensor, index: int) -> Iterator[tuple[str, Sample]]:
-    """The same noise at every validation: each Gaussian level, then a camera at high sensitivity."""
+    """The same noise at every validation: each Gaussian level, a camera, correlated noise, JPEG alone."""
     for sigma in VALIDATION_LEVELS:
         generator = torch.Generator().manual_seed(index)
         noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
-        yield f"{255 * sigma:.0f}", Sample(noisy, clean, torch.full_like(clean[:1], sigma), camera=False)
+        level = torch.full((LEVELS, *clean.shape[1:]), sigma)
+        yield f"{255 * sigma:.0f}", Sample(noisy, clean, level, white=True)
     generator = torch.Generator().manual_seed(index)
     noisy, rendered = camera.photograph(clean, camera.CameraSettings(), generator)
-    yield "camera", Sample(noisy, rendered, local_level(noisy - rendered), camera=True)
+    yield "camera", Sample(noisy, rendered, local_level(noisy - rendered), white=False)
+    noisy = camera.save_and_open(clean + correlated_noise(clean, FILM, generator), 85, 2)
+    yield "film", Sample(noisy, clean, local_level(noisy - clean), white=False)
+    noisy = camera.save_and_open(clean, 30, 2)
+    yield "jpeg", Sample(noisy, clean, local_level(noisy - clean), white=False)

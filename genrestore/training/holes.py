@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from genrestore.training.degradation import log_uniform, uniform
+from genrestore.training.draws import log_uniform, uniform
 
 SCATTERED = 0.4
 """Share of the holes that are single pixels, where nothing else is said."""

@@ -16,8 +16,9 @@ from genrestore.models.missing import shown
 from genrestore.runtime import Runtime
 from genrestore.training import distributed, holes, losses, optimisers
 from genrestore.training.dataset import ImageSet, at_least, sample_generator
-from genrestore.training.degradation import luminance, uniform
+from genrestore.training.degradation import luminance
 from genrestore.training.denoiser import GRADIENT_LIMIT, check_network, to_patch
+from genrestore.training.draws import uniform
 from genrestore.training.session import Kind
 from genrestore.training.settings import LoopSettings, one_of, require
 from genrestore.weights.header import Header, NetworkSpec

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genrestore.training.degradation import log_uniform, uniform
+from genrestore.training.draws import log_uniform, uniform
 
 STRONGEST = 0.5
 """Largest standard deviation of the noise on the [0, 1] scale."""

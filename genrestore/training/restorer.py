@@ -17,7 +17,7 @@ from genrestore.models.restorer import STRONGEST, Restorer
 from genrestore.runtime import Runtime
 from genrestore.training import distributed, holes, losses, optimisers
 from genrestore.training.dataset import ImageSet, Reading, mix, sample_generator
-from genrestore.training.degradation import uniform
+from genrestore.training.draws import uniform
 from genrestore.training.epochs import Epochs
 from genrestore.training.reconstruction import mean_psnr
 from genrestore.training.session import Kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +22,39 @@ def test_sigma_is_in_grey_levels_and_becomes_the_unit_scale(given: str, level: f
     assert options.to_grey_levels(options.parse_sigma(given)) == pytest.approx(float(given))
 
 
+@pytest.mark.parametrize(("given", "factor"), [("2x", 2), (" 0.5X", 0.5), ("100x", 100), ("1x", 1)])
+def test_sigma_may_be_times_the_estimate(given: str, factor: float) -> None:
+    assert options.parse_noise_level(given) == options.NoiseLevel(None, factor)
+    assert options.parse_noise_level(options.NoiseLevel(None, factor)) == (None, factor)
+
+
+def test_sigma_in_grey_levels_leaves_the_estimate_out() -> None:
+    assert options.parse_noise_level("51") == options.NoiseLevel(0.2, 1.0)
+
+
+@pytest.mark.parametrize("given", ["nanx", "-1x", "infx", "x", "2xx", "101x", "1e3x"])
+def test_times_that_cannot_be_meant(given: str) -> None:
+    with pytest.raises(UsageError, match=f"^--sigma {given}: such as 2x, up to 100x, is times the estimate$"):
+        options.parse_noise_level(given)
+
+
+def test_no_times_the_estimate_is_another_wish() -> None:
+    with pytest.raises(UsageError, match=r"^--sigma 0x: must be above 0 .*; --sigma 0 keeps the picture$"):
+        options.parse_noise_level("0x")
+
+
+@pytest.mark.parametrize("option", ["--strength", "--luma", "--chroma"])
+def test_more_than_all_of_the_restoration_is_a_higher_noise_level(option: str) -> None:
+    parse = partial(options.parse_strength, word=option)
+    with pytest.raises(UsageError, match=f"^{option} 1.5: .* from 0 to 1; for more, .* --sigma 2x$"):
+        parse("1.5")
+    for value in ("nan", "-0.1", "half", "-inf"):
+        with pytest.raises(UsageError, match=f"^{option} {value}: .* from 0 to 1$"):
+            parse(value)
+
+
 WRONG = [
-    (options.parse_sigma, "--sigma", ["nan", "-1", "255.1", "inf", "-inf", "ten", ""]),
+    (options.parse_noise_level, "--sigma", ["nan", "-1", "255.1", "inf", "-inf", "ten", ""]),
     (options.parse_strength, "--strength", ["nan", "-0.1", "1.01", "half"]),
     (options.parse_threads, "--threads", ["0", "-1", "1.5", "two", str(MAX_THREADS + 1)]),
     (options.parse_max_pixels, "--max-pixels", ["0", "1e6", "many"]),

@@ -33,10 +33,10 @@ def test_the_sheet_shows_the_pixels_of_the_real_results(denoise: Run, photo: Pat
     assert result.stderr.startswith("photo.png -> photo.preview.png  noise level ")
     assert names() == ["photo.png", "photo.preview.png"]
     sheet = images.read(Path("photo.preview.png")).pixels
-    for strength in (0, 1):
+    for strength, least in ((0, 1), (1, 2)):  # wholly restored it is a noise level too
         real = f"real-{strength}.png"
         assert denoise(photo, "--strength", str(strength), "-o", real, *sigma).exit_code == 0
-        assert len(occurrences(crop(real), sheet)) == 1, strength
+        assert len(occurrences(crop(real), sheet)) >= least, strength
 
 
 def test_the_sheet_is_a_sheet_of_16_bits_without_alpha(denoise: Run, photo: Path) -> None:

@@ -30,6 +30,8 @@ KEYS = [
     "distance",
     "own_distance",
     "starts",
+    "sigma_luma",
+    "sigma_chroma",
     "device",
     "error",
 ]
@@ -125,9 +127,17 @@ def test_a_record_has_every_key_and_sigma_in_grey_levels() -> None:
         "distance": None,
         "own_distance": None,
         "starts": None,
+        "sigma_luma": None,
+        "sigma_chroma": None,
         "device": None,
         "error": None,
     }
+
+
+def test_a_record_has_the_noise_levels_of_luma_and_chroma_in_grey_levels() -> None:
+    found = outcome(figures={"sigma_luma": 12.75 / 255, "sigma_chroma": 0.0})
+    record = report.record(found, "done", None, None)
+    assert (record["sigma_luma"], record["sigma_chroma"]) == (12.75, 0.0)
 
 
 @pytest.mark.parametrize(("what", "error"), [(SKIPPED, "not a picture"), (FAILED, "c.jpg: truncated")])

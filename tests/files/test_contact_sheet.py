@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrestore.files import contact_sheet
-from genrestore.files.contact_sheet import GAP, GROUND, LINE, STRENGTHS, grid, mixed, sheet
+from genrestore.files.contact_sheet import GAP, GROUND, LINE, STRENGTHS, Panel, grid, mixed, sheet, strengths
 
 
 def panels(height: int, width: int, dtype: type = np.uint8, channels: int = 3) -> np.ndarray:
@@ -26,7 +26,7 @@ def occurrences(panel: np.ndarray, of: np.ndarray) -> list[tuple[int, int]]:
 @pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 3), (np.uint8, 1), (np.uint16, 3)])
 def test_every_strength_stands_once_in_reading_order(dtype: type, channels: int) -> None:
     before, after = panels(6, 9, dtype, channels)
-    result = sheet(before, after)
+    result = sheet([strengths(before, after)])
     assert (result.dtype, result.shape[:2]) == (dtype, (1, channels))
     places = [occurrences(mixed(before, after, strength), result) for strength in STRENGTHS]
     assert [len(place) for place in places] == [1] * 5
@@ -44,7 +44,7 @@ def test_the_ends_are_input_and_result_and_the_middle_is_between() -> None:
 
 def test_labels_are_lighter_than_the_ground_and_differ() -> None:
     black = np.zeros((1, 1, 30, 120), np.uint16)
-    result = sheet(black, black)
+    result = sheet([strengths(black, black)])
     assert (result[..., 0, :] == GROUND * 257).all()
     assert result.max() > 200 * 257
     labels = [contact_sheet._label(f"strength {strength:g}", 30) for strength in STRENGTHS]
@@ -56,9 +56,29 @@ def test_labels_are_lighter_than_the_ground_and_differ() -> None:
 )
 def test_the_sheet_fits_a_screen(size: tuple[int, int], columns: int) -> None:
     before, after = panels(*size, channels=1)
-    result = sheet(before, after)
+    result = sheet([strengths(before, after)])
     label = contact_sheet._label("strength 0.75", min(size)).shape[1]
     assert result.shape[-1] == columns * (max(size[1], label) + GAP) + GAP
+
+
+def test_every_group_begins_a_row() -> None:
+    """Three wide panels and then two: nothing of the second group stands beside the first."""
+    images = np.random.default_rng(0).integers(128, 256, (5, 1, 1, 120, 160), dtype=np.uint8)
+    panels = [Panel(f"sigma {index}", pixels) for index, pixels in enumerate(images)]
+    result = sheet([panels[:3], panels[3:]])
+    places = [occurrences(panel.pixels, result) for panel in panels]
+    assert [len(place) for place in places] == [1] * 5
+    rows, columns = zip(*(place[0] for place in places), strict=True)
+    assert [place[0] for place in places] == sorted(place[0] for place in places)
+    assert rows[3] == rows[4] > rows[2]
+    assert columns[3] == columns[0] == GAP
+    for top, left in zip(rows, columns, strict=True):
+        result[0, :, top : top + 120, left : left + 160] = GROUND
+    assert all(
+        (result[0, 0, top - 12 : top, left : left + 60] > 200).any()
+        for top, left in zip(rows, columns, strict=True)
+    )
+    assert (result[0, 0, rows[3] - 12 :, columns[4] + 160 :] == GROUND).all()
 
 
 def test_a_grid_keeps_every_image_and_has_lines_between_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 from genrestore.errors import InputError, UsageError
 from genrestore.files import preview
 from genrestore.files.batch import BatchOptions
+from genrestore.files.contact_sheet import STRENGTHS, Panel, mixed
 from genrestore.files.metadata import Metadata
 from genrestore.files.outputs import OutputOptions
 from genrestore.files.part import Part
 from genrestore.files.pixels import Image
+from genrestore.restore.tasks.restored import Restored
+from tests.files.test_contact_sheet import occurrences
 
 WRONG = {
     "1,2": "must be x,y,width,height in pixels, such as 40,30,256,192",
@@ -63,10 +67,39 @@ def test_nothing_is_restored_for_a_part_outside() -> None:
 def test_the_sheet_keeps_type_and_profile_and_says_that_alpha_is_out() -> None:
     pixels = np.full((1, 3, 20, 30), 40000, np.uint16)
     image = Image(pixels, pixels[:, :1], Metadata("TIFF", "RGBA;16", icc=b"profile", notes=("said",)))
-    found = preview.sheet(Part(1, 2, 10, 9), image, pixels)
+    levels = [Panel("sigma 12", pixels[..., 2:11, 1:11])]
+    found = preview.sheet(Part(1, 2, 10, 9), image, levels, pixels)
     assert (found.pixels.dtype, found.alpha) == (np.uint16, None)
     assert found.metadata.icc == b"profile"
     assert found.metadata.notes == ("said", "the sheet is without alpha")
+
+
+def test_a_row_of_noise_levels_stands_over_a_row_of_strengths() -> None:
+    """Each level where its factor is; the strengths go from the input to the restoration at its own level."""
+    draw = np.random.default_rng(0)
+    pixels, *restored = draw.integers(128, 256, (1 + len(preview.FACTORS), 1, 3, 50, 60), dtype=np.uint8)
+    part, told = Part(5, 7, 40, 30), []
+
+    def at_levels(seen: np.ndarray, factors: Any, on_progress: Any) -> Iterator[tuple[str, Restored]]:
+        assert seen is pixels
+        told.append(on_progress)
+        for factor, result in zip(factors, restored, strict=True):
+            yield f"sigma {factor}", Restored(result, 0.1 * factor)
+
+    task, options = preview.instead(part, at_levels, BatchOptions())
+    found = task(pixels, print)
+    assert (found.noise_level, told) == (0.1, [print])
+    assert np.array_equal(found.pixels, restored[preview.FACTORS.index(1)])
+    assert options.finish is not None
+    sheet = options.finish(Image(pixels, None, Metadata("PNG", "RGB")), found.pixels).pixels
+    levels = [occurrences(part.of(one), sheet) for one in restored]
+    mixtures = [mixed(part.of(pixels), part.of(found.pixels), strength) for strength in STRENGTHS]
+    strengths = [occurrences(one, sheet) for one in mixtures]
+    assert [len(place) for place in levels] == [1, 2, 1, 1, 1]  # its own level is strength 1 too
+    assert [len(place) for place in strengths] == [1, 1, 1, 1, 2]
+    row = [place[0] for place in levels]
+    assert row == sorted(row)
+    assert max(row) < strengths[0][0] < strengths[1][0] < strengths[2][0] < strengths[3][0]
 
 
 PLACES = {

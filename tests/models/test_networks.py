@@ -66,6 +66,21 @@ def test_a_noise_level_may_be_a_number_a_vector_or_a_map() -> None:
     assert not torch.equal(network(image, torch.tensor([0.1, 0.3]))[1], number[1])
 
 
+def test_a_denoiser_of_two_levels_takes_one_for_both_or_a_map_of_each() -> None:
+    torch.manual_seed(0)
+    network = ResidualUNet(**SMALL["residual-unet"], levels=2).eval()
+    image = torch.rand(2, 3, 16, 16)
+    number = network(image, torch.tensor(0.1))
+    for same in (
+        torch.full((2, 1, 16, 16), 0.1),
+        torch.full((2, 2, 16, 16), 0.1),
+        torch.full((2, 2, 1, 1), 0.1),
+    ):
+        torch.testing.assert_close(network(image, same), number)
+    apart = torch.tensor([0.1, 0.3]).reshape(1, 2, 1, 1).expand(2, -1, -1, -1)
+    assert not torch.allclose(network(image, apart), network(image, apart.flip(1)), atol=1e-4)
+
+
 def test_every_weight_learns() -> None:
     network = small_denoiser().train()
     for block in network.modules():  # residual blocks start as the identity
@@ -163,9 +178,10 @@ def test_widths_and_blocks_must_match() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_estimator_gives_one_positive_level_a_pixel(size: tuple[int, int]) -> None:
-    level = NoiseEstimator(**SMALL["noise-estimator"])(torch.rand(2, 3, *size))
-    assert level.shape == (2, 1, *size)
+@pytest.mark.parametrize("levels", [1, 2])
+def test_the_estimator_gives_positive_levels_a_pixel(size: tuple[int, int], levels: int) -> None:
+    level = NoiseEstimator(**SMALL["noise-estimator"], levels=levels)(torch.rand(2, 3, *size))
+    assert level.shape == (2, levels, *size)
     assert (level > 0).all()
 
 
@@ -183,5 +199,15 @@ def test_padding_repeats_the_last_row_and_column() -> None:
 
 
 def test_a_map_of_noise_levels_is_left_alone() -> None:
-    level = torch.rand(2, 1, 4, 4)
-    assert torch.equal(as_noise_map(level, torch.rand(2, 3, 4, 4)), level)
+    image = torch.rand(2, 3, 4, 4)
+    for levels in (1, 2):
+        level = torch.rand(2, levels, 4, 4)
+        assert torch.equal(as_noise_map(level, image, levels), level)
+
+
+def test_one_noise_level_goes_for_all_planes() -> None:
+    image = torch.rand(2, 3, 4, 5)
+    for level in (torch.tensor(0.1), torch.full((2,), 0.1), torch.full((2, 1, 1, 1), 0.1)):
+        assert torch.equal(as_noise_map(level, image, 2), torch.full((2, 2, 4, 5), 0.1))
+    each = torch.tensor([[0.1, 0.2], [0.3, 0.4]]).reshape(2, 2, 1, 1)
+    assert torch.equal(as_noise_map(each, image, 2), each.expand(-1, -1, 4, 5))

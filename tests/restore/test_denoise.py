@@ -10,6 +10,7 @@ import torch
 import genrestore
 from genrestore.errors import UsageError, WeightsError
 from genrestore.restore.priors import DenoiserPrior
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise
 from genrestore.restore.tiling import Pixels, Tiling
 from genrestore.runtime import Runtime
@@ -42,26 +43,26 @@ def denoised(pixels: Pixels, level: float = LEVEL) -> Pixels:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, dtype: type) -> None:
     pixels = picture(channels=channels, dtype=dtype)
-    restored = Denoise(weights, noise_level=LEVEL, runtime=RUNTIME)(pixels)
+    restored = Denoise(weights, DenoiseSettings(LEVEL), runtime=RUNTIME)(pixels)
     assert restored.pixels.dtype == dtype
     assert np.abs(restored.pixels - denoised(pixels)).max() <= 0.51
-    assert restored.noise_level == LEVEL
+    assert restored.noise_level == pytest.approx(LEVEL)
 
 
 @pytest.mark.parametrize(
-    ("level", "side", "turns", "calls"),
+    ("sigma", "side", "turns", "calls"),
     [
-        (19.9, 1026, None, 1),
-        (20.0, 1026, None, 2),
-        (19.9, 724, None, 2),
-        (20.0, 512, None, 4),
-        (19.9, 362, None, 8),
-        (20.0, 362, 1, 1),
-        (19.9, 1026, 4, 4),
+        (0.02, 1026, None, 1),
+        (0.5, 1026, None, 1),
+        (0.02, 724, None, 2),
+        (0.5, 512, None, 4),
+        (0.02, 362, None, 8),
+        (0.02, 362, 1, 1),
+        (0.02, 1026, 4, 4),
     ],
 )
 def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
-    weights: str, level: float, side: int, turns: int | None, calls: int, monkeypatch: pytest.MonkeyPatch
+    weights: str, sigma: float, side: int, turns: int | None, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.Tensor] = []
 
@@ -70,14 +71,14 @@ def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
         return image
 
     monkeypatch.setattr(DenoiserPrior, "denoise", counted)
-    task = Denoise(weights, noise_level=level / 255, turns=turns, runtime=RUNTIME, tiling=Tiling(2048, 8))
+    task = Denoise(weights, DenoiseSettings(sigma, turns=turns), runtime=RUNTIME, tiling=Tiling(2048, 8))
     task(np.zeros((1, 1, side, side), np.uint8))
     assert len(seen) == calls
 
 
 def test_a_number_of_turns_that_there_is_not_is_refused(weights: str) -> None:
     with pytest.raises(UsageError, match="turns 3: must be 1, 2, 4 or 8"):
-        Denoise(weights, turns=3)
+        Denoise(weights, DenoiseSettings(turns=3))
 
 
 @pytest.mark.parametrize("grey", [60, 200])
@@ -95,7 +96,7 @@ def test_each_brightness_loses_the_noise_that_it_has(weights: str, dtype: type, 
     pixels[..., 160:] = 190
     pixels += 80 * (np.indices((160, 320)).sum(0) % 2) - 40
     scale = np.iinfo(dtype).max / 255 if issubclass(dtype, np.integer) else 1 / 255
-    restored = Denoise(weights, runtime=RUNTIME, turns=turns)((pixels * scale).astype(dtype))
+    restored = Denoise(weights, DenoiseSettings(turns=turns), runtime=RUNTIME)((pixels * scale).astype(dtype))
     lost = 40 - np.abs(restored.pixels / scale - tiny.block_means(pixels))
     for side, grey in ((lost[..., 16:144], 60), (lost[..., 176:304], 190)):
         assert side.mean() == pytest.approx(255 * tiny.estimated(grey / 255), rel=0.1)
@@ -104,7 +105,7 @@ def test_each_brightness_loses_the_noise_that_it_has(weights: str, dtype: type, 
 
 def test_little_noise_is_said(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        DenoiserPrior, "estimate_log_level", lambda self, tile: torch.full((1, 1, 3, 4), -7.0)
+        DenoiserPrior, "estimate_log_level", lambda self, tile: torch.full((1, 2, 3, 4), -7.0)
     )
     assert Denoise(weights, runtime=RUNTIME)(picture()).notes == ("little noise found",)
 
@@ -125,7 +126,9 @@ def test_tiles_give_what_the_whole_gives(weights: str) -> None:
 def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
     pixels = picture()
     results = [
-        Denoise(weights, noise_level=LEVEL, strength=strength, runtime=RUNTIME)(pixels).pixels.astype(float)
+        Denoise(weights, DenoiseSettings(LEVEL, strength=strength), runtime=RUNTIME)(pixels).pixels.astype(
+            float
+        )
         for strength in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     assert np.array_equal(results[0], pixels)
@@ -137,7 +140,7 @@ def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
 
 def test_noise_level_zero_changes_nothing(weights: str) -> None:
     pixels = picture()
-    assert np.array_equal(Denoise(weights, noise_level=0.0, runtime=RUNTIME)(pixels).pixels, pixels)
+    assert np.array_equal(Denoise(weights, DenoiseSettings(0.0), runtime=RUNTIME)(pixels).pixels, pixels)
 
 
 def test_the_input_is_not_changed(weights: str) -> None:
@@ -149,12 +152,12 @@ def test_the_input_is_not_changed(weights: str) -> None:
 
 def test_bfloat16_is_near_float32(weights: str) -> None:
     pixels = picture()
-    half = Denoise(weights, noise_level=LEVEL, runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
+    half = Denoise(weights, DenoiseSettings(LEVEL), runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
     assert np.abs(half - denoised(pixels)).max() <= 2
 
 
 def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = Denoise(weights, noise_level=0.1, runtime=Runtime("cpu", "bf16", 1, 0))
+    task = Denoise(weights, DenoiseSettings(0.1), runtime=Runtime("cpu", "bf16", 1, 0))
     network = task.prior._denoiser
     forward = network.forward
 
@@ -173,7 +176,7 @@ def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: 
 @pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
 def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
     with pytest.raises(UsageError, match="must be between 0 and 1"):
-        Denoise(weights, noise_level=level)
+        Denoise(weights, DenoiseSettings(level))
 
 
 def test_unknown_weights_are_refused_at_once() -> None:
@@ -182,7 +185,7 @@ def test_unknown_weights_are_refused_at_once() -> None:
 
 
 def test_provenance_says_what_made_the_result(weights: str) -> None:
-    provenance = Denoise(weights, noise_level=0.1, strength=0.5, runtime=RUNTIME).provenance
+    provenance = Denoise(weights, DenoiseSettings(0.1, strength=0.5), runtime=RUNTIME).provenance
     assert provenance["weights"] == "tiny"
     assert len(provenance["weights_sha256"]) == 64
     assert (provenance["sigma"], provenance["strength"]) == (25.5, 0.5)
@@ -191,7 +194,7 @@ def test_provenance_says_what_made_the_result(weights: str) -> None:
 def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
     pixels = picture()
     rows = np.ascontiguousarray(pixels[0].transpose(1, 2, 0))
-    expected = Denoise(weights, noise_level=0.1, runtime=RUNTIME)(pixels).pixels
+    expected = Denoise(weights, DenoiseSettings(0.1), runtime=RUNTIME)(pixels).pixels
 
     def restore(image: object) -> object:
         return genrestore.denoise(image, noise_level=0.1, weights=weights, runtime=RUNTIME)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from genrestore.training.camera import (
     DEMOSAICKERS,
     CameraSettings,
     bayer_planes,
+    draw_quality,
     draw_settings,
     photograph,
     save_and_open,
@@ -94,6 +97,69 @@ def test_smoothed_noise_is_as_strong_and_neighbours_are_alike() -> None:
 def test_a_change_of_size_keeps_the_shape() -> None:
     noisy, clean = photograph(scene(), CameraSettings(scale=0.6), generator())
     assert noisy.shape == clean.shape == (3, 48, 64)
+
+
+def test_less_exposure_is_a_darker_picture_with_less_light_and_its_noise() -> None:
+    linear = CameraSettings(gain=0.01, read=0.0, pattern=None, quality=None, gamma=1.0, exposure=0.25)
+    noisy, clean = photograph(torch.full((3, 200, 200), 0.8), linear, generator())
+    torch.testing.assert_close(clean, torch.full_like(clean, 0.2))
+    assert float((noisy - clean).var()) == pytest.approx(0.01 * 0.2, rel=0.03)
+
+
+def test_sharpening_makes_edges_steeper_and_noise_stronger() -> None:
+    step = torch.full((3, 64, 64), 0.3)
+    step[..., 32:] = 0.6
+    plain = CameraSettings(gain=0.001, read=0.01, pattern=None, quality=None, gamma=1.0)
+    sharp = replace(plain, sharpening=1.0)
+    (noisy, clean), (noisier, clearer) = (photograph(step, one, generator()) for one in (plain, sharp))
+    assert float(clearer.max()) > 0.6 + 0.02  # it overshoots beside the edge
+    assert float(clearer.min()) < 0.3 - 0.02
+    torch.testing.assert_close(clearer[..., :24], clean[..., :24], atol=1e-4, rtol=0)
+    before, after = (noisy - clean)[..., :24], (noisier - clearer)[..., :24]
+    blurred = float(before.var()) * (1 / (4 * torch.pi))  # of white noise, a Gaussian of σ 1 leaves so much
+    centre = float(before.var()) / (2 * torch.pi)
+    expected = 4 * float(before.var()) - 4 * centre + blurred
+    assert float(after.var()) == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.5])
+def test_enlarged_noise_is_coarse_and_shrunken_noise_is_weak(scale: float) -> None:
+    flat, noises = torch.full((3, 96, 96), 0.4), []
+    for settings in (CameraSettings(pattern=None, quality=None, scale=one) for one in (1.0, scale)):
+        noisy, clean = photograph(flat, settings, generator())
+        assert noisy.shape == clean.shape == flat.shape
+        torch.testing.assert_close(clean, torch.full_like(clean, float(clean[0, 0, 0])), atol=1e-4, rtol=0)
+        noises.append(noisy - clean)
+    before, after = noises
+    assert float(after.std()) < 0.85 * float(before.std())
+    together = float((after[..., 1:] * after[..., :-1]).mean() / after.var())
+    assert (together > 0.35) == (scale > 1)
+
+
+def test_an_enlarged_picture_is_the_middle_of_the_scene() -> None:
+    line = torch.full((3, 48, 64), 0.2)
+    line[..., 32:] = 0.8
+    _, clean = photograph(line, replace(SILENT, scale=1.5), generator())
+    rise = clean[0, 24]
+    assert float(rise[:30].max()) < 0.25
+    assert float(rise[34:].min()) > 0.75
+
+
+def test_a_file_saved_twice_is_the_second_jpeg_of_the_first() -> None:
+    once = replace(SILENT, quality=60, subsampling=2)
+    first, clean = photograph(scene(), once, generator())
+    twice, same = photograph(scene(), replace(once, again=30), generator())
+    assert torch.equal(clean, same)
+    assert torch.equal(twice, save_and_open(first, 30, 2))
+    assert not torch.equal(twice, first)
+
+
+def test_qualities_reach_from_poor_to_fine_and_lean_to_fine() -> None:
+    draw = generator()
+    for finest, lean, middle in ((100, 2.5, 84), (96, 1.2, 59)):
+        drawn = sorted(draw_quality(draw, finest, lean) for _ in range(2000))
+        assert (drawn[0], drawn[-1]) == (pytest.approx(12, abs=2), finest)
+        assert drawn[1000] == pytest.approx(middle, abs=4)
 
 
 def test_eight_bits_round_and_clip() -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from genrestore.errors import UsageError
+from genrestore.models.denoiser import ResidualUNet
+from genrestore.models.noise_estimator import NoiseEstimator
 from genrestore.runtime import Runtime
+from genrestore.training.denoiser import DenoiserTraining
 from genrestore.training.inpainter import InpainterTraining
 from genrestore.training.start import start_from
 from genrestore.weights import store
 from tests.training.test_denoiser import LOOP, images
+from tests.training.test_denoiser import SETTINGS as DENOISER
 from tests.training.test_inpainter import SETTINGS
 from tests.training.toy import Witness
 
@@ -63,3 +68,58 @@ def test_the_blocks_that_are_new_learn(weights: str) -> None:
 def test_others_are_refused(weights: str, blocks: tuple[int, ...], widths: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match=r"its denoiser is residual-unet .*\[1, 2\].* is asked for"):
         start_from(weights, training(blocks, widths), RUNTIME, Witness())
+
+
+@pytest.fixture(params=[((8, 8), (1, 1)), ((8,), (1,))], ids=["two scales", "one scale"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, DenoiserTraining, dict[str, Any]]:
+    """Weights of a denoiser that knows one noise level, a training of one that knows two, the networks."""
+    widths, blocks = request.param
+    settings = replace(DENOISER, widths=widths, blocks=blocks)
+    subject = DenoiserTraining(settings, LOOP, images(), images(1), RUNTIME)
+    networks: dict[str, Any] = {
+        "denoiser": ResidualUNet(3, widths, blocks),
+        "estimator": NoiseEstimator(3, width=DENOISER.estimator_width),
+    }
+    draw, tensors = torch.Generator().manual_seed(1), {}
+    for role, network in networks.items():
+        for key, value in network.state_dict().items():
+            value.add_(0.1 * torch.randn(value.shape, generator=draw))
+            tensors[f"{role}.{key}"] = value
+    header = subject.header()
+    known = {
+        role: replace(spec, arguments={k: v for k, v in spec.arguments.items() if k != "levels"})
+        for role, spec in header.networks.items()
+    }
+    path = tmp_path / "old.safetensors"
+    store.save(path, replace(header, networks=known), tensors)
+    return str(path), subject, networks
+
+
+@torch.no_grad()
+def test_a_denoiser_of_two_levels_starts_as_the_same_function_of_one(
+    old: tuple[str, DenoiserTraining, dict[str, Any]],
+) -> None:
+    weights, subject, networks = old
+    start_from(weights, subject, RUNTIME, Witness())
+    image = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    white = torch.full((1, 2, 16, 24), 0.2)
+    before = networks["denoiser"](image, white[:, :1])
+    torch.testing.assert_close(subject.denoiser(image, white), before)
+    torch.testing.assert_close(subject.denoiser(image, torch.tensor(0.2)), before)
+    apart = torch.tensor([0.3, 0.1]).reshape(1, 2, 1, 1)
+    torch.testing.assert_close(subject.denoiser(image, apart), before)  # the mean is 0.2 too
+    assert not torch.allclose(subject.denoiser(image, 2 * white), before, atol=1e-4)
+    level = networks["estimator"](image)
+    torch.testing.assert_close(subject.estimator(image), level.expand(-1, 2, -1, -1))
+
+
+def test_a_denoiser_of_one_level_does_not_start_from_one_of_two(tmp_path: Path) -> None:
+    """What was learned of the second would be lost."""
+    taught = DenoiserTraining(DENOISER, LOOP, images(), images(1), RUNTIME)
+    path = tmp_path / "two.safetensors"
+    tensors = taught.networks["denoiser"].state_dict()
+    header = taught.header()
+    only = replace(header, networks={"denoiser": header.networks["denoiser"]})
+    store.save(path, only, {f"denoiser.{key}": value for key, value in tensors.items()})
+    with pytest.raises(UsageError, match=r"its denoiser is residual-unet .*'levels': 2.* is asked for"):
+        start_from(str(path), training((1, 1)), RUNTIME, Witness())

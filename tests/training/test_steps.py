@@ -69,14 +69,15 @@ def test_a_step_of_the_denoiser() -> None:
     """|x̂ − x| + 0.1 · twice the pinball loss of log σ̂; each gradient at most 0.1 long."""
     made = test_denoiser.training()
     batch = made.batch(0, range(4))
-    batch = batch._replace(estimated=torch.tensor([0.0, 1, 0, 1]).reshape(4, 1, 1, 1))
+    batch = batch._replace(estimated=torch.tensor([0, 1, 0, 2]).reshape(4, 1, 1, 1))
     batch = batch._replace(quantile=torch.tensor([0.5, 0.85, 0.5, 0.5]).reshape(4, 1, 1, 1))
     before = with_plain_descent(made)
     by_hand = copy.deepcopy(before)
     denoiser, estimator = by_hand["denoiser"], by_hand["estimator"]
     log_level = estimator.log_level(batch.noisy)
     told = functional.interpolate(log_level, scale_factor=8, mode="bilinear").exp().detach()
-    level = torch.stack([told[i] if batch.estimated[i] else batch.level[i] for i in range(4)])
+    middle = log_level.detach().flatten(2).median(2).values.exp()[..., None, None].expand_as(told)
+    level = torch.stack([[batch.told, told, middle][int(batch.estimated[i])][i] for i in range(4)])
     restored = (denoiser(batch.noisy, level) - batch.clean).abs().mean()
     true = functional.avg_pool2d(batch.level, 8).clamp(min=0.25 / 255)
     missing = true.log() - log_level

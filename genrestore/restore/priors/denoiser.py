@@ -31,6 +31,8 @@ class DenoiserPrior(UNetPrior):
             image: [batch, 3, height, width], about [0, 1], float32.
 
         Returns:
-            log σ, σ on the [0, 1] scale, [batch, 1, ⌈height / 8⌉, ⌈width / 8⌉].
+            log σ of luma and chroma, σ on the [0, 1] scale, [batch, 2, ⌈height / 8⌉, ⌈width / 8⌉]; twice the
+            same of an estimator that knows one level.
         """
-        return self._run(self._networks["estimator"].log_level, image)  # type: ignore[arg-type]
+        estimate: Tensor = self._run(self._networks["estimator"].log_level, image)  # type: ignore[arg-type]
+        return estimate.expand(-1, 2, -1, -1)

@@ -30,6 +30,7 @@ class UNetPrior:
 
     Attributes:
         channels: Channels of the images that the networks take.
+        levels: Noise levels that the denoiser is told: 1, or 2 for luma and chroma.
         runtime: Device and precision.
         overflows: Calls whose half precision overflowed, so that they were done again in float32.
     """
@@ -48,18 +49,20 @@ class UNetPrior:
         }
         self._denoiser = self._networks["denoiser"]
         self._multiple = int(self._denoiser.multiple)  # type: ignore[arg-type]
+        self.levels = int(self._denoiser.levels)  # type: ignore[arg-type]
 
     def denoise(self, image: Tensor, noise_level: Tensor) -> Tensor:
         """Remove noise of a known level.
 
         Args:
             image: [batch, 3, height, width], about [0, 1], float32.
-            noise_level: σ on the [0, 1] scale: a scalar, [batch], or a map [batch, 1, height, width].
+            noise_level: σ on the [0, 1] scale: a scalar, [batch], or a map [batch, 1 or 2, height, width], of
+                all or of luma and chroma. A network that knows one level is told the root mean square.
 
         Returns:
             The estimate, same shape, on the CPU if `image` was; about [0, 1], not clipped.
         """
-        return self._run(self._denoiser, image, noise_level)
+        return self._run(self._denoiser, image, self._as_known(noise_level))
 
     def denoise_turned(self, image: Tensor, noise_level: Tensor, turns: int) -> Tensor:
         """Remove noise better and in more time: the mean of the estimates of the image turned in some ways.
@@ -78,10 +81,14 @@ class UNetPrior:
         if turns == 1:
             return self.denoise(image, noise_level)
         height, width = image.shape[-2:]
-        whole, level = (
-            pad_to_multiple(plane, self._multiple) for plane in (image, as_noise_map(noise_level, image))
-        )
+        level = as_noise_map(self._as_known(noise_level), image, self.levels)
+        whole, level = (pad_to_multiple(plane, self._multiple) for plane in (image, level))
         return mean_over(turns, self.denoise, whole, level)[..., :height, :width]
+
+    def _as_known(self, noise_level: Tensor) -> Tensor:
+        """A noise level in as many planes as the network knows, or in one."""
+        two = noise_level.ndim == 4 and noise_level.shape[1] > self.levels
+        return root_mean_square(noise_level) if two else noise_level
 
     @torch.inference_mode()
     def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
@@ -103,6 +110,18 @@ class UNetPrior:
                 raise ValueError(f"no network '{role}' of the class {network.__name__}")
             if loaded.header.networks[role].arguments.get("channels", 3) != 3:
                 raise ValueError(f"its network '{role}' is not for 3 channels")
+
+
+def root_mean_square(level: Tensor) -> Tensor:
+    """One noise level of R, G and B for those of luma and chroma: √((σ_L² + 2 σ_C²) / 3).
+
+    Args:
+        level: [batch, 2, height, width], any scale.
+
+    Returns:
+        [batch, 1, height, width], the same scale.
+    """
+    return ((level[:, :1].square() + 2 * level[:, 1:].square()) / 3).sqrt()
 
 
 def as_given(estimate: Tensor, image: Tensor) -> Tensor:

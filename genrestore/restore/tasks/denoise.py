@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +17,10 @@ from genrestore.restore.priors import load_denoiser
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.priors.unet import as_given
 from genrestore.restore.provenance import describe_denoising
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks.denoise_one_class import DenoiseOneClass
 from genrestore.restore.tasks.one_class import is_of_one_class
-from genrestore.restore.tasks.restored import OVERFLOWED, Restored, check_noise_level
+from genrestore.restore.tasks.restored import OVERFLOWED, Figure, Restored
 from genrestore.restore.tiling import Pixels, Region, Tiling, map_tiles, with_less_memory
 from genrestore.restore.turns import COUNTS
 from genrestore.runtime import Runtime
@@ -30,11 +32,18 @@ SMALL = 1 << 20
 hardly waited for. Two ways gain 0.1 dB, four 0.15 dB and all eight 0.17 dB in white noise; half of it in a
 camera's."""
 
-STRONG_NOISE = 20.0 / 255
-"""From here on a picture of any size is turned in two ways at least."""
-
 LITTLE_NOISE = 1.0 / 255
 """Below one grey level a picture counts as clean, and the user is told so."""
+
+FEW = 8
+"""A picture of no more values than this is a dither or a drawing, and no photograph."""
+
+BT601 = (0.299, 0.587, 0.114)
+"""Shares of R, G and B in luma, ITU-R BT.601."""
+
+LOW_RANGE = 1 << 13
+"""Pictures of 16 bits without a value from here on are those of a sensor of few bits: they are restored as if
+they used the whole range."""
 
 Image = TypeVar("Image")
 
@@ -44,43 +53,30 @@ class Denoise:
 
     Args:
         weights: A name in the store or a path.
-        noise_level: σ on the [0, 1] scale; None estimates it from each picture.
-        strength: Result = input + strength · (denoised − input), 0 to 1.
+        settings: What is asked for.
         runtime: Device, precision and seed; None settles them for this machine.
         tiling: How large pictures are cut.
-        turns: In how many ways each picture is turned and mirrored, 1, 2, 4 or 8, for a mean of as many
-            estimates; None lets its size and the noise decide.
         region: Rows and columns: only this part of each picture is wanted, and the rest may stay as it is.
             The noise is estimated from the whole, so that the part is what it is in the whole.
 
     Raises:
-        UsageError: A value out of its range.
         WeightsError: The weights are missing, or their header cannot be read.
     """
 
     def __init__(
         self,
         weights: str = "photo",
+        settings: DenoiseSettings | None = None,
         *,
-        noise_level: float | None = None,
-        strength: float = 1.0,
         runtime: Runtime | None = None,
         tiling: Tiling | None = None,
-        turns: int | None = None,
         region: Region | None = None,
     ) -> None:
-        check_noise_level(noise_level)
-        if turns not in (None, *COUNTS):
-            raise UsageError(f"turns {turns}: must be 1, 2, 4 or 8")
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength {strength}: must be between 0 and 1")
         self._path = store.resolve(weights)
         self._header = read_header(self._path)
-        self._noise_level = noise_level
-        self._strength = strength
+        self.settings = settings or DenoiseSettings()
         self._given_runtime = runtime
         self._tiling = tiling or Tiling()
-        self._turns = turns
         self._region = region
 
     @cached_property
@@ -91,7 +87,7 @@ class Denoise:
     @property
     def provenance(self) -> dict[str, Any]:
         """What made the result: weights, options and seed, as JSON values."""
-        return describe_denoising(self._path, self._header, self._noise_level, self._strength, self._turns)
+        return describe_denoising(self._path, self._header, self.settings)
 
     def __call__(self, pixels: Pixels, on_progress: Callable[[float], None] | None = None) -> Restored:
         """Denoise one picture.
@@ -104,51 +100,154 @@ class Denoise:
         Returns:
             The restored picture, of the same shape and type.
         """
-        if self._noise_level == 0 or self._strength == 0:
-            return Restored(pixels.copy(), self._noise_level)
-        before = self.prior.overflows
-        noise = None
-        if self._noise_level is None:
-            noise = with_less_memory(partial(profile, pixels, self.prior), self._tiling)
-        work = partial(self._restore, pixels, noise, on_progress)
-        result = with_less_memory(work, self._tiling)
-        notes = []
-        if noise is not None and noise.overall < LITTLE_NOISE:
+        (restored,) = self.at_levels(pixels, (1.0,), on_progress)
+        return restored
+
+    def at_levels(
+        self,
+        pixels: Pixels,
+        factors: Sequence[float],
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Iterator[Restored]:
+        """Denoise one picture at several noise levels.
+
+        Args:
+            pixels: As `__call__` takes them.
+            factors: How many times the level that is given or estimated.
+            on_progress: Is told the finished share of all, 0 to 1.
+
+        Yields:
+            A restored picture a factor.
+        """
+        settings = self.settings
+        if settings.changes_nothing:
+            yield from (Restored(pixels.copy(), settings.noise_level) for _ in factors)
+            return
+        shift = _unused_bits(pixels)
+        shifted, gain = (pixels << shift, 1 << shift) if shift else (pixels, 1)
+        told, before = settings.noise_level, self.prior.overflows
+        noise = self.noise(shifted) if told is None else NoiseProfile.even(min(told * gain, 1.0))
+        notes = self._notes(pixels, noise, gain)
+        for index, factor in enumerate(factors):
+            progress = None
+            if on_progress is not None:
+                progress = partial(_share, on_progress, index, len(factors))
+            level = noise.times(factor * (1.0 if told is not None else settings.noise_factor))
+            result = with_less_memory(partial(self._restore, shifted, level, progress), self._tiling)
+            if shift:
+                half = 1 << (shift - 1)
+                result = (np.minimum(result, (1 << 16) - 1 - half) + half) >> shift
+            overflowed = (OVERFLOWED,) if self.prior.overflows > before else ()
+            figures: dict[str, Figure] = {
+                "sigma_luma": level.luma / gain,
+                "sigma_chroma": level.chroma / gain,
+            }
+            yield Restored(result, level.overall / gain, (*notes, *overflowed), figures=figures)
+
+    def noise(self, pixels: Pixels) -> NoiseProfile:
+        """The noise level function of a picture, as it is estimated where no level is given.
+
+        Args:
+            pixels: As they are denoised.
+        """
+        return with_less_memory(partial(profile, pixels, self.prior), self._tiling)
+
+    def _notes(self, pixels: Pixels, noise: NoiseProfile, gain: int) -> list[str]:
+        settings, notes = self.settings, []
+        if settings.noise_level is None and noise.overall / gain < LITTLE_NOISE:
             notes.append("little noise found")
-        if self.prior.overflows > before:
-            notes.append(OVERFLOWED)
-        return Restored(result, self._noise_level if noise is None else noise.overall, tuple(notes))
+        elif settings.noise_level is None and (values := few_values(pixels)):
+            notes.append(f"it has only {values} values, and their pattern looks like noise")
+        if pixels.shape[1] == 1 and settings.chroma != 1:
+            notes.append("a grey picture has no colour noise: --chroma does nothing")
+        if self.prior.levels == 1 and (settings.luma, settings.chroma) != (1, 1):
+            notes.append("these weights know one noise level: --luma and --chroma act on the result")
+        return notes
 
     def _restore(
         self,
         pixels: Pixels,
-        noise: NoiseProfile | None,
+        noise: NoiseProfile,
         on_progress: Callable[[float], None] | None,
         tiling: Tiling,
     ) -> Pixels:
-        overall = self._noise_level if noise is None else noise.overall
-        height, width = pixels.shape[-2:]
-        turns = usual_turns(height * width, overall or 0.0) if self._turns is None else self._turns
-        tile = partial(self._restore_tile, noise, turns)
+        turns = self.settings.turns or usual_turns(pixels.shape[-2] * pixels.shape[-1])
+        bounded = np.issubdtype(pixels.dtype, np.integer)
+
+        def tile(damaged: Tensor) -> Tensor:
+            colour = damaged.expand(-1, 3, -1, -1)
+            restored = as_given(self.prior.denoise_turned(colour, noise.level(colour), turns), damaged)
+            return self._mixed(damaged, restored, bounded=bounded)
+
         return map_tiles(pixels, tile, tiling, on_progress, self._region, self.prior.runtime.workers)
 
-    def _restore_tile(self, noise: NoiseProfile | None, turns: int, tile: Tensor) -> Tensor:
-        """[1, 1 or 3, height, width] to the same, about [0, 1]."""
-        colour = tile.expand(-1, 3, -1, -1)
-        level = torch.tensor(self._noise_level) if noise is None else noise.level(colour)
-        restored = as_given(self.prior.denoise_turned(colour, level, turns), tile)
-        return torch.lerp(tile, restored, self._strength) if self._strength < 1 else restored
+    def _mixed(self, damaged: Tensor, restored: Tensor, *, bounded: bool) -> Tensor:
+        """As much of the restoration as is asked for, of luma and of chroma; [1, 1 or 3, height, width]."""
+        settings = self.settings
+        if damaged.shape[1] == 1 or settings.luma == settings.chroma:
+            share = settings.strength * settings.luma
+        else:
+            luma, chroma = settings.strength * settings.luma, settings.strength * settings.chroma
+            return mix_luma_chroma(damaged, restored, luma, chroma, bounded=bounded)
+        return torch.lerp(damaged, restored, share) if share < 1 else restored
 
 
-def usual_turns(pixels: int, noise_level: float) -> int:
-    """In how many ways a picture of so many pixels is turned, if nobody says, 1, 2, 4 or 8.
+def usual_turns(pixels: int) -> int:
+    """The usual number of turns of a picture of so many pixels, height times width: 1, 2, 4 or 8."""
+    return max(count for count in COUNTS if count == 1 or count * pixels <= SMALL)
+
+
+def mix_luma_chroma(
+    damaged: Tensor, restored: Tensor, luma: float, chroma: float, *, bounded: bool
+) -> Tensor:
+    """Take a share of what a restoration changed in brightness, and another of what it changed in colour.
+
+        x = y + a · Y(d) + b · (d − Y(d)),     d = restored − y,  Y(d) = 0.299 R + 0.587 G + 0.114 B
 
     Args:
-        pixels: Height times width.
-        noise_level: σ on the [0, 1] scale.
+        damaged: y, [batch, 3, height, width], about [0, 1].
+        restored: The same shape.
+        luma: a, 0 to 1.
+        chroma: b, 0 to 1.
+        bounded: Whether the result is clipped to [0, 1] later on. Colours beyond are then made paler, so
+            that clipping does not change their luma.
+
+    Returns:
+        The same shape.
     """
-    least = 2 if noise_level >= STRONG_NOISE else 1
-    return max(least, *(count for count in COUNTS if count == 1 or count * pixels <= SMALL))
+    weights = torch.tensor(BT601).reshape(1, 3, 1, 1)
+    change = restored - damaged
+    brighter = (change * weights).sum(1, keepdim=True)
+    mixed = damaged + luma * brighter + chroma * (change - brighter)
+    if not bounded:
+        return mixed
+    grey = (mixed * weights).sum(1, keepdim=True).clamp(0, 1)
+    colour = mixed - grey
+    room = torch.where(colour > 0, (1 - grey) / colour, grey / -colour)
+    pale = torch.where(colour == 0, 1.0, room).amin(1, keepdim=True).clamp(max=1)
+    return grey + pale * colour
+
+
+def _share(on_progress: Callable[[float], None], index: int, count: int, fraction: float) -> None:
+    on_progress((index + fraction) / count)
+
+
+def few_values(pixels: Pixels) -> int | None:
+    """How many values a picture of integers has, if they are several and so few that it is a dither."""
+    if not np.issubdtype(pixels.dtype, np.integer):
+        return None
+    found = np.unique(pixels[..., : 1 << 9, : 1 << 9])
+    if not 1 < found.size <= FEW or np.setdiff1d(pixels, found, assume_unique=False).size:
+        return None
+    return int(found.size)
+
+
+def _unused_bits(pixels: Pixels) -> int:
+    """By how many bits a picture of 16 bits can be shifted up, where it uses few of them."""
+    if pixels.dtype != np.uint16:
+        return 0
+    largest = int(pixels.max())
+    return 0 if largest >= LOW_RANGE or largest == 0 else 16 - largest.bit_length()
 
 
 def denoise(
@@ -156,6 +255,9 @@ def denoise(
     *,
     noise_level: float | None = None,
     strength: float = 1.0,
+    luma: float = 1.0,
+    chroma: float = 1.0,
+    noise_factor: float = 1.0,
     turns: int | None = None,
     weights: str = "photo",
     runtime: Runtime | None = None,
@@ -168,8 +270,11 @@ def denoise(
             bits) use their whole range; floating point is on the [0, 1] scale, and may leave it.
         noise_level: σ on the [0, 1] scale (grey levels / 255); None estimates it.
         strength: Result = input + strength · (denoised − input), 0 to 1.
+        luma: The share of the change of brightness that is made, 0 to 1; 0 takes away colour noise only.
+        chroma: The share of the change of colour that is made, 0 to 1.
+        noise_factor: Where the noise level is estimated, take this many times the estimate.
         turns: The mean of so many estimates, of the picture turned and mirrored, 1, 2, 4 or 8; None lets its
-            size and the noise decide. For weights of one class it must be None.
+            size decide. For weights of one class it must be None.
         weights: A name in the store or a path.
         runtime: Device, precision and seed; None settles them for this machine.
 
@@ -181,11 +286,14 @@ def denoise(
         WeightsError: The weights are missing or corrupted.
         DeviceError: The runtime's device is not available.
     """
-    task: Denoise | DenoiseOneClass
-    if is_of_one_class(weights):
-        if turns is not None:
-            raise UsageError(f"turns {turns}: weights '{weights}' restore whole pictures; leave it out")
-        task = DenoiseOneClass(weights, noise_level=noise_level, strength=strength, runtime=runtime)
-    else:
-        task = Denoise(weights, noise_level=noise_level, strength=strength, turns=turns, runtime=runtime)
-    return arrays.apply(image, lambda pixels: task(pixels).pixels)
+    settings = DenoiseSettings(noise_level, noise_factor, strength, luma, chroma, turns)
+    if not is_of_one_class(weights):
+        task = Denoise(weights, settings, runtime=runtime)
+        return arrays.apply(image, lambda pixels: task(pixels).pixels)
+    if settings != DenoiseSettings(noise_level, strength=strength):
+        raise UsageError(
+            f"weights '{weights}' restore whole pictures of one class: leave out luma, chroma, noise_factor "
+            "and turns"
+        )
+    one = DenoiseOneClass(weights, noise_level=noise_level, strength=strength, runtime=runtime)
+    return arrays.apply(image, lambda pixels: one(pixels).pixels)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrestore.errors import UsageError
 from genrestore.restore.descent import Descended
 from genrestore.restore.descent_settings import Descent, LatentSearch
 from genrestore.restore.priors.padding import BATCH
 from genrestore.restore.progress import OnProgress, shares
 from genrestore.restore.provenance import describe_denoising
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks.damage import Damage, Solution
 from genrestore.restore.tasks.one_class import OneClass, resized
-from genrestore.restore.tasks.restored import Restored, check_noise_level
+from genrestore.restore.tasks.restored import Restored
 from genrestore.restore.tiling import Pixels, from_float, to_float
 from genrestore.runtime import Runtime
 
@@ -54,16 +54,14 @@ class DenoiseOneClass(OneClass):
         descent: Descent | LatentSearch | None = None,
         resize: bool = False,
     ) -> None:
-        check_noise_level(noise_level)
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength {strength}: must be between 0 and 1")
+        self._settings = DenoiseSettings(noise_level, strength=strength)
         super().__init__(weights, runtime, descent, resize=resize)
         self._noise_level, self._strength = noise_level, strength
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What made the result: weights and options, as JSON values."""
-        found = describe_denoising(self.path, self.header, self._noise_level, self._strength)
+        found = describe_denoising(self.path, self.header, self._settings)
         return {**found, **self.descent.described(resize=self.resize)}
 
     def __call__(self, pixels: Pixels, on_progress: OnProgress | None = None) -> Restored:
