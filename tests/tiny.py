@@ -1,9 +1,10 @@
 """Tiny weights, made in a second and without training, for tests that need a prior.
 
-The denoiser gives every pixel the mean of its 2×2 block, whatever the noise level: smooth pictures with
-noise gain about 6 dB, and the result can be written down by hand. The estimator says 12 grey levels of
-everything. The autoencoder knows pictures with a dark or a bright left and right half. The generator makes
-patterns out of three numbers, and its encoder is fitted to them in closed form.
+The denoiser shrinks what every pixel differs by from the mean of its 2×2 block by the noise level that it is
+told, and the estimator doubles the noise level it tells with every half of the range of brightness: whoever
+hands on a wrong level, or one for all brightnesses, gets another picture. Both can be written down by hand
+(`denoised`, `estimated`). The autoencoder knows pictures with a dark or a bright left and right half. The
+generator makes patterns out of three numbers, and its encoder is fitted to them in closed form.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -21,36 +23,79 @@ from genrestore.models.autoencoder import LOGISTIC
 if TYPE_CHECKING:
     from genrestore.weights.header import Header
 
-DENOISER: dict[str, Any] = {"channels": 3, "widths": [16, 16], "blocks": [1, 1]}
+DENOISER: dict[str, Any] = {"channels": 3, "widths": [25, 16], "blocks": [1, 1]}
 ESTIMATOR: dict[str, Any] = {"channels": 3, "width": 4, "blocks": 1}
 AUTOENCODER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4, "hidden": 2}
 RESTORER: dict[str, Any] = {"size": 28, "channels": 1, "latent": 2, "width": 4}
 GENERATOR: dict[str, Any] = {"latent": 3, "channels": 1, "size": 28, "width": 2}
 ESTIMATE = 12 / 255
-"""What the tiny estimator says of every picture, on the [0, 1] scale."""
+"""What the tiny estimator says of half brightness, on the [0, 1] scale."""
+BRIGHTER = 4.0
+"""Times the noise level of black that it says of white."""
 
 
-def block_mean_denoiser() -> nn.Module:
-    """A residual U-Net whose result is the mean of every 2×2 block; picture [batch, 3, height, width]."""
+def block_means(image: Any) -> Any:
+    """The mean of every 2×2 block in the place of its pixels; [..., height, width] with even sides."""
+    *front, height, width = np.shape(image)
+    blocks = np.asarray(image, np.float64).reshape(*front, height // 2, 2, width // 2, 2)
+    return blocks.mean((-3, -1)).repeat(2, -2).repeat(2, -1)
+
+
+def denoised(image: Any, noise_level: Any) -> Any:
+    """What the tiny denoiser makes of an image: its blocks' means, and details beyond the noise level.
+
+        D(y, σ) = m + d − clip(d, −σ̄, σ̄),     d = y − m
+
+    Args:
+        image: y, [..., channel, height, width] with even sides, on any scale.
+        noise_level: σ on the same scale: a number, or a map [..., 1, height, width] of which each block has
+            its mean σ̄.
+    """
+    means = block_means(image)
+    level = block_means(np.broadcast_to(noise_level, np.shape(image)))
+    return image - np.clip(image - means, -level, level)
+
+
+def estimated(brightness: Any) -> Any:
+    """σ on the [0, 1] scale that the tiny estimator says of a brightness in [0, 1]."""
+    return ESTIMATE * BRIGHTER ** (np.asarray(brightness) - 0.5)
+
+
+def shrinking_denoiser() -> nn.Module:
+    """A residual U-Net that makes `denoised` of a picture [batch, 3, height, width].
+
+    With clip(d, −σ, σ) = max(0, d + σ) − max(0, d − σ) − σ, whose rectifiers a residual block has.
+    """
     network: Any = NETWORKS["residual-unet"](**DENOISER)
+    block, level, details, clipped = network.down[0][0], 12, range(12), 13
+    told = network.head.in_channels - 12  # folded planes of noise levels, after those of the picture
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        for plane in range(12):  # the picture's planes go through unchanged
-            network.head.weight[plane, plane, 1, 1] = 1.0
-        for out in range(12):  # the residual: a pixel minus the mean of the four of its colour
-            for other in range(4):
-                network.tail.weight[out, out // 4 * 4 + other, 1, 1] = -0.25 + (other == out % 4)
+        network.head.weight[level, 12:, 1, 1] = 1 / told
+        for plane in details:
+            colour = plane // 4 * 4
+            network.head.weight[plane, colour : colour + 4, 1, 1] = -0.25
+            network.head.weight[plane, plane, 1, 1] = 0.75
+            for hidden, sign in ((plane, 1), (12 + plane, -1)):
+                block.first.weight[hidden, plane, 1, 1] = 1.0
+                block.first.weight[hidden, level, 1, 1] = sign
+                block.second.weight[clipped + plane, hidden, 1, 1] = sign
+            network.tail.weight[plane, clipped + plane, 1, 1] = 1.0
+            network.tail.weight[plane, level, 1, 1] = -1.0
     return network.eval()
 
 
-def constant_estimator() -> nn.Module:
-    """A noise estimator that says `ESTIMATE` of any picture [batch, 3, height, width]."""
+def listening_estimator() -> nn.Module:
+    """A noise estimator that says `estimated` of every 8×8 pixels' mean, of [batch, 3, height, width]."""
     network: Any = NETWORKS["noise-estimator"](**ESTIMATOR)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        network.tail.bias.fill_(math.log(ESTIMATE))
+        network.head.weight[0, :, 1, 1] = 1 / 12
+        network.shrink.weight[0, 0, 1:, 1:] = 1 / 4
+        network.tail.weight[:, 0, 1:, 1:] = math.log(BRIGHTER) / 4
+        network.tail.bias.fill_(math.log(estimated(0.0)))
     return network.eval()
 
 
@@ -222,14 +267,14 @@ def save_denoiser(folder: Path, name: str = "tiny") -> Path:
         source="tests/tiny.py",
         version="0",
     )
-    networks = {"denoiser": block_mean_denoiser(), "estimator": constant_estimator()}
+    networks = {"denoiser": shrinking_denoiser(), "estimator": listening_estimator()}
     return _save(folder / f"{name}.safetensors", header, networks)
 
 
 def save_inpainter(folder: Path, name: str = "tiny") -> Path:
     """Write the tiny denoiser as a weights file of kind "inpainter"; gives its path.
 
-    It fills a hole with the means of every 2×2 block of what a pyramid fills it with.
+    It fills a hole with about the means of every 2×2 block of what a pyramid fills it with.
     """
     from genrestore.weights.header import Header, NetworkSpec
 
@@ -244,7 +289,7 @@ def save_inpainter(folder: Path, name: str = "tiny") -> Path:
         source="tests/tiny.py",
         version="0",
     )
-    return _save(folder / f"{name}.safetensors", header, {"denoiser": block_mean_denoiser()})
+    return _save(folder / f"{name}.safetensors", header, {"denoiser": shrinking_denoiser()})
 
 
 def _save(path: Path, header: Header, networks: dict[str, nn.Module]) -> Path:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from genrestore import __version__
+from genrestore.models.denoiser import ResidualUNet
+from tests import tiny
 from tests.cli.conftest import Run, clean_pixels, noisy_pixels, write
 
 
@@ -21,11 +24,17 @@ def pixels(path: Path | str | io.BytesIO) -> np.ndarray:
         return np.asarray(image)
 
 
-def block_means(picture: np.ndarray) -> np.ndarray:
-    """What the tiny denoiser makes of uint8 [height, width, 3] with even sides."""
+def denoised(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """What the tiny denoiser makes of [height, width, 3] with even sides, σ in grey levels, not rounded."""
+    made: np.ndarray = tiny.denoised(picture.astype(float).transpose(2, 0, 1), sigma).transpose(1, 2, 0)
+    return made
+
+
+def estimate(picture: np.ndarray) -> float:
+    """The noise level that the tiny estimator says of the whole [height, width, 3], in grey levels."""
     height, width, _ = picture.shape
-    means = picture.reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
-    return means.repeat(2, 0).repeat(2, 1)
+    cells = picture.reshape(height // 8, 8, width // 8, 8, 3).mean((1, 3, 4)) / 255
+    return float(255 * np.sqrt(np.square(tiny.estimated(cells)).mean()))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -47,26 +56,33 @@ class TestOneFile:
     def test_is_written_beside_the_input(self, denoise: Run, photo: Path) -> None:
         before = photo.read_bytes()
         result = denoise(photo)
-        assert re.fullmatch(
-            r"photo.png -> photo.denoised.png  noise level 12\.0 \(estimated\)  \d+\.\d s on cpu\n",
+        said = re.fullmatch(
+            r"photo.png -> photo.denoised.png  noise level (\d+\.\d) \(estimated\)  \d+\.\d s on cpu\n",
             result.stderr,
         )
+        assert said
+        level = float(said[1])
+        assert level == pytest.approx(estimate(noisy_pixels()), rel=0.05)
         assert (result.stdout, result.exit_code) == ("", 0)
-        assert np.abs(pixels("photo.denoised.png") - block_means(noisy_pixels())).max() <= 1
+        assert np.abs(pixels("photo.denoised.png") - denoised(noisy_pixels(), level)).max() <= 2
         assert photo.read_bytes() == before
         assert names() == ["photo.denoised.png", "photo.png"]
 
     def test_a_given_noise_level_is_shown_as_given(self, denoise: Run, photo: Path) -> None:
         result = denoise(photo, "--sigma", "25", "-o", "out.png")
         assert "photo.png -> out.png  noise level 25.0  " in result.stderr
-        assert Path("out.png").exists()
+
+    @pytest.mark.parametrize("sigma", ["3", "25"])
+    def test_a_given_noise_level_is_the_denoisers(self, denoise: Run, photo: Path, sigma: str) -> None:
+        assert denoise(photo, "--sigma", sigma, "-o", "out.png").exit_code == 0
+        assert np.abs(pixels("out.png") - denoised(noisy_pixels(), float(sigma))).max() <= 0.51
 
     def test_strength(self, denoise: Run, photo: Path) -> None:
         assert denoise(photo, "--strength", "0", "-o", "same.png").exit_code == 0
-        assert denoise(photo, "--strength", "0.5", "-o", "half.png").exit_code == 0
+        assert denoise(photo, "--strength", "0.25", "--sigma", "12", "-o", "some.png").exit_code == 0
         noisy = noisy_pixels().astype(float)
         assert np.array_equal(pixels("same.png"), noisy)
-        assert np.abs(pixels("half.png") - (noisy + block_means(noisy)) / 2).max() <= 1
+        assert np.abs(pixels("some.png") - (0.75 * noisy + 0.25 * denoised(noisy, 12))).max() <= 0.51
 
     def test_quiet_says_nothing(self, denoise: Run, photo: Path) -> None:
         result = denoise("-q", photo)
@@ -77,7 +93,7 @@ class TestOneFile:
         record = json.loads(result.stdout)
         assert (record["schema"], record["status"], record["error"]) == (1, "done", None)
         assert (record["input"], record["output"]) == ("photo.png", "photo.denoised.png")
-        assert record["sigma"] == pytest.approx(12, abs=0.05)
+        assert record["sigma"] == pytest.approx(estimate(noisy_pixels()), rel=0.05)
 
     def test_into_a_folder(self, denoise: Run, photo: Path) -> None:
         assert denoise(photo, "-o", "out/").exit_code == 0
@@ -96,9 +112,9 @@ class TestOneFile:
         assert (home / "out.png").exists()
 
     def test_in_place(self, denoise: Run, photo: Path) -> None:
-        assert denoise("--in-place", photo).exit_code == 0
+        assert denoise("--in-place", photo, "--sigma", "12").exit_code == 0
         assert names() == ["photo.png"]
-        assert np.abs(pixels("photo.png") - block_means(noisy_pixels())).max() <= 1
+        assert np.abs(pixels("photo.png") - denoised(noisy_pixels(), 12)).max() <= 0.51
 
     def test_an_input_is_never_its_own_output_unasked(self, denoise: Run, photo: Path) -> None:
         before = contents(Path.cwd())
@@ -134,6 +150,20 @@ class TestOneFile:
         assert result.exit_code == 2
         assert "--turns 3: the ways to turn" in one_error(result.stderr)
 
+    @pytest.mark.parametrize(("words", "calls"), [([], 8), (["--turns", "1"], 1), (["--turns", "4"], 4)])
+    def test_turns_are_so_many_calls_of_the_network(
+        self, denoise: Run, photo: Path, words: list[str], calls: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen, forward = [], ResidualUNet.forward
+
+        def counted(self: ResidualUNet, *inputs: torch.Tensor) -> torch.Tensor:
+            seen.append(inputs)
+            return forward(self, *inputs)
+
+        monkeypatch.setattr(ResidualUNet, "forward", counted)
+        assert denoise(photo, "--sigma", "12", *words).exit_code == 0
+        assert len(seen) == calls
+
     def test_provenance(self, denoise: Run, photo: Path) -> None:
         from genrestore.files.images import read_provenance
 
@@ -155,12 +185,12 @@ class TestOneFile:
 
 class TestPipes:
     def test_through(self, denoise: Run, photo: Path) -> None:
-        result = denoise("-", "-o", "-", stdin=photo.read_bytes())
+        result = denoise("-", "-o", "-", "--sigma", "12", stdin=photo.read_bytes())
         assert result.exit_code == 0
         with Image.open(io.BytesIO(result.stdout_bytes)) as image:
             assert image.format == "PNG"
-            assert np.abs(np.asarray(image) - block_means(noisy_pixels())).max() <= 1
-        assert "standard input -> standard output  noise level 12.0 (estimated)" in result.stderr
+            assert np.abs(np.asarray(image) - denoised(noisy_pixels(), 12)).max() <= 0.51
+        assert "standard input -> standard output  noise level 12.0  " in result.stderr
         assert names() == ["photo.png"]
 
     def test_json_goes_to_its_file(self, denoise: Run, photo: Path) -> None:

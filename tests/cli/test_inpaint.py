@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import Result
 
 from genrestore.cli import mask_options, untrained
+from tests import tiny
 from tests.cli.conftest import Run, clean_pixels, write
 from tests.cli.test_denoise import contents, names, one_error, pixels
 
@@ -122,6 +123,22 @@ class TestOneFile:
             for picture in (noisy, pixels("out.png"))
         )
         assert after < 0.5 * before
+
+    @pytest.mark.parametrize("seed", [0, 5])
+    def test_sigma_and_seed_are_those_of_the_noise_beside_what_is_known(
+        self, inpaint: Run, holed: Path, seed: int
+    ) -> None:
+        inside = np.zeros_like(hole())
+        inside[9:13, 11:19] = True  # blocks of 2×2 pixels lie across its edge
+        mask_file("inside.png", inside)
+        words = ["-m", "inside.png", "--sigma", "10", "--seed", str(seed), "-o", "out.png"]
+        assert inpaint(holed, *words).exit_code == 0
+        before, found = (pixels(path).astype(float) for path in (holed, "out.png"))
+        noise = np.random.default_rng(seed).standard_normal((1, 3, *hole().shape), np.float32)
+        beside = (found + 10 * noise[0].transpose(1, 2, 0)).round().clip(0, 255)
+        noisy = np.where(inside[..., None], beside, before).transpose(2, 0, 1)
+        expected = tiny.denoised(noisy, 10).transpose(1, 2, 0)
+        assert np.abs(found - expected)[~inside].max() <= 0.51
 
     def test_compare_shows_input_mask_and_result(self, inpaint: Run, holed: Path) -> None:
         assert inpaint(holed, "-m", "mask.png", "--compare").exit_code == 0

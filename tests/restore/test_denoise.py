@@ -1,4 +1,4 @@
-"""Denoise on tiny weights whose result is known: every pixel becomes the mean of its 2×2 block."""
+"""Denoise on tiny weights whose result is known: details of every 2×2 block shrink by the noise level."""
 
 from __future__ import annotations
 
@@ -29,22 +29,24 @@ def picture(height: int = 24, width: int = 30, channels: int = 3, dtype: type = 
     return generator.integers(0, np.iinfo(dtype).max + 1, (1, channels, height, width), dtype=dtype)
 
 
-def block_means(pixels: Pixels) -> Pixels:
-    """Each 2×2 block's mean, of an array [1, channel, height, width] with even sides."""
-    _, channels, height, width = pixels.shape
-    blocks = pixels.astype(np.float64).reshape(1, channels, height // 2, 2, width // 2, 2)
-    means: Pixels = blocks.mean((3, 5)).repeat(2, 2).repeat(2, 3)
-    return means
+LEVEL = 0.1
+
+
+def denoised(pixels: Pixels, level: float = LEVEL) -> Pixels:
+    """What the tiny denoiser makes of an array [1, channel, height, width], not rounded."""
+    scale = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
+    made: Pixels = tiny.denoised(pixels.astype(np.float64), level * scale)
+    return made
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, dtype: type) -> None:
     pixels = picture(channels=channels, dtype=dtype)
-    restored = Denoise(weights, DenoiseSettings(0.1), runtime=RUNTIME)(pixels)
+    restored = Denoise(weights, DenoiseSettings(LEVEL), runtime=RUNTIME)(pixels)
     assert restored.pixels.dtype == dtype
-    assert np.abs(restored.pixels - block_means(pixels)).max() <= 0.51
-    assert restored.noise_level == pytest.approx(0.1)
+    assert np.abs(restored.pixels - denoised(pixels)).max() <= 0.51
+    assert restored.noise_level == pytest.approx(LEVEL)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +81,26 @@ def test_a_number_of_turns_that_there_is_not_is_refused(weights: str) -> None:
         Denoise(weights, DenoiseSettings(turns=3))
 
 
-def test_without_a_noise_level_it_is_estimated(weights: str) -> None:
-    restored = Denoise(weights, runtime=RUNTIME)(picture())
-    assert restored.noise_level == pytest.approx(tiny.ESTIMATE, rel=1e-3)
+@pytest.mark.parametrize("grey", [60, 200])
+def test_without_a_noise_level_it_is_estimated(weights: str, grey: int) -> None:
+    restored = Denoise(weights, runtime=RUNTIME)(np.full((1, 3, 24, 32), grey, np.uint8))
+    assert restored.noise_level == pytest.approx(tiny.estimated(grey / 255), rel=1e-3)
     assert restored.notes == ()
+
+
+@pytest.mark.parametrize("turns", [1, 8])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_each_brightness_loses_the_noise_that_it_has(weights: str, dtype: type, turns: int) -> None:
+    """A board of ±40 levels, left dark and right bright: less of it goes where there is less noise."""
+    pixels = np.full((1, 3, 160, 320), 60.0)
+    pixels[..., 160:] = 190
+    pixels += 80 * (np.indices((160, 320)).sum(0) % 2) - 40
+    scale = np.iinfo(dtype).max / 255 if issubclass(dtype, np.integer) else 1 / 255
+    restored = Denoise(weights, DenoiseSettings(turns=turns), runtime=RUNTIME)((pixels * scale).astype(dtype))
+    lost = 40 - np.abs(restored.pixels / scale - tiny.block_means(pixels))
+    for side, grey in ((lost[..., 16:144], 60), (lost[..., 176:304], 190)):
+        assert side.mean() == pytest.approx(255 * tiny.estimated(grey / 255), rel=0.1)
+        assert np.ptp(side) <= 1
 
 
 def test_little_noise_is_said(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +126,7 @@ def test_tiles_give_what_the_whole_gives(weights: str) -> None:
 def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
     pixels = picture()
     results = [
-        Denoise(weights, DenoiseSettings(0.1, strength=strength), runtime=RUNTIME)(pixels).pixels.astype(
+        Denoise(weights, DenoiseSettings(LEVEL, strength=strength), runtime=RUNTIME)(pixels).pixels.astype(
             float
         )
         for strength in (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -116,7 +134,8 @@ def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
     assert np.array_equal(results[0], pixels)
     distances = [float(np.abs(result - pixels).sum()) for result in results]
     assert distances == sorted(distances)
-    assert np.abs(results[2] - (pixels + block_means(pixels)) / 2).max() <= 0.51
+    for share, result in zip((0.25, 0.5, 0.75), results[1:], strict=False):
+        assert np.abs(result - (pixels + share * (denoised(pixels) - pixels))).max() <= 0.51
 
 
 def test_noise_level_zero_changes_nothing(weights: str) -> None:
@@ -133,8 +152,8 @@ def test_the_input_is_not_changed(weights: str) -> None:
 
 def test_bfloat16_is_near_float32(weights: str) -> None:
     pixels = picture()
-    half = Denoise(weights, DenoiseSettings(0.1), runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
-    assert np.abs(half - block_means(pixels)).max() <= 2
+    half = Denoise(weights, DenoiseSettings(LEVEL), runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
+    assert np.abs(half - denoised(pixels)).max() <= 2
 
 
 def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +168,7 @@ def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: 
     monkeypatch.setattr(network, "forward", overflow)
     restored = task(picture())
     assert restored.notes == ("half precision overflowed, and was done again in float32",)
-    assert np.abs(restored.pixels - block_means(picture())).max() <= 0.51
+    assert np.abs(restored.pixels - denoised(picture())).max() <= 0.51
     monkeypatch.undo()
     assert task(picture()).notes == ()
 
@@ -193,8 +212,8 @@ def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
 def test_the_api_takes_noise_beyond_0_and_1(weights: str) -> None:
     image = torch.randn(2, 3, 8, 8)
     restored = genrestore.denoise(image, noise_level=0.5, weights=weights, runtime=RUNTIME)
-    means = torch.from_numpy(block_means(image[:1].numpy())).float()
-    torch.testing.assert_close(restored[:1], means, atol=1e-5, rtol=0)
+    expected = torch.from_numpy(denoised(image.numpy(), 0.5)).float()
+    torch.testing.assert_close(restored, expected, atol=1e-5, rtol=0)
     assert restored.shape == image.shape
 
 
@@ -202,8 +221,8 @@ def test_the_api_takes_half_precision_and_gives_it_back(weights: str) -> None:
     for dtype in (torch.bfloat16, torch.float16):
         image = torch.rand(3, 8, 8).to(dtype)
         restored = genrestore.denoise(image, noise_level=0.5, weights=weights, runtime=RUNTIME)
-        means = torch.from_numpy(block_means(image[None].float().numpy())[0]).to(dtype)
-        torch.testing.assert_close(restored, means)
+        expected = torch.from_numpy(denoised(image.float().numpy(), 0.5)).to(dtype)
+        torch.testing.assert_close(restored, expected)
 
 
 @pytest.mark.parametrize(

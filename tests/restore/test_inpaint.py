@@ -11,6 +11,7 @@ import torch
 
 import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
+from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.pyramid import fill
 from genrestore.restore.tasks import Denoise, Inpaint
 from genrestore.restore.tasks.fill_step_by_step import FIRST, LAST, STEPS, schedule
@@ -245,3 +246,123 @@ def test_an_inpainter_removes_no_noise_of_a_whole_picture(inpainter: str) -> Non
 def test_weights_that_fill_no_photographs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="'halves' are of kind 'autoencoder'; photographs are filled by"):
         Inpaint(str(tiny.save_autoencoder(tmp_path)), runtime=RUNTIME)(ramp(), known=hole(ramp()))
+
+
+def scale_of(pixels: Pixels) -> float:
+    return np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1.0
+
+
+def speckled(dtype: type, side: int = 32) -> tuple[Pixels, Pixels]:
+    """Squares from black to white with noise of 12 levels, [1, 3, side, side] of the type, and a hole."""
+    generator = np.random.default_rng(3)
+    coarse = generator.choice([0.0, 0.3, 0.7, 1.0], (1, 3, side // 8, side // 8)).repeat(8, 2).repeat(8, 3)
+    noisy = (coarse + 12 / 255 * generator.standard_normal(coarse.shape)).clip(0, 1)
+    scale = np.iinfo(dtype).max if issubclass(dtype, np.integer) else 1
+    pixels = (noisy * scale).astype(dtype)
+    return pixels, hole(pixels, slice(9, 20), slice(5, 16))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("sigma", [6, 20])
+def test_known_pixels_are_denoised_beside_a_hole_with_as_much_noise(
+    weights: str, dtype: type, sigma: float
+) -> None:
+    """What was filled gets noise of σ in the file's own scale, from the seed, and is put back afterwards."""
+    pixels, known = speckled(dtype)
+    scale = scale_of(pixels)
+    runtime = Runtime("cpu", "fp32", 1, 7)
+    found = Inpaint(weights, noise_level=sigma / 255, runtime=runtime)(pixels, known=known).pixels
+    noise = np.random.default_rng(7).standard_normal(pixels.shape, np.float32) * sigma / 255 * scale
+    beside = found + noise if scale == 1 else (found + noise).round().clip(0, scale)
+    expected = tiny.denoised(np.where(known, pixels, beside).astype(float), sigma / 255 * scale)
+    expected = expected if scale == 1 else expected.clip(0, scale)
+    difference = np.abs(found - expected)[..., known[0, 0]]
+    assert difference.max() <= (1e-6 if scale == 1 else 0.51)
+
+
+def told_levels(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """Fills up with the noise levels that the network is told, call by call."""
+    told, forward = list[torch.Tensor](), ResidualUNet.forward
+
+    def heard(self: ResidualUNet, image: torch.Tensor, noise_level: torch.Tensor) -> torch.Tensor:
+        told.append(noise_level)
+        return forward(self, image, noise_level)
+
+    monkeypatch.setattr(ResidualUNet, "forward", heard)
+    return told
+
+
+@pytest.mark.parametrize("sigma", [0.0, 12 / 255])
+def test_an_inpainter_is_told_the_noise_of_what_is_known_and_what_is_missing(
+    inpainter: str, monkeypatch: pytest.MonkeyPatch, sigma: float
+) -> None:
+    """A hole is noise of 1, and of ½ once it was filled, for all eight ways to turn the picture."""
+    pixels, known = speckled(np.uint8)
+    told = told_levels(monkeypatch)
+    Inpaint(inpainter, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    filling = told[:24]
+    assert len(told) == (25 if sigma else 24)  # the last denoises what is known
+    for call, level in enumerate(filling):
+        in_hole = 1.0 if call < 8 else 0.5
+        values, counts = (each.tolist() for each in level.flatten(1)[0].unique(return_counts=True))
+        assert values == pytest.approx([sigma, in_hole])
+        assert counts[1] / sum(counts) == pytest.approx(1 - known.mean())
+    if sigma:
+        assert told[-1].unique().tolist() == pytest.approx([sigma])
+
+
+@pytest.mark.parametrize("sigma", [0.0, 12 / 255])
+def test_a_denoiser_is_told_levels_that_fall_to_the_noise_of_what_is_known(
+    denoiser: str, monkeypatch: pytest.MonkeyPatch, sigma: float
+) -> None:
+    pixels, known = speckled(np.uint8)
+    told = told_levels(monkeypatch)
+    Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    last = max(sigma, 1 / 255)
+    expected = [50 / 255 * (last / (50 / 255)) ** (step / 19) for step in range(20)]
+    levels = [float(level.flatten()[0]) for level in told]
+    assert levels == pytest.approx(expected + ([sigma] if sigma else []))
+
+
+@pytest.mark.parametrize("sigma", [0.0, 12 / 255])
+def test_a_denoiser_is_told_falling_levels_at_half_the_size_first(
+    denoiser: str, monkeypatch: pytest.MonkeyPatch, sigma: float
+) -> None:
+    pixels, known = speckled(np.uint8, 160)
+    known[...] = True
+    known[..., 40:56, 40:56] = False  # with 32 pixels around it, 80 of them
+    told = told_levels(monkeypatch)
+    Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    expected = []
+    for steps, last in ((12, max(sigma, 4 / 255)), (20, max(sigma, 1 / 255))):
+        expected += [50 / 255 * (last / (50 / 255)) ** (step / (steps - 1)) for step in range(steps)]
+    assert [float(level.flatten()[0]) for level in told[:32]] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 20 / 255])
+def test_a_denoiser_fills_by_plug_and_play(denoiser: str, sigma: float) -> None:
+    """x ← D(x, τ);  known: (τ² y + σ² x) / (τ² + σ²);  in the hole what it tends to there."""
+    pixels, known = speckled(np.float32)
+    y, there = torch.from_numpy(pixels), torch.from_numpy(known).float()
+    x = fill(y, there)
+    for step in range(20):
+        last = max(sigma, 1 / 255)
+        tau = 50 / 255 * (last / (50 / 255)) ** (step / 19)
+        z = torch.from_numpy(tiny.denoised(x.numpy(), tau)).float()
+        moved = (tau**2 * y + sigma**2 * z) / (tau**2 + sigma**2) - z
+        x = z + torch.where(there > 0, moved, fill(moved, there))
+    found = Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known).pixels
+    assert np.abs(found - x.numpy())[..., ~known[0, 0]].max() < 1e-4
+
+
+@pytest.mark.parametrize("sigma", [0.0, 20 / 255])
+def test_an_inpainter_fills_three_times(inpainter: str, sigma: float) -> None:
+    """It sees what is known as it is, and its own last estimate in the hole."""
+    pixels, known = speckled(np.float32)
+    y, there = torch.from_numpy(pixels), torch.from_numpy(known).float()
+    guess, in_hole = fill(y, there).numpy(), 1.0
+    for _ in range(3):
+        guess = tiny.denoised(np.where(known, pixels, guess), np.where(known, sigma, in_hole))
+        in_hole = 0.5
+    found = Inpaint(inpainter, noise_level=sigma, runtime=RUNTIME)(pixels, known=known).pixels
+    assert np.abs(found - guess)[..., ~known[0, 0]].max() < 0.02  # a turned pyramid is another one by so much

@@ -157,6 +157,14 @@ def test_strength_0_and_an_empty_mask_copy() -> None:
     assert restored.notes == ("the mask is empty: nothing was filled",)
 
 
+def test_strength_mixes_the_input_back_in() -> None:
+    whole, some = (
+        Untrained(strength=share, steps=20, runtime=RUNTIME)(noisy()).pixels.astype(int)
+        for share in (1.0, 0.25)
+    )
+    assert np.abs(some - (0.25 * whole + 0.75 * noisy())).max() <= 1
+
+
 def test_a_mask_that_covers_everything_fails() -> None:
     with pytest.raises(InputError, match="covers the whole picture"):
         Untrained(runtime=RUNTIME)(noisy(), known=np.zeros((1, 1, 32, 40), bool))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genrestore.training.degradation import MARGIN, Mixture, degrade, local_level
+from genrestore.training.degradation import MARGIN, Mixture, degrade, local_level, luminance
 
 GAUSSIAN = Mixture(camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0)
 
@@ -150,3 +150,27 @@ def test_stuck_pixels_are_few_and_not_in_the_level(kind: str) -> None:
         far.append(float((distance > 6 * stuck.level.amax(0) + 0.2).float().mean()))
         assert float(stuck.level.max()) < 0.5
     assert 1e-4 < sum(far) / len(far) < 0.04
+
+
+def test_brightness_is_most_of_all_green_and_least_blue() -> None:
+    """ITU-R BT.601, in all three channels."""
+    colours = torch.eye(3)[:, :, None]  # a red, a green and a blue pixel
+    expected = torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1).expand(3, 3, 1)
+    assert torch.allclose(luminance(colours), expected)
+
+
+def test_a_grey_camera_sample_is_the_brightness_of_the_coloured_one() -> None:
+    mixtures = [Mixture(camera=1, impulses=0, grey=share) for share in (1, 0)]
+    grey, coloured = (degrade(patch(), mixture, generator(4)) for mixture in mixtures)
+    torch.testing.assert_close(grey.noisy, luminance(coloured.noisy))
+    torch.testing.assert_close(grey.clean, luminance(coloured.clean))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_level_is_that_of_the_noise_in_the_sample(kind: str) -> None:
+    """σ² = (σ_L² + 2 σ_C²) / 3 over R, G and B."""
+    for seed in range(6):
+        sample = degrade(patch(128), replace(KINDS[kind], rounded=0, impulses=0, grey=0), generator(seed))
+        square = float((sample.noisy - sample.clean).square().mean())
+        luma, chroma = sample.level.square().mean((1, 2)).tolist()
+        assert (luma + 2 * chroma) / 3 == pytest.approx(square, rel=0.3, abs=1e-9)

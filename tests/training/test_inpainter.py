@@ -53,6 +53,25 @@ def test_what_lies_in_the_holes_is_not_looked_at() -> None:
     assert found[0] == found[1]
 
 
+def test_the_level_that_is_told_is_that_of_the_noise() -> None:
+    """In the whole sample, holes too; where no sample is noisy there is none."""
+    subject = training(patch_size=64, noisy=1.0, grey=0.0)
+    batch = subject.batch(0, range(8))
+    noise = (batch.damaged - batch.clean).square().mean((1, 2, 3)).sqrt()
+    assert float(batch.level.min()) > 0
+    assert noise.tolist() == pytest.approx(batch.level.flatten().tolist(), rel=0.05)
+    plain = training(noisy=0.0).batch(0, range(8))
+    assert torch.equal(plain.damaged, plain.clean)
+    assert float(plain.level.abs().max()) == 0
+
+
+def test_some_samples_are_seen_again_with_one_or_two_guesses() -> None:
+    guesses = training(again=1.0).batch(0, range(200)).guesses.flatten()
+    assert set(guesses.tolist()) == {1, 2}
+    assert float((guesses == 2).float().mean()) == pytest.approx(0.4, abs=0.1)
+    assert not training(again=0.0).batch(0, range(8)).guesses.any()
+
+
 def test_grey_patches_have_grey_noise() -> None:
     subject = training(grey=1.0, noisy=1.0)
     damaged = subject.batch(0, range(4)).damaged

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from genrestore.errors import Interrupted
 from genrestore.training import checkpoint, loop
@@ -183,3 +188,96 @@ def test_a_finished_run_that_is_resumed_does_nothing(tmp_path: Path) -> None:
     before = {path.name: sha256(path) for path in tmp_path.glob("*.safetensors")}
     assert go(tmp_path, settings(5)).steps == []
     assert before == {path.name: sha256(path) for path in tmp_path.glob("*.safetensors")}
+
+
+class Counting(toy.ToyTraining):
+    """Every weight is the number of the step from 1; remembers rates, averages and draws of every step."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.rates: list[list[float]] = []
+        self.averages: list[float] = []
+        self.draws: list[float] = []
+
+    def step(self, batch: Tensor) -> dict[str, float | Tensor]:
+        every = [group for optimiser in self.optimisers.values() for group in optimiser.param_groups]
+        self.rates.append([group["lr"] for group in every])
+        self.draws.append(float(torch.rand(())))
+        with torch.no_grad():
+            for parameter in self.networks["estimator"].parameters():
+                parameter.fill_(len(self.rates))
+        return {"loss": float(len(self.rates))}
+
+    def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        self.averages.append(float(next(networks["estimator"].parameters()).flatten()[0]))
+        return {"score": 0.0}
+
+
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation at every step is quick then."""
+    monkeypatch.setattr("genrestore.training.plots.save_losses", lambda path, rows: None)
+
+
+def count(folder: Path, chosen: LoopSettings) -> tuple[Counting, toy.Witness]:
+    images, witness = toy.image_set(), toy.Witness()
+    training = Counting(toy.ToySettings(), chosen, images, images, toy.RUNTIME)
+    start = next(training.networks["estimator"].parameters())
+    torch.nn.init.zeros_(start)
+    loop.train(training, chosen, RunFolder(folder, {}), witness)
+    return training, witness
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_every_step_has_the_rate_of_the_schedule(tmp_path: Path, optimiser: str) -> None:
+    chosen = settings(8, optimiser, learning_rate=0.4, warmup=2, cooldown=0.5, log_every=1)
+    training, witness = count(tmp_path, replace(chosen, schedule="trapezoid"))
+    expected = [0.2, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2, 0.1]
+    for group in zip(*training.rates, strict=True):
+        assert list(group) == pytest.approx(expected)
+    assert len(training.rates[0]) == (1 if optimiser == "adamw" else 2)
+    assert [row["learning_rate"] for row in witness.rows] == pytest.approx(expected)
+
+
+def test_a_row_has_the_mean_of_the_steps_since_the_last_one(tmp_path: Path) -> None:
+    _, witness = count(tmp_path, settings(5, log_every=2))
+    assert [(row["step"], row["loss"]) for row in witness.rows] == [(2, 1.5), (4, 3.5), (5, 5.0)]
+
+
+def test_optimisers_of_other_rates_follow_the_schedule_too(tmp_path: Path) -> None:
+    chosen = settings(4, learning_rate=0.4, warmup=0, schedule="cosine")
+    images = toy.image_set()
+    training = Counting(toy.ToySettings(), chosen, images, images, toy.RUNTIME)
+    training.optimisers["other"] = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=0.04)
+    loop.train(training, chosen, RunFolder(tmp_path, {}), toy.Witness())
+    half = [0.5 + 0.5 * math.cos(math.pi * step / 4) for step in range(4)]
+    assert [first for first, _ in training.rates] == pytest.approx([0.4 * share for share in half])
+    assert [second for _, second in training.rates] == pytest.approx([0.04 * share for share in half])
+
+
+@pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize("decay", [0.0, 0.25, 0.999])
+def test_the_average_takes_in_every_step_by_its_own_share(tmp_path: Path, decay: float) -> None:
+    """d is (1 + n) / (10 + n) at step n, and no more than what is asked for."""
+    training, _ = count(tmp_path, settings(12, ema_decay=decay, validate_every=1))
+    expected, average = [], 0.0
+    for step in range(12):
+        share = min(decay, (1 + step) / (10 + step))
+        average = share * average + (1 - share) * (step + 1)
+        expected.append(average)
+    assert training.averages == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_resumed_run_goes_on_with_rates_averages_and_draws(tmp_path: Path) -> None:
+    whole, _ = count(tmp_path / "whole", settings(10, validate_every=1, ema_decay=0.9, warmup=6))
+    first, _ = count(tmp_path / "parts", settings(4, validate_every=1, ema_decay=0.9, warmup=6))
+    images = toy.image_set()
+    second = Counting(toy.ToySettings(), settings(10), images, images, toy.RUNTIME)
+    second.rates = list(first.rates)  # so that it counts on
+    chosen = settings(10, validate_every=1, ema_decay=0.9, warmup=6)
+    loop.train(second, chosen, RunFolder(tmp_path / "parts", {}), toy.Witness())
+    assert second.rates == whole.rates
+    assert first.averages + second.averages == whole.averages
+    assert first.draws + second.draws == whole.draws
+    assert len(set(whole.draws)) == 10

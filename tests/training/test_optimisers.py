@@ -47,6 +47,30 @@ def test_other_parameters_move_as_torch_s_adamw_moves_them() -> None:
     assert torch.allclose(mine, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(6, 4), (5, 3, 2, 2)])
+def test_matrices_follow_orthogonalised_nesterov_momentum(shape: tuple[int, ...]) -> None:
+    """m ← μ m + g;  w ← (1 − η λ) w − 0.2 η √max(rows, columns) · orthogonal(g + μ m), over three steps."""
+    generator = torch.Generator().manual_seed(0)
+    weight = nn.Parameter(torch.randn(shape, generator=generator))
+    muon = Muon([weight], [], lr=0.1, momentum=0.9, weight_decay=0.05)
+    expected, momentum = weight.detach().flatten(1).clone(), torch.zeros(shape).flatten(1)
+    for _ in range(3):
+        slope = torch.randn(shape, generator=generator)
+        weight.grad = slope.clone()
+        muon.step()
+        momentum = 0.9 * momentum + slope.flatten(1)
+        update = orthogonalise((slope.flatten(1) + 0.9 * momentum)[None])[0]
+        expected = (1 - 0.1 * 0.05) * expected - 0.2 * 0.1 * max(expected.shape) ** 0.5 * update
+        assert torch.allclose(weight.detach().flatten(1), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_settings_and_betas_reach_the_optimiser(name: str) -> None:
+    chosen = LoopSettings(optimiser=name, learning_rate=0.02, weight_decay=0.3)
+    for group in optimisers.make({"a": network()}, chosen, (0.5, 0.99)).param_groups:
+        assert (group["lr"], group["weight_decay"], tuple(group["betas"])) == (0.02, 0.3, (0.5, 0.99))
+
+
 def test_a_matrix_moves_about_as_far_as_adamw_would_move_it() -> None:
     weight = nn.Parameter(torch.zeros(32, 16, 3, 3))
     weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))

@@ -182,7 +182,7 @@ def test_headers_that_could_not_be_read_are_not_saved(changes: dict[str, object]
 def test_a_real_pickle_of_torch_is_refused(tmp_path: Path) -> None:
     for number, zipped in enumerate((True, False)):
         stream = io.BytesIO()
-        torch.save({"a": torch.zeros(3)}, stream, _use_new_zipfile_serialization=zipped)
+        torch.save({"a": torch.zeros(3)}, stream, _use_new_zipfile_serialization=zipped)  # noqa: TID251
         path = tmp_path / f"{number}.safetensors"
         path.write_bytes(stream.getvalue())
         with pytest.raises(WeightsError, match=r"not genrestore weights: a (zip archive|pickle)"):

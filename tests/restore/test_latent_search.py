@@ -1,0 +1,90 @@
+"""What a generator's search minimises, against automatic differentiation and steps written out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from genrestore.restore.data_terms import L2
+from genrestore.restore.latent_search import LatentEnergy, search_by_adam
+from genrestore.restore.priors import load_prior
+from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.runtime import Runtime
+from tests import tiny
+from tests.restore.patterns import latents
+
+RUNTIME = Runtime("cpu", "fp32", 1, 0)
+SIGMA = 0.2
+PICTURES = torch.tensor([1, 0, 1])
+"""Of which picture each of three candidates is."""
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> GeneratorPrior:
+    found = load_prior(str(tiny.save_generator(tmp_path_factory.mktemp("weights"))), RUNTIME)
+    assert isinstance(found, GeneratorPrior)
+    return found
+
+
+def damaged() -> Tensor:
+    return torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+
+def known() -> Tensor:
+    return (torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(1)) > 0.3).float()
+
+
+def by_hand(prior: GeneratorPrior, weight: float, latent: Tensor, picture: Tensor) -> Tensor:
+    """F of one latent [latent]: ‖M (G(z) − y)‖² / 2σ² + λ ‖z‖² / 2."""
+    image = prior.generator(latent[None])[0]
+    squares = (known()[picture] * (image - damaged()[picture])).square().sum()
+    return squares / (2 * SIGMA**2) + weight * latent.square().sum() / 2
+
+
+def energy(prior: GeneratorPrior, weight: float) -> LatentEnergy:
+    return LatentEnergy(prior, L2(damaged(), SIGMA, known()), weight)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 50.0])
+def test_energy_and_slope_are_those_of_data_and_prior(prior: GeneratorPrior, weight: float) -> None:
+    values, slopes = energy(prior, weight).slope(latents(3), PICTURES)
+    for latent, picture, value, slope in zip(latents(3), PICTURES, values, slopes, strict=True):
+        point = latent.clone().requires_grad_()
+        expected = by_hand(prior, weight, point, picture)
+        (gradient,) = torch.autograd.grad(expected, point)
+        assert float(value) == pytest.approx(float(expected.detach()), rel=1e-4)
+        assert torch.allclose(slope, gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max()))
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 5000.0])
+def test_the_curvature_is_gauss_newtons_with_that_of_the_prior(prior: GeneratorPrior, weight: float) -> None:
+    found = energy(prior, weight).curvature(latents(3), PICTURES)
+    for latent, picture, matrix in zip(latents(3), PICTURES, found, strict=True):
+        slopes = torch.autograd.functional.jacobian(lambda z: prior.generator(z[None])[0].flatten(), latent)
+        slopes = slopes * known()[picture].flatten()[:, None]
+        expected = slopes.T @ slopes / SIGMA**2 + weight * torch.eye(3)
+        assert torch.allclose(matrix, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+
+
+def test_what_is_found_tells_data_and_prior_apart(prior: GeneratorPrior) -> None:
+    starts, going = torch.zeros(3, 1), torch.ones(3)
+    found = energy(prior, 3.0).found(latents(3), PICTURES, 7, starts, going)
+    for place, (latent, picture) in enumerate(zip(latents(3), PICTURES, strict=True)):
+        alone = float(by_hand(prior, 0.0, latent, picture).detach())
+        assert float(found.data[place]) == pytest.approx(alone, rel=1e-4)
+        assert float(found.prior[place]) == pytest.approx(1.5 * float(latent.square().sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e4])
+def test_the_report_s_search_takes_adams_steps(prior: GeneratorPrior, weight: float) -> None:
+    """Adam's first step is η in the direction of each slope; with noise the last z counts."""
+    start = latents(2, seed=3)
+    noise = torch.full((1, 1, 28, 28), 0.1)
+    found = search_by_adam(energy(prior, weight), start, steps=1, rate=0.03, noise=lambda: noise)
+    for picture in (0, 1):
+        point = start[picture].clone().requires_grad_()
+        image = prior.generator(point[None])[0] + noise[0]
+        squares = (known()[picture] * (image - damaged()[picture])).square().sum() / (2 * SIGMA**2)
+        (slope,) = torch.autograd.grad(squares + weight * point.square().sum() / 2, point)
+        assert torch.allclose(found.latent[picture], start[picture] - 0.03 * slope.sign(), atol=1e-4)
