@@ -12,6 +12,7 @@ from typing import Literal
 
 from genrestore.errors import InputError
 from genrestore.files import folders, outputs, pipeline, skipping, stages
+from genrestore.files.formats import shown
 from genrestore.files.outputs import Job
 from genrestore.files.pipeline import Stages
 from genrestore.files.skipping import Existing
@@ -110,6 +111,14 @@ def examine(job: Job, options: BatchOptions) -> Existing:
     )
 
 
+def in_the_way(job: Job, existing: Existing, options: BatchOptions) -> str | None:
+    """Why a job cannot be done because of what exists, one line, or None."""
+    if existing.foreign is None or options.overwrite:
+        return None
+    place = shown(existing.foreign)
+    return f"{job.name}: {place} exists already, and {skipping.NOT_OURS}; --overwrite replaces it"
+
+
 def _failed(job: Job, options: BatchOptions, error: Exception) -> Outcome:
     """A failure; but if another run has made the very output meanwhile, nothing is left to do."""
     if isinstance(error, MemoryError):
@@ -186,6 +195,8 @@ class _Batch:
         existing = examine(job, self.options)
         if existing.done is not None:
             return Outcome(job, "skipped", error=existing.done)
+        if problem := in_the_way(job, existing, self.options):
+            raise InputError(problem)
         if job.target is not None:
             outputs.check_writable(job.target)
         if picture is None:

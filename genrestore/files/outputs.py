@@ -171,8 +171,10 @@ def _check_free(jobs: Sequence[Job], options: OutputOptions) -> None:
     there = [target for target in written if os.path.lexists(target)]
     way_out = "--overwrite replaces what exists, --skip-existing keeps what is done"
     if options.skip_existing:
-        there = [path for path in there if options.provenance and skipping.is_foreign(path)]
-        way_out = "and genrestore did not note that it made it; --overwrite replaces it"
+        there = [
+            path for path in there if options.provenance and skipping.is_foreign(path, options.attachment)
+        ]
+        way_out = f"and {skipping.NOT_OURS}; --overwrite replaces it"
     if there:
         others = f", and {len(there) - 1} more of {len(written)} outputs" if len(there) > 1 else ""
         raise UsageError(f"{shown(there[0])}: exists already{others}; {way_out}")

@@ -290,7 +290,8 @@ class TestSkipExisting:
         make.save(Path("a.denoised.png"), make.smooth(1))
         before = Path("a.denoised.png").read_bytes()
         outcome = run(todo, **self.SETTINGS)[0]
-        assert outcome.error == "a.denoised.png: exists already; replace it with --overwrite"
+        said = "a.denoised.png exists already, and genrestore did not note that it made it"
+        assert outcome.error == f"a.png: {said}; --overwrite replaces it"
         assert Path("a.denoised.png").read_bytes() == before
 
     def test_in_place_it_is_done_once(self) -> None:
