@@ -47,11 +47,12 @@ def apply(image: Image, function: PixelFunction) -> Image:
 def known(mask: Any) -> Pixels:
     """Which pixels are known, of a mask that says which are missing.
 
-    Convention: True, or 128 and more of 255, is missing, as white is in a mask file.
+    Convention: what is not 0 (or False) is missing, be it 1, 255 or a smoothed edge: a pixel that is touched
+    holds something of what is to go.
 
     Args:
-        mask: [height, width]: a Pillow image of mode 1 or L, or a numpy array or torch tensor of bool or
-            uint8.
+        mask: [height, width]: a Pillow image of mode 1, L or I;16, or a numpy array or torch tensor of bool,
+            integers or floating point.
 
     Returns:
         bool [1, 1, height, width].
@@ -62,13 +63,13 @@ def known(mask: Any) -> Pixels:
     if isinstance(mask, torch.Tensor):
         mask = mask.detach().cpu().numpy()
     array = np.asarray(mask)
-    if array.ndim != 2 or array.dtype not in (np.bool_, np.uint8):
+    if array.ndim != 2 or array.dtype.kind not in "buif" or np.isnan(array).any():
         raise UsageError(
             f"a mask of shape {list(array.shape)} and type {array.dtype}: "
-            "must be [height, width] of bool (True is missing) or uint8 (128 and more is missing)"
+            "must be [height, width] of bool or numbers; what is not 0 is missing, NaN is refused"
         )
-    missing = array if array.dtype == np.bool_ else array >= 128
-    return ~missing[None, None]
+    unknown: Pixels = array != 0
+    return ~unknown[None, None]
 
 
 def _apply_to_array(image: Pixels, function: PixelFunction) -> Pixels:
