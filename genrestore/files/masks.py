@@ -216,7 +216,7 @@ class Masks:
             raise self._error(str(error)) from error
         missing = grown(missing, options.grow)
         if options.show is not None:
-            _write(missing, _shown_path(job, options.show), options.overwrite)
+            _write(missing, _shown_path(job, options.show), options.overwrite, job.mask or job.source)
         if options.uses_alpha:
             notes.append("its alpha was the mask; what was filled is opaque now")
         return Mask(~missing[None, None], tuple(notes), options.uses_alpha)
@@ -285,7 +285,7 @@ def _from_colour(pixels: Array, colour: tuple[int, int, int]) -> Array:
     return missing
 
 
-def _write(missing: Array, path: Path, overwrite: bool) -> None:
+def _write(missing: Array, path: Path, overwrite: bool, source: Path | None) -> None:
     pixels = np.where(missing, WHITE, 0).astype(np.uint8)[None, None]
-    with atomic(path, overwrite=overwrite) as stream:
+    with atomic(path, overwrite=overwrite, source=source) as stream:
         images.encode(Image(pixels, None, Metadata("PNG", "L")), stream, "PNG")
