@@ -48,7 +48,7 @@ def create(folder: Path) -> tuple[Path, BinaryIO]:
     """
     while True:
         path = folder / f"{_PREFIX}{_HOST}-{os.urandom(4).hex()}{_SUFFIX}"
-        stream = open(path, "x+b", opener=_private)  # noqa: PTH123, SIM115 -- which a path has not
+        stream = open(path, "x+b", opener=_private)  # noqa: SIM115 -- which a path has not
         try:
             locked = _lock(stream)
         except OSError:  # no locks in this file system, so nobody sweeps it
