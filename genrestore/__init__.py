@@ -5,12 +5,13 @@ The Python API is loaded on first use, so that ``import genrestore`` and ``genre
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 __all__ = ["__version__", "denoise", "inpaint", "invert", "load_prior"]
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer than all else that is done until the command line handles signals
+    from typing import Any
+
     from genrestore.restore.priors import load_prior
     from genrestore.restore.tasks import denoise, inpaint, invert
 

@@ -6,6 +6,21 @@ Nothing but the command line's error boundary turns an error into an exit.
 
 from __future__ import annotations
 
+import errno
+
+NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment", "out of memory")
+"""What libraries say in errors of other types where memory is short."""
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether an error, of whatever type, says that there was not enough memory; also one that it came of."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    if any(said in str(error) for said in NO_MEMORY):
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and is_lack_of_memory(cause)
+
 
 class GenrestoreError(Exception):
     """Base of all errors that genrestore raises on purpose."""

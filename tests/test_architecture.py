@@ -20,11 +20,12 @@ MAY_IMPORT = {
     "metrics": {"errors"},
     "models": set(),
     "runtime": {"errors"},
+    "plotting": set(),
     "files": {"errors"},
     "weights": {"errors", "runtime", "models", "files"},
-    "restore": {"errors", "runtime", "models", "weights"},
-    "latent": {"errors", "runtime", "models", "weights"},
-    "training": {"errors", "metrics", "runtime", "models", "weights", "files", "latent"},
+    "restore": {"errors", "runtime", "models", "weights", "plotting"},
+    "latent": {"errors", "runtime", "models", "weights", "plotting"},
+    "training": {"errors", "metrics", "runtime", "models", "weights", "files", "latent", "plotting"},
 }
 LIGHT_ROOMS = ["cli", "files"]
 LIGHT_FILES = [

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
+import os
+import signal
 
-from genrestore.errors import Interrupted
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes half of the time until signals are handled
+    from types import FrameType
+    from typing import NoReturn
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What ends a run: Ctrl-C, a polite kill, a terminal that is closed."""
 
 
 def main() -> NoReturn:
-    """The console script; Ctrl-C ends it in one line even while the app is still being loaded."""
+    """The console script; a signal ends it in one line even while the app is still being loaded."""
+    _end_at_once()
     try:
         from genrestore.cli import app
-    except KeyboardInterrupt:
-        sys.stderr.write("genrestore: interrupted\n")
-        sys.exit(Interrupted.exit_code)
+    except (MemoryError, ImportError, OSError) as error:
+        from genrestore.errors import is_lack_of_memory
+
+        if not is_lack_of_memory(error):
+            raise
+        raise SystemExit("genrestore: error: not enough memory to begin") from error
     app.main()
+
+
+def end(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Handle a signal where no work is being done.
+
+    An exception would not do: some of what runs while libraries are imported turns it into one of its own.
+    """
+    try:
+        os.write(2, b"genrestore: interrupted\n")
+    finally:
+        os._exit(130)
+
+
+def _end_at_once() -> None:
+    """Let the signals end the process, unless someone chose otherwise before (nohup)."""
+    try:
+        for number in SIGNALS:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, end)
+    except ValueError:  # not in the main thread: the program around us has the signals
+        return

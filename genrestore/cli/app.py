@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import inspect
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import denoise, doctor, evaluate, inpaint, invert, report, sample, scatter, train, weights
-from genrestore.errors import GenrestoreError, Interrupted
+from genrestore.cli import (
+    denoise,
+    doctor,
+    evaluate,
+    inpaint,
+    interruption,
+    invert,
+    report,
+    sample,
+    scatter,
+    train,
+    weights,
+)
+from genrestore.errors import GenrestoreError, Interrupted, is_lack_of_memory
 
 EXIT_CODES = """\
 [bold]Exit codes[/bold]
@@ -45,7 +56,7 @@ class ErrorBoundary(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Parse the words after the command's name and run it."""
-        with _one_line_each(), _terminated_like_interrupted():
+        with _one_line_each(), interruption.raised():
             return super().invoke(ctx)
 
 
@@ -118,7 +129,21 @@ def main() -> NoReturn:
         code = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
     except KeyboardInterrupt:
         code = Interrupted.exit_code
-    sys.exit(_flushed(code))
+    code = _flushed(code)
+    if code == Interrupted.exit_code:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process where `sys.exit` might not do.
+
+    An interpreter through whose C code a KeyboardInterrupt has gone kills itself with SIGINT at its end.
+    """
+    atexit._run_exitfuncs()
+    with suppress(OSError, AttributeError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _flushed(code: int) -> int:
@@ -164,6 +189,12 @@ def _one_line_each() -> Iterator[None]:
             _forget_stdout()
             report.problem(GenrestoreError(f"what was to be said cannot be written: {error.strerror}"))
             raise typer.Exit(1) from error
+        if interruption.came():  # and was turned into another error on its way
+            report.problem(Interrupted("interrupted"))
+            raise typer.Exit(Interrupted.exit_code) from error
+        if is_lack_of_memory(error):
+            report.problem(GenrestoreError("not enough memory; give the process more, or a smaller task"))
+            raise typer.Exit(1) from error
         traceback.print_exc(file=sys.stderr)
         report.bug(error)
         raise typer.Exit(1) from error
@@ -182,31 +213,6 @@ def _wrong_words(error: typer.TyperException) -> int:
     message = " ".join(error.format_message().split()).replace(": Value error, ", ": ").rstrip(".")
     report.problem(GenrestoreError(message + hint))
     return error.exit_code
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM and SIGHUP as KeyboardInterrupt, unless someone chose otherwise before (nohup)."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.getsignal(number) for number in _signals()}
-    changed = {number: handler for number, handler in before.items() if handler is signal.SIG_DFL}
-    try:
-        for number in changed:
-            signal.signal(number, interrupt)
-    except ValueError:  # not in the main thread: the program around us has the signals
-        changed = {}
-    try:
-        yield
-    finally:
-        for number, handler in changed.items():
-            signal.signal(number, handler)
-
-
-def _signals() -> Sequence[signal.Signals]:
-    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def _forget_stdout() -> None:

@@ -26,10 +26,12 @@ def show(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> int:
 
     failed = False
     for job in jobs:
-        skipped = job.skipped or (batch.examine(job, settings).done if job.is_open else None)
-        failed = failed or job.problem is not None
-        if job.problem is not None:
-            screen.write(one_line(f"{job.name}  failed: {job.problem.removeprefix(f'{job.name}: ')}"))
+        existing = batch.examine(job, settings) if job.is_open else None
+        skipped = job.skipped or (existing and existing.done)
+        problem = job.problem or (existing and batch.in_the_way(job, existing, settings))
+        failed = failed or problem is not None
+        if problem is not None:
+            screen.write(one_line(f"{job.name}  failed: {problem.removeprefix(f'{job.name}: ')}"))
         elif skipped is None:
             source, target = ("-" if path is None else str(path) for path in (job.source, job.target))
             typer.echo(printable(f"{source} -> {target}"))

@@ -89,10 +89,13 @@ def invert(
         machine.check()
         raise typer.Exit(self_test.run(make, self_test_of, json=json, quiet=quiet))
     from genrestore.files import batch
+    from genrestore.latent import file as latent_file
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
     names = (output, "inverted", overwrite, False, compare, recursive, suffix, format)
-    latents = Attachment("latent.safetensors", suffix or "inverted", _content, "its latent")
+    latents = Attachment(
+        "latent.safetensors", suffix or "inverted", _content, "its latent", latent_file.is_one
+    )
     wanted = OutputOptions(*names, skip_existing, not no_provenance, shard, latents)
     said = restoring.Said(reference, json, json_file, quiet, dry_run)
     plan = restoring.plan(context, which, wanted, said)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from genrestore import __version__
-from genrestore.cli import screen
+from genrestore.cli import interruption, screen
 from genrestore.cli.options import to_grey_levels
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 
@@ -175,6 +175,7 @@ class Report:
 
     def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
         """Move the bar: `fraction` of this input and of these others, 0 to 1, is through the network."""
+        interruption.check()
         self._screen.progress(job, fraction, others)
 
     def show(self, outcomes: Iterable[Outcome]) -> int:

@@ -61,7 +61,7 @@ class Traces:
             self._names[name] += 1
             if trace.rows:
                 place = name if self._names[name] == 1 else f"{name}-{self._names[name]}"
-                write(self._folder / place, trace, _damaged(picture))
+                write(self._folder / place, trace, _damaged(picture), source)
         self._begun = []
 
 
@@ -77,13 +77,14 @@ def _damaged(picture: Asked[Job]) -> Any:
     return image[0]
 
 
-def write(folder: Path, trace: Trace, damaged: Any) -> None:
+def write(folder: Path, trace: Trace, damaged: Any, source: Path | None = None) -> None:
     """Write trace.csv, terms.png, strip.png and the estimates of chosen steps into a folder.
 
     Args:
         folder: Made if it is missing.
         trace: The steps.
         damaged: A tensor [channel, height, width] in [0, 1].
+        source: The input: what is written is never open to more than it is.
     """
     from PIL import Image
 
@@ -94,12 +95,12 @@ def write(folder: Path, trace: Trace, damaged: Any) -> None:
     writer = csv.DictWriter(text, ["step", "data", "prior", "sum"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(trace.rows)
-    with atomic(folder / "trace.csv") as stream:
+    with atomic(folder / "trace.csv", source=source) as stream:
         stream.write(text.getvalue().encode())
     for name, figure in (("terms", drawing.plot(trace)), ("strip", drawing.strip(trace, damaged))):
-        with atomic(folder / f"{name}.png") as stream:
+        with atomic(folder / f"{name}.png", source=source) as stream:
             figure.savefig(stream, format="png", dpi=120)
     for step in trace.chosen():
         pixels = trace.images[step].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy().squeeze()
-        with atomic(folder / f"step-{step:04d}.png") as stream:
+        with atomic(folder / f"step-{step:04d}.png", source=source) as stream:
             Image.fromarray(pixels).save(stream, format="PNG")

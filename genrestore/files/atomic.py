@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genrestore.errors import InputError
-from genrestore.files import temporary
+from genrestore.files import rights, temporary
 from genrestore.files.formats import shown
 
 
@@ -34,16 +34,18 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
+def atomic(path: Path, *, overwrite: bool = True, source: Path | None = None) -> Iterator[BinaryIO]:
     """A stream whose content appears at `path` all at once when the block ends, or not at all.
 
     It can be written, read and sought. Until the end the bytes are in a hidden file beside `path`, whose name
     does not look like a picture; missing folders are made, and what killed runs left in the folder is taken
-    away. A file that is replaced keeps its permissions, a symbolic link stays and its target is replaced.
+    away. A file that is replaced keeps its mode, owner and extended attributes, a symbolic link stays and its
+    target is replaced.
 
     Args:
         path: Where the file goes.
         overwrite: False: fail if something is there at the end.
+        source: What it is made of: the file is never open to more than that.
 
     Raises:
         InputError: It cannot be written; one line with the path.
@@ -61,6 +63,7 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
             with stream:
                 yield stream
                 stream.flush()
+                rights.settle(stream.fileno(), place, source)
                 os.fsync(stream.fileno())
                 if sys.platform == "win32":  # where an open file cannot be moved, and has no lock to keep
                     stream.close()
@@ -75,8 +78,6 @@ def atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
 def _move(waiting: Path, place: Path, overwrite: bool) -> bool:
     """Give the finished file its name; False if something has it already and must stay."""
     if overwrite:
-        with suppress(FileNotFoundError):
-            waiting.chmod(place.stat().st_mode & 0o7777)
         waiting.replace(place)
     else:
         try:

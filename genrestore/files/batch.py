@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 from genrestore.errors import InputError
 from genrestore.files import folders, outputs, pipeline, skipping, stages
+from genrestore.files.formats import shown
+from genrestore.files.jobs import beside
 from genrestore.files.outputs import Job
 from genrestore.files.pipeline import Stages
 from genrestore.files.skipping import Existing
@@ -92,7 +94,7 @@ def run(
     Yields:
         One outcome a job, in their order.
     """
-    batch = _Batch(restore, options, on_progress, prepare)
+    batch = _Batch(restore, options, on_progress, prepare, jobs)
     meanwhile = None if prepare is None else batch.prepare_for
     yield from pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light, meanwhile))
 
@@ -108,6 +110,14 @@ def examine(job: Job, options: BatchOptions) -> Existing:
         max_pixels=options.max_pixels,
         attachment=options.attachment,
     )
+
+
+def in_the_way(job: Job, existing: Existing, options: BatchOptions) -> str | None:
+    """Why a job cannot be done because of what exists, one line, or None."""
+    if existing.foreign is None or options.overwrite:
+        return None
+    place = shown(existing.foreign)
+    return f"{job.name}: {place} exists already, and {skipping.NOT_OURS}; --overwrite replaces it"
 
 
 def _failed(job: Job, options: BatchOptions, error: Exception) -> Outcome:
@@ -129,6 +139,7 @@ class _Batch:
     options: BatchOptions
     on_progress: Callable[..., None]
     prepare: Callable[[], None] | None
+    jobs: Sequence[Job] = ()
 
     def prepare_for(self, job: Job) -> None:
         """Prepare for restoring while a job's picture is read ahead."""
@@ -186,6 +197,8 @@ class _Batch:
         existing = examine(job, self.options)
         if existing.done is not None:
             return Outcome(job, "skipped", error=existing.done)
+        if problem := in_the_way(job, existing, self.options):
+            raise InputError(problem)
         if job.target is not None:
             outputs.check_writable(job.target)
         if picture is None:
@@ -198,6 +211,8 @@ class _Batch:
     def _write(self, picture: Picture) -> Outcome:
         job, stale = picture.job, picture.stale
         overwrite = self.options.overwrite or job.target == job.source or stale is not None
+        if overwrite and job.target is not None and job.target != job.source:
+            self._check_no_input(job.target)
         notes = (*picture.image.metadata.notes, *picture.notes)
         notes += stages.write(picture, self.options, overwrite)
         if stale is not None:
@@ -211,6 +226,21 @@ class _Batch:
             in_domain=picture.in_domain,
             figures=picture.figures,
         )
+
+    def _check_no_input(self, target: Path) -> None:
+        """Refuse to replace an input: a folder may have become a link to theirs since the plan was made.
+
+        Raises:
+            InputError: The output, or what goes beside it, is one.
+        """
+        for path in (target, *beside(target, self.options.attachment, compare=self.options.compare)):
+            if (identity := outputs.identity(path)) and identity in self._inputs:
+                raise InputError(f"{shown(path)}: has become an input meanwhile; nothing is replaced")
+
+    @cached_property
+    def _inputs(self) -> frozenset[tuple[int, int] | None]:
+        sources = (job.source for job in self.jobs)
+        return frozenset(outputs.identity(source) for source in sources if source is not None)
 
 
 def _is_light(restored: Picture | Outcome) -> bool:

@@ -55,9 +55,9 @@ def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> st
         unread = formats.unreadable_kind(path.suffix, header)
         if unread is not None or formats.of_content(header) is None:
             return unread or "not a picture"
-    from genrestore.files.images import read_provenance
+    from genrestore.files import provenance
 
-    return None if read_provenance(path) is None else OWN_OUTPUT
+    return None if provenance.read(path) is None else OWN_OUTPUT
 
 
 def is_folder(path: Path) -> bool:

@@ -11,24 +11,19 @@ import stat
 import threading
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from genrestore.errors import InputError
-from genrestore.files import formats, jpeg, metadata, pillow, png, tiff, webp
+from genrestore.files import formats, jpeg, pillow, png, tiff, webp
 from genrestore.files.formats import IMAGE_SUFFIXES, shown
 from genrestore.files.metadata import Metadata, Provenance
 from genrestore.files.pixels import Image
+from genrestore.files.provenance import read as read_provenance
 
 __all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "Metadata", "encode", "read", "read_provenance"]
 
 DEFAULT_MAX_PIXELS = 250_000_000
 _WRITERS = {"PNG": png.write, "JPEG": jpeg.write, "TIFF": tiff.write, "WEBP": webp.write}
-_PROVENANCE = {
-    "PNG": png.read_provenance,
-    "JPEG": jpeg.read_provenance,
-    "TIFF": tiff.read_provenance,
-    "WEBP": webp.read_provenance,
-}
 
 _SILENCE = threading.Lock()
 """Held while warnings are ignored: that is a setting of the whole process, and more than one thread reads."""
@@ -84,20 +79,6 @@ def encode(
     if format not in _WRITERS:
         raise InputError(f"{format} is not written; written are {', '.join(formats.WRITABLE)}")
     return _WRITERS[format](image, stream, provenance)
-
-
-def read_provenance(path: Path) -> dict[str, Any] | None:
-    """What `encode` wrote as provenance into a file, or None; never fails, and decodes no pixels."""
-    try:
-        with _open(path) as stream:
-            format = formats.of_content(stream.read(formats.HEADER_BYTES))
-            if format not in _PROVENANCE:
-                return None
-            stream.seek(0)
-            packed = _PROVENANCE[format](stream)
-    except (OSError, ValueError, InputError):
-        return None
-    return None if packed is None else metadata.unpack_provenance(packed)
 
 
 def _open(source: Path | BinaryIO) -> BinaryIO:

@@ -76,12 +76,14 @@ class Attachment:
         infix: Of the output's name, which its own does without.
         content: Its bytes, of what the restoring gave.
         what: What it is, in words.
+        is_ours: Whether a file says that it is one.
     """
 
     suffix: str
     infix: str
     content: Callable[[Any], bytes]
     what: str
+    is_ours: Callable[[Path], bool]
 
     def path(self, target: Path) -> Path:
         """Where that of an output goes: photo.latent.safetensors for photo.inverted.png and for photo.png."""

@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from genrestore.errors import GenrestoreError, InputError, UsageError
-from genrestore.files import folders, images
+from genrestore.files import folders, images, mask_meaning
 from genrestore.files.atomic import atomic
 from genrestore.files.by_name import NamedPictures, several
 from genrestore.files.formats import shown
 from genrestore.files.jobs import Job
+from genrestore.files.mask_meaning import Missing
 from genrestore.files.metadata import Metadata
 from genrestore.files.part import Part
-from genrestore.files.pixels import Array, Image, to_8_bit
+from genrestore.files.pixels import Array, Image
 
-MISSING = 128
-"""A mask's 8-bit grey level from which on a pixel is missing."""
 WHITE = 255
 
 
@@ -186,7 +185,7 @@ class Masks:
         self._error: type[GenrestoreError] = (
             UsageError if sum(not job.skipped for job in jobs) == 1 else InputError
         )
-        self._last: tuple[Path, Array, bool] | None = None
+        self._last: tuple[Path, Missing] | None = None
 
     def of(self, job: Job, image: Image) -> Mask:
         """What is known of one picture; written too where the user wants it shown.
@@ -203,9 +202,9 @@ class Masks:
         missing = np.zeros(image.pixels.shape[-2:], bool)
         try:
             if job.mask is not None:
-                missing, soft = self._from_file(job.mask, missing.shape)
-                if soft:
-                    notes.append(f"the mask has greys: from {MISSING} of {WHITE} on a pixel is missing")
+                found = self._from_file(job.mask, missing.shape)
+                missing = found.pixels
+                notes += [] if found.note is None else [found.note]
             if options.uses_alpha:
                 missing = _from_alpha(image)
             if options.colour is not None:
@@ -217,40 +216,26 @@ class Masks:
             raise self._error(str(error)) from error
         missing = grown(missing, options.grow)
         if options.show is not None:
-            _write(missing, _shown_path(job, options.show), options.overwrite)
+            _write(missing, _shown_path(job, options.show), options.overwrite, job.mask or job.source)
         if options.uses_alpha:
             notes.append("its alpha was the mask; what was filled is opaque now")
         return Mask(~missing[None, None], tuple(notes), options.uses_alpha)
 
-    def _from_file(self, path: Path, shape: tuple[int, ...]) -> tuple[Array, bool]:
-        """What a mask file says is missing, bool [height, width], and whether it has greys in between."""
+    def _from_file(self, path: Path, shape: tuple[int, ...]) -> Missing:
+        """What a mask file says is missing, bool [height, width]."""
         last = self._last  # another thread may put another one there meanwhile
         if last is None or last[0] != path:
             limit = self._options.max_pixels or images.DEFAULT_MAX_PIXELS
-            grey = to_8_bit(luma(images.read(path, max_pixels=limit).pixels))
-            soft = bool(((grey > 0) & (grey < WHITE)).any())
-            self._last = last = path, (grey >= MISSING) != self._options.invert, soft
-        _, missing, soft = last
+            try:
+                found = mask_meaning.of(images.read(path, max_pixels=limit), invert=self._options.invert)
+            except InputError as error:
+                raise InputError(f"{shown(path)}: {str(error).removeprefix(f'{shown(path)}: ')}") from error
+            self._last = last = path, found
+        missing = last[1].pixels
         if missing.shape != shape:
             sizes = [f"{width} x {height}" for height, width in (missing.shape, shape)]
             raise InputError(f"{shown(path)}: the mask is {sizes[0]} pixels, the picture {sizes[1]}")
-        return missing, soft
-
-
-def luma(pixels: Array) -> Array:
-    """Grey levels of a picture: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
-
-    Args:
-        pixels: [1, 1 or 3, height, width], uint8 or uint16.
-
-    Returns:
-        [height, width] of the same type.
-    """
-    if pixels.shape[1] == 1:
-        return pixels[0, 0]
-    red, green, blue = pixels[0].astype(np.uint32)
-    grey: Array = ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(pixels.dtype)
-    return grey
+        return last[1]
 
 
 def grown(missing: Array, by: int) -> Array:
@@ -276,12 +261,16 @@ def grown(missing: Array, by: int) -> Array:
 
 
 def _from_alpha(image: Image) -> Array:
-    """Where a picture is more transparent than not, bool [height, width]."""
+    """Where a picture is transparent, be it in part, bool [height, width].
+
+    Convention: what is opaque is the most that its alpha holds, if that is at least half of what it could.
+    """
     if image.alpha is None:
         raise InputError(
             "nothing says what is missing, and the picture has no alpha; give --mask, --mask-color or --box"
         )
-    missing: Array = to_8_bit(image.alpha[0, 0]) < MISSING
+    alpha = image.alpha[0, 0]
+    missing: Array = alpha < max(int(alpha.max()), np.iinfo(alpha.dtype).max // 2 + 1)
     return missing
 
 
@@ -296,7 +285,7 @@ def _from_colour(pixels: Array, colour: tuple[int, int, int]) -> Array:
     return missing
 
 
-def _write(missing: Array, path: Path, overwrite: bool) -> None:
+def _write(missing: Array, path: Path, overwrite: bool, source: Path | None) -> None:
     pixels = np.where(missing, WHITE, 0).astype(np.uint8)[None, None]
-    with atomic(path, overwrite=overwrite) as stream:
+    with atomic(path, overwrite=overwrite, source=source) as stream:
         images.encode(Image(pixels, None, Metadata("PNG", "L")), stream, "PNG")

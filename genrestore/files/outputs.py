@@ -92,10 +92,10 @@ def check_only_read(written: Sequence[Path], read: Sequence[tuple[str, Path]]) -
     Raises:
         UsageError: The first file that is both.
     """
-    words = {identity: word for word, path in read if (identity := _identity(path))}
+    words = {found: word for word, path in read if (found := identity(path))}
     for path in written:
-        if (identity := _identity(path)) in words and identity is not None:
-            raise UsageError(f"{shown(path)}: would be written, and {words[identity]} reads it; name another")
+        if (found := identity(path)) in words and found is not None:
+            raise UsageError(f"{shown(path)}: would be written, and {words[found]} reads it; name another")
 
 
 def _check_words(inputs: Sequence[str], options: OutputOptions) -> None:
@@ -148,12 +148,12 @@ def _check_targets(jobs: Sequence[Job], options: OutputOptions) -> None:
     Raises:
         UsageError: The first of them.
     """
-    inputs = {identity: job for job in jobs if job.source and (identity := _identity(job.source))}
+    inputs = {found: job for job in jobs if job.source and (found := identity(job.source))}
     written = targets(jobs, options)
     files = set(written)
     for target in written:
-        if (identity := _identity(target)) in inputs and identity is not None:
-            name = inputs[identity].name
+        if (found := identity(target)) in inputs and found is not None:
+            name = inputs[found].name
             raise UsageError(f"{shown(target)}: the output is the input {name}; --in-place replaces inputs")
         if folders.is_folder(target):
             raise UsageError(f"{shown(target)}: a folder is where this output would go")
@@ -171,14 +171,17 @@ def _check_free(jobs: Sequence[Job], options: OutputOptions) -> None:
     there = [target for target in written if os.path.lexists(target)]
     way_out = "--overwrite replaces what exists, --skip-existing keeps what is done"
     if options.skip_existing:
-        there = [path for path in there if options.provenance and skipping.is_foreign(path)]
-        way_out = "and genrestore did not note that it made it; --overwrite replaces it"
+        there = [
+            path for path in there if options.provenance and skipping.is_foreign(path, options.attachment)
+        ]
+        way_out = f"and {skipping.NOT_OURS}; --overwrite replaces it"
     if there:
         others = f", and {len(there) - 1} more of {len(written)} outputs" if len(there) > 1 else ""
         raise UsageError(f"{shown(there[0])}: exists already{others}; {way_out}")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells whether two paths are one file; None where none is there."""
     try:
         found = path.stat()
     except OSError:

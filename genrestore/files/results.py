@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,7 @@ def write_files(
     format: str,
     provenance: Provenance | None,
     overwrite: bool,
+    source: Path | None = None,
 ) -> tuple[str, ...]:
     """Write a result, and beside it the comparison.
 
@@ -37,6 +39,7 @@ def write_files(
         format: One of `formats.WRITABLE`.
         provenance: What the files say of how they were made; None: nothing.
         overwrite: Replace what is there.
+        source: The input: the files are never open to more than it is. None: it is not known.
 
     Returns:
         What the format could not keep, one note each.
@@ -44,20 +47,20 @@ def write_files(
     Raises:
         InputError: One cannot be written; one line with its path.
     """
-    notes = _write(image, target, format, provenance, overwrite)
+    write = partial(_write, format=format, provenance=provenance, overwrite=overwrite, source=source)
+    notes = write(image, target)
     if before is not None:
-        beside = comparison_path(target)
-        _write(_side_by_side(before, image), beside, format, provenance, overwrite)
+        write(_side_by_side(before, image), comparison_path(target))
     return notes
 
 
-def write_attachment(content: bytes, target: Path, overwrite: bool) -> None:
-    """Write what goes beside a result, whole or not at all.
+def write_attachment(content: bytes, target: Path, overwrite: bool, source: Path | None = None) -> None:
+    """Write what goes beside a result, whole or not at all; see `write_files`.
 
     Raises:
         InputError: It cannot be written; one line with its path.
     """
-    with atomic(target, overwrite=overwrite) as stream:
+    with atomic(target, overwrite=overwrite, source=source) as stream:
         stream.write(content)
 
 
@@ -84,9 +87,15 @@ def write_stdout(
 
 
 def _write(
-    image: Image, target: Path, format: str, provenance: Provenance | None, overwrite: bool
+    image: Image,
+    target: Path,
+    *,
+    format: str,
+    provenance: Provenance | None,
+    overwrite: bool,
+    source: Path | None,
 ) -> tuple[str, ...]:
-    with atomic(target, overwrite=overwrite) as stream:
+    with atomic(target, overwrite=overwrite, source=source) as stream:
         try:
             return images.encode(image, stream, format, provenance=provenance)
         except InputError as error:

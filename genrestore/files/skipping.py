@@ -1,7 +1,8 @@
 """What --skip-existing leaves alone: results that this run would write again as they are.
 
 A result says in its provenance how it was made (tool, version, weights, options, seed) and of which input.
-One that says what this run would say, and that can be decoded, is done. Needs no network and no torch.
+One that says what this run would say, and that can be decoded, is done. What does not say that genrestore
+made it is someone else's, whatever it is, and is never replaced. Needs no network and no torch.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from genrestore.errors import InputError
-from genrestore.files import exif, folders, formats, metadata
-from genrestore.files.jobs import Attachment, Job, comparison_path
+from genrestore.files import folders, metadata
+from genrestore.files import provenance as provenances
+from genrestore.files.jobs import Attachment, Job, beside, comparison_path
 from genrestore.files.metadata import Provenance
 
 SOURCE = "source_sha256"
@@ -27,6 +29,7 @@ MASK = "mask_sha256"
 """The key of provenance that holds the sha256 of the input's mask file, if it has one."""
 NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK})
 """Keys of provenance that are a mere name, a finding, or compared on their own."""
+NOT_OURS = "genrestore did not note that it made it"
 PANELS = 3
 """A comparison is at most so many pictures wide."""
 _CHUNK = 2**20
@@ -34,15 +37,17 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True)
 class Existing:
-    """What is to be made of an output that exists; neither is set where none does.
+    """What is to be made of an output that exists; nothing is set where none does.
 
     Attributes:
         done: Why nothing is left to do.
         stale: Why it is made again.
+        foreign: What is there instead, which must stay.
     """
 
     done: str | None = None
     stale: str | None = None
+    foreign: Path | None = None
 
 
 def examine(
@@ -71,9 +76,12 @@ def examine(
     paths = [job.target, comparison_path(job.target)] if compare else [job.target]
     there = [path for path in paths if os.path.lexists(path)]
     attached = attachment is not None and os.path.lexists(attachment.path(job.target))
+    for path in [job.target, *beside(job.target, attachment, compare=compare)]:
+        if is_foreign(path, attachment, told=wanted is not None):
+            return Existing(foreign=path)
     if attachment is not None and attached and job.target not in there:
         return Existing(stale=f"only {attachment.what} was there")
-    if not there or (wanted is not None and any(map(is_foreign, there))):
+    if not there:
         return Existing()
     if len(there) < len(paths):
         return Existing(
@@ -89,20 +97,19 @@ def examine(
     return Existing(done="done before, with the same parameters")
 
 
-def is_foreign(path: Path) -> bool:
-    """Whether a picture is there that does not say that genrestore made it.
+def is_foreign(path: Path, attachment: Attachment | None = None, *, told: bool = True) -> bool:
+    """Whether something is there that does not say that genrestore made it.
 
-    Convention: a damaged file is not foreign, since then nobody can say what it was.
+    Args:
+        path: Of a result, or of what is beside it.
+        attachment: What else is written beside results.
+        told: Results say how they were made. Where they do not, a picture that can be decoded may be one.
     """
-    if _own_provenance(path) is not None or _lost_its_end(path):
+    if not os.path.lexists(path) or provenances.is_ours(path):
         return False
-    from genrestore.files import images
-
-    try:
-        images.read(path)
-    except InputError as error:
-        return formats.SEVERAL_PICTURES in str(error)
-    return True
+    if attachment is not None and path.name.endswith(f".{attachment.suffix}"):
+        return not attachment.is_ours(path)
+    return told or not _can_be_decoded(path)
 
 
 def source_sha256(source: Path | io.BytesIO) -> str | None:
@@ -127,23 +134,20 @@ def mask_of(job: Job) -> dict[str, str | None]:
 
 
 def _own_provenance(path: Path) -> dict[str, Any] | None:
+    found = provenances.read(path)
+    return found if found is not None and found.get("tool") == provenances.TOOL else None
+
+
+def _can_be_decoded(path: Path) -> bool:
     from genrestore.files import images
 
-    found = images.read_provenance(path)
-    return found if found is not None and found.get("tool") == "genrestore" else None
-
-
-def _lost_its_end(path: Path) -> bool:
-    """Whether a TIFF names our provenance and does not hold it, which a decoder would not mind."""
-    if not folders.is_file(path) or folders.content_format(path) != "TIFF":
+    if not folders.is_file(path):  # a pipe may keep us waiting for ever
         return False
-    from genrestore.files.tiff import PROVENANCE
-
     try:
-        named = PROVENANCE in exif.tags(path.read_bytes())
-    except (OSError, exif.BadBlock):
+        images.read(path)
+    except InputError:
         return False
-    return named and _own_provenance(path) is None
+    return True
 
 
 def _in_place(source: Path, wanted: Mapping[str, Any] | None) -> Existing:
@@ -171,7 +175,7 @@ def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixe
             return "the input was another one"
         if found.get(MASK) != mask_of(job).get(MASK):
             return "the mask was another one"
-    if _lost_its_end(path):
+    if provenances.is_ours(path) and _own_provenance(path) is None:  # which a decoder may not mind
         return "it was damaged"
     try:
         image = images.read(path, max_pixels=PANELS * max_pixels)

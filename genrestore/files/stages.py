@@ -233,8 +233,11 @@ def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str
         stdout = options.stdout or sys.stdout.buffer
         return results.write_stdout(image, picture.format, provenance, stdout)
     if options.attachment is not None and picture.attached is not None:  # first: the picture says it is done
-        results.write_attachment(picture.attached, options.attachment.path(target), overwrite)
-    notes = results.write_files(image, picture.before, target, picture.format, provenance, overwrite)
+        beside = options.attachment.path(target)
+        results.write_attachment(picture.attached, beside, overwrite, picture.job.source)
+    notes = results.write_files(
+        image, picture.before, target, picture.format, provenance, overwrite, picture.job.source
+    )
     if picture.times is not None:
         with suppress(OSError):
             os.utime(target, ns=picture.times)

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from genrestore.files import rights
+
 if sys.platform != "win32":
     import fcntl
 
@@ -29,13 +31,14 @@ _DAY = 24 * 60 * 60
 
 def is_temporary(path: Path) -> bool:
     """Whether a name is one of `create`'s, which a process that was killed may leave."""
-    return path.name.startswith(_PREFIX) and path.suffix == _SUFFIX
+    return _NAME.fullmatch(path.name) is not None
 
 
 def create(folder: Path) -> tuple[Path, BinaryIO]:
     """A new hidden file, whose name does not look like a picture, and its stream.
 
     Convention: the file is locked as long as the stream is open, so it gets its name before that is closed.
+    Nobody but its owner may read it until it gets other rights.
 
     Returns:
         The path, and a stream that can be written, read and sought.
@@ -45,7 +48,7 @@ def create(folder: Path) -> tuple[Path, BinaryIO]:
     """
     while True:
         path = folder / f"{_PREFIX}{_HOST}-{os.urandom(4).hex()}{_SUFFIX}"
-        stream = path.open("x+b")
+        stream = open(path, "x+b", opener=_private)  # noqa: SIM115 -- which a path has not
         try:
             locked = _lock(stream)
         except OSError:  # no locks in this file system, so nobody sweeps it
@@ -53,6 +56,10 @@ def create(folder: Path) -> tuple[Path, BinaryIO]:
         if locked and path.exists():  # a sweep may have come between the two steps
             return path, stream
         stream.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, rights.PRIVATE)
 
 
 @cache

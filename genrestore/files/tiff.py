@@ -97,8 +97,26 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
 
 
 def read_provenance(stream: BinaryIO) -> bytes | None:
-    """The provenance that `write` put into the private tag, packed; reads no pixels."""
-    return next((field.raw for field in _file_fields(stream)[1] if field.tag == PROVENANCE), None)
+    """The provenance that `write` put into the private tag, packed; reads no pixels, nor any other field.
+
+    What a file that was cut off has lost of it is missing in what is given.
+    """
+    order: str = {b"II*\0": "<", b"MM\0*": ">"}.get(stream.read(4), "")
+    offset = stream.read(4)
+    if not order or len(offset) < 4:
+        return None
+    stream.seek(struct.unpack(order + "I", offset)[0])
+    count = struct.unpack(order + "H", stream.read(2).ljust(2, b"\0"))[0]
+    for tag, _kind, length, place in struct.iter_unpack(order + "HHII", _whole(stream.read(12 * count), 12)):
+        if tag == PROVENANCE:
+            stream.seek(place)
+            return stream.read(min(length, metadata.MAX_PROVENANCE + 1))
+    return None
+
+
+def _whole(data: bytes, size: int) -> bytes:
+    """The items of one size that are there as a whole."""
+    return data[: len(data) // size * size]
 
 
 def _is_grey(image: Image) -> bool:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from genrestore.errors import InputError
 from genrestore.files import folders
+from genrestore.files.formats import shown
 from genrestore.files.jobs import STDIO, OutputOptions, Source
 
 
 def sources(words: Sequence[str], options: OutputOptions) -> Iterator[Source]:
     """Every file that the words of the command line mean, in their order, and what is no input among it.
 
-    A file that is reached twice is an input once.
+    A name that is reached twice is an input once, and in place so is a file that has several names. Else
+    every name has a result of its own, be it that of a link.
     """
-    seen: set[str] = set()
+    seen: dict[str, Path] = {}
     for word in words:
         if word == STDIO:
             yield Source(None)
@@ -26,9 +28,15 @@ def sources(words: Sequence[str], options: OutputOptions) -> Iterator[Source]:
             if not found.is_input or found.path is None:
                 yield found
                 continue
-            real = os.path.realpath(found.path)
-            yield Source(found.path, found.inside, "named before" if real in seen else None)
-            seen.add(real)
+            key = os.path.realpath(found.path) if options.in_place else _own_name(found.path)
+            first = seen.setdefault(key, found.path)
+            same = "named before" if first.name == found.path.name else f"the same file as {shown(first)}"
+            yield Source(found.path, found.inside, None if first is found.path else same)
+
+
+def _own_name(path: Path) -> str:
+    """The name of a file itself, also of a link, in whatever way its folder was named."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 -- never raises
 
 
 def tree(root: Path, options: OutputOptions) -> Iterator[Source]:

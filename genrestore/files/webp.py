@@ -67,11 +67,16 @@ def is_lossless(stream: BinaryIO) -> bool:
 
 
 def read_provenance(stream: BinaryIO) -> bytes | None:
-    """The provenance that `write` put into the XMP or its own chunk, packed; reads no pixels."""
+    """The provenance that `write` put into the XMP or its own chunk, packed; reads no pixels.
+
+    What a file that was cut off has lost of it is missing in what is given.
+    """
     packed = None
     for kind, length in _chunks(stream):
         if kind == b"XMP " and length <= metadata.MAX_PROVENANCE:
-            packed = _provenance_of(stream.read(length))
+            xmp = stream.read(length)
+            is_cut = len(xmp) < length and xmp.startswith(_OPEN)
+            packed = xmp[len(_OPEN) :] if is_cut else _provenance_of(xmp)
         elif kind == _CHUNK and length <= metadata.MAX_PROVENANCE:
             packed = stream.read(length)
     return packed

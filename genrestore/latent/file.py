@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import reprlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
-from torch import Tensor
 
 from genrestore.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEY = "genrestore-latent"
 """The one key of the safetensors metadata that says whose latents they are."""
@@ -26,9 +27,23 @@ def to_bytes(latent: Tensor, sha256: str) -> bytes:
         latent: [batch, latent], one for each image; stored as float32.
         sha256: Of the weights whose generator or decoder makes images of them (`Header.sha256`).
     """
+    import torch
+    from safetensors.torch import save as to_safetensors
+
     tensor = latent.detach().to("cpu", torch.float32).contiguous()
     content: bytes = to_safetensors({NAME: tensor}, {KEY: json.dumps({"sha256": sha256})})
     return content
+
+
+def is_one(path: Path) -> bool:
+    """Whether a file says that it holds latents; needs no torch, and never fails."""
+    try:
+        if not path.is_file():
+            return False
+        with safe_open(path, framework="numpy") as file:
+            return KEY in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
 
 
 def read(path: Path, sha256: str, weights: str, dimensions: int | None = None) -> Tensor:
@@ -47,6 +62,8 @@ def read(path: Path, sha256: str, weights: str, dimensions: int | None = None) -
         InputError: No such file, or none that holds latents.
         UsageError: Latents of other weights.
     """
+    import torch
+
     try:
         with safe_open(path, framework="pt") as file:
             about, names = (file.metadata() or {}).get(KEY), list(file.keys())

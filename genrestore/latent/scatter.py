@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genrestore import plotting
+
 MOST_AXES = 12
 """Coordinates whose pairs still fit into one grid."""
 MANY = 2000
@@ -70,11 +72,9 @@ def plot(cloud: Cloud, marked: Sequence[Marked], names: Sequence[str]) -> Any:
     Returns:
         A matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
     last = len(names) - 1
     inches = 7.0 if last == 1 else 2.0 * last
-    figure = Figure(figsize=(inches + 1.6, inches), layout="constrained")
+    figure = plotting.figure(inches + 1.6, inches)
     panels = figure.subplots(last, last, squeeze=False)
     for row in range(last):
         for column in range(last):
@@ -140,9 +140,7 @@ def table(rows: Sequence[tuple[str, Tensor]], columns: Sequence[str]) -> Any:
     Returns:
         A matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(1.5 * len(columns) + 1.2, 1.5 * len(rows) + 0.4), layout="constrained")
+    figure = plotting.figure(1.5 * len(columns) + 1.2, 1.5 * len(rows) + 0.4)
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, (name, images) in enumerate(rows):
         for column, image in enumerate(images):

@@ -11,6 +11,8 @@ import torch
 from genrestore.errors import UsageError
 from genrestore.restore.tiling import Pixels
 
+FURTHEST = 8.0
+"""From 0 in floating point: no noise on the [0, 1] scale comes so far, and grey levels from 0 to 255 do."""
 Image = TypeVar("Image")
 PixelFunction = Callable[[Pixels], Pixels]
 
@@ -27,7 +29,8 @@ def apply(image: Image, function: PixelFunction) -> Image:
         The result, of the type, shape and number format of `image`.
 
     Raises:
-        UsageError: The image is none of these, or has neither 1 nor 3 channels.
+        UsageError: The image is none of these, has neither 1 nor 3 channels, holds NaN or infinite values, or
+            floating point that is not on the [0, 1] scale.
     """
     if isinstance(image, torch.Tensor):
         return cast("Image", _apply_to_tensor(image, function))
@@ -47,11 +50,12 @@ def apply(image: Image, function: PixelFunction) -> Image:
 def known(mask: Any) -> Pixels:
     """Which pixels are known, of a mask that says which are missing.
 
-    Convention: True, or 128 and more of 255, is missing, as white is in a mask file.
+    Convention: what is not 0 (or False) is missing, be it 1, 255 or a smoothed edge: a pixel that is touched
+    holds something of what is to go.
 
     Args:
-        mask: [height, width]: a Pillow image of mode 1 or L, or a numpy array or torch tensor of bool or
-            uint8.
+        mask: [height, width]: a Pillow image of mode 1, L or I;16, or a numpy array or torch tensor of bool,
+            integers or floating point.
 
     Returns:
         bool [1, 1, height, width].
@@ -60,15 +64,15 @@ def known(mask: Any) -> Pixels:
         UsageError: The mask is none of these.
     """
     if isinstance(mask, torch.Tensor):
-        mask = mask.detach().cpu().numpy()
+        mask = _values(mask)
     array = np.asarray(mask)
-    if array.ndim != 2 or array.dtype not in (np.bool_, np.uint8):
+    if array.ndim != 2 or array.dtype.kind not in "buif" or np.isnan(array).any():
         raise UsageError(
             f"a mask of shape {list(array.shape)} and type {array.dtype}: "
-            "must be [height, width] of bool (True is missing) or uint8 (128 and more is missing)"
+            "must be [height, width] of bool or numbers; what is not 0 is missing, NaN is refused"
         )
-    missing = array if array.dtype == np.bool_ else array >= 128
-    return ~missing[None, None]
+    unknown: Pixels = array != 0
+    return ~unknown[None, None]
 
 
 def _apply_to_array(image: Pixels, function: PixelFunction) -> Pixels:
@@ -89,11 +93,23 @@ def _apply_to_tensor(image: torch.Tensor, function: PixelFunction) -> torch.Tens
         )
     if image.numel() == 0:
         raise UsageError("an image without pixels")
-    batch = image.detach().cpu() if image.ndim == 4 else image.detach().cpu()[None]
-    if batch.dtype == torch.bfloat16:  # which NumPy does not have
-        batch = batch.float()
-    results = [torch.from_numpy(_checked(one[None].numpy(), function).copy()) for one in batch]
+    values = _values(image)
+    batch = values if image.ndim == 4 else values[None]
+    results = [torch.from_numpy(_checked(one[None], function).copy()) for one in batch]
     return torch.cat(results).reshape(image.shape).to(image)
+
+
+def _values(tensor: torch.Tensor) -> Pixels:
+    """A tensor of any shape in NumPy; floating point that it does not have, such as bfloat16, as float32."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        kind = "meta" if tensor.is_meta else "quantized" if tensor.is_quantized else "sparse"
+        raise UsageError(f"a {kind} tensor: give one that holds its values, such as x.to_dense()")
+    tensor = tensor.detach().cpu()
+    known = (torch.float16, torch.float32, torch.float64)
+    found: Pixels = (
+        tensor.float() if tensor.is_floating_point() and tensor.dtype not in known else tensor
+    ).numpy()
+    return found
 
 
 def _checked(pixels: Pixels, function: PixelFunction) -> Pixels:
@@ -104,4 +120,19 @@ def _checked(pixels: Pixels, function: PixelFunction) -> Pixels:
         raise UsageError(f"an image of type {pixels.dtype}: must be uint8, uint16 or floating point")
     if pixels.size == 0:
         raise UsageError("an image without pixels")
+    if np.issubdtype(pixels.dtype, np.floating):
+        _check_values(pixels)
     return function(pixels)
+
+
+def _check_values(pixels: Pixels) -> None:
+    """Refuse floating point [1, channel, height, width] that cannot be meant."""
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite((low, high)).all():
+        count = pixels.size - int(np.isfinite(pixels).sum())
+        raise UsageError(f"an image with {count} NaN or infinite values: replace them by numbers first")
+    if max(-low, high) > FURTHEST:
+        raise UsageError(
+            f"an image with values from {low:g} to {high:g}: floating point must be on the [0, 1] scale; "
+            "divide grey levels by 255"
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from genrestore import plotting
 from genrestore.restore.descent import Descended
 
 STRIP = 8
@@ -45,9 +46,7 @@ class Trace:
 
 def plot(trace: Trace) -> Any:
     """Both terms over the steps, as a matplotlib figure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = plotting.figure(6, 4)
     axes = figure.add_subplot()
     steps = [row["step"] for row in trace.rows]
     for name, label in (("data", "D(x; y)"), ("prior", "λ R(x)"), ("sum", "sum")):
@@ -67,11 +66,9 @@ def strip(trace: Trace, damaged: Tensor) -> Any:
         trace: The steps.
         damaged: [channel, height, width] in [0, 1].
     """
-    from matplotlib.figure import Figure
-
     chosen = trace.chosen()
     shown = [("damaged", damaged), *((f"step {step}", trace.images[step]) for step in chosen)]
-    figure = Figure(figsize=(1.4 * len(shown), 1.7), layout="constrained")
+    figure = plotting.figure(1.4 * len(shown), 1.7)
     for axes, (title, image) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         axes.imshow(image.clamp(0, 1).permute(1, 2, 0).squeeze().numpy(), cmap="gray", vmin=0, vmax=1)
         axes.set_title(title, fontsize=9)

@@ -50,7 +50,7 @@ def train(
     rates, meter = LearningRates(training.optimisers, settings), Meter(settings.batch_size)
     clock = Clock(progress.seconds, max_minutes, settings.save_minutes)
     with Interruption() as interruption, _saying_what_is_left(run, settings):
-        for batch in batches(training, settings, progress.step):
+        for batch in batches(training, settings, progress.step, observer.note):
             torch.manual_seed(mix(settings.seed, progress.step, distributed.rank()))
             rates.set(progress.step)
             meter.add(training.step(batch))

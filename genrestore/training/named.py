@@ -50,13 +50,20 @@ def images(name: str, library: Library) -> Iterator[tuple[Image.Image, str | Non
     try:
         found = DATASETS[name](library)
         yield from found
-    except (RuntimeError, OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of files that are not what their names say it raises whatever comes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        if library.download:
+        if library.download and isinstance(error, (RuntimeError, OSError)):
             raise InputError(f"--data {name}: cannot be had ({reason})") from error
-        raise UsageError(
-            f"--data {name}: not found in {library.folder} ({reason}); name its folder with --data-root, or "
-            "get it with --download"
+        if isinstance(error, (RuntimeError, FileNotFoundError)):
+            raise UsageError(
+                f"--data {name}: not found in {library.folder} ({reason}); name its folder with "
+                "--data-root, or get it with --download"
+            ) from error
+        raise InputError(
+            f"--data {name}: its files in {library.folder} are damaged, or something else ({reason}); "
+            "remove them, and get them with --download"
         ) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from genrestore import plotting
 from genrestore.files.atomic import atomic
 
 NOT_PLOTTED = frozenset({"step", "seconds", "images_per_second", "learning_rate"})
@@ -20,16 +21,12 @@ def save_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         path: The file.
         rows: Rows of the log; each has "step", and the numbers that were measured then.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in NOT_PLOTTED]
     if not names:
         return
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    figure = Figure(figsize=(5 * columns, 3.2 * lines), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plotting.figure(5 * columns, 3.2 * lines)
     for index, name in enumerate(names):
         axes = figure.add_subplot(lines, columns, index + 1)
         points = [(row["step"], row[name]) for row in rows if name in row]

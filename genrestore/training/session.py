@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,10 +13,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from genrestore.errors import Interrupted, UsageError
-from genrestore.files.atomic import atomic, check_writable
+from genrestore.errors import DeviceError, Interrupted, UsageError
 from genrestore.runtime import Runtime
-from genrestore.training import checkpoint, distributed
+from genrestore.training import checkpoint, distributed, handover
 from genrestore.training.batches import more_than_cores
 from genrestore.training.checkpoint import Progress
 from genrestore.training.dataset import Folder, ImageSet, Reading, load_images, sample_generator
@@ -81,6 +79,8 @@ class Request:
         licence: Under which terms the weights may be used, for the weights' header.
         max_minutes: Stop after this time with a checkpoint.
         precision: "fp32" or "bf16"; None takes the runtime's, or on resume what the run has.
+        threads: CPU threads; None takes the runtime's, or on resume those of the run.
+        device: "auto" takes the runtime's, or on resume that of the run; any other is the runtime's.
         epochs: Passes through the images, instead of the loop's steps.
         data: "data" and "validate_data" (FOLDER, FOLDER:WEIGHT or the name of a data set each), and what
             `DATA` names.
@@ -99,6 +99,8 @@ class Request:
     licence: str | None = None
     max_minutes: float | None = None
     precision: str | None = None
+    threads: int | None = None
+    device: str = "auto"
     epochs: float | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     loop: Mapping[str, Any] = field(default_factory=dict)
@@ -133,9 +135,14 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
         Interrupted: Ctrl-C; go on with `resume`.
         Diverged: The loss is not finite.
     """
-    _check_target(request)
     started = time.monotonic()
-    folder = request.run_dir or store.home() / "runs" / request.name
+    folder = first = request.run_dir or store.home() / "runs" / request.name
+    target = handover.target(request.name, request.output)
+    replaces = handover.check(
+        target, request.output, first, overwrite=request.overwrite, resume=request.resume
+    )
+    if request.resume and replaces:
+        observer.note(f"{target} is replaced at the end")
     stage = _stage(kind, request, folder, runtime, observer)
     trainings = {kind.name: stage.progress}
     following = kind.then(stage.model, stage.settings, stage.place.best) if stage.finished else None
@@ -149,7 +156,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
         except (Interrupted, Diverged) as error:  # else nobody knows which of the two
             raise type(error)(f"{following.name}: {error}") from error
         trainings[following.name] = stage.progress
-    return _finish(stage, request, trainings)
+    return _finish(stage, request, first, trainings)
 
 
 class _Images(NamedTuple):
@@ -193,6 +200,8 @@ def _following(request: Request, stage: _Stage, folder: Path, minutes: float) ->
         licence=stored["about"].get("licence"),
         max_minutes=None if request.max_minutes is None else max(0.0, request.max_minutes - minutes),
         precision=stored["precision"],
+        threads=stored["threads"],
+        device=stored["device"],
         data={name: value for name, value in stored["data"].items() if name != "images"},
         loop={},
         model={},
@@ -212,6 +221,8 @@ def _stage(
     options = _options(kind, request, saved, runtime)
     begun = checkpoint.read(saved)[0].step if request.resume else 0
     settings = rebuild(LoopSettings(), options["loop"])
+    if request.resume:
+        observer.note(_how_it_goes_on(begun, settings.steps))
     model = rebuild(kind.settings, options["model"])
     place = RunFolder(folder, options)
     if not request.resume:
@@ -224,7 +235,7 @@ def _stage(
     place.options["loop"]["steps"] = settings.steps
     if not follows and (crowded := more_than_cores(settings.workers)):
         observer.note(crowded)
-    runtime = Runtime.create(runtime.device, options["precision"], runtime.threads, settings.seed)
+    runtime = _runtime(options, settings)
     training = kind.build(model, settings, images.training, images.validation, runtime)
     if not request.resume:
         if options["init_from"]:  # before the folder is cleared: they may lie in it
@@ -241,6 +252,21 @@ def _stage(
     return _Stage(model, settings, place, images, begun, progress)
 
 
+def _runtime(options: Mapping[str, Any], settings: LoopSettings) -> Runtime:
+    """Where the run computes: what changes the bits of its weights is as it was, in a run that goes on too.
+
+    Raises:
+        DeviceError: Its device or precision is not available here.
+    """
+    device, precision, threads = (options[name] for name in ("device", "precision", "threads"))
+    try:
+        return Runtime.create(device, precision, threads, settings.seed)
+    except DeviceError as error:
+        raise DeviceError(
+            f"{error}; a run that goes on elsewhere wants --device, and gets other bits"
+        ) from error
+
+
 def _with_epochs(settings: LoopSettings, request: Request, images: int) -> LoopSettings:
     """The loop's settings with as many steps as the epochs take, if epochs were asked for."""
     if request.epochs is None:
@@ -254,19 +280,6 @@ def _with_epochs(settings: LoopSettings, request: Request, images: int) -> LoopS
     return replace(settings, steps=max(1, math.ceil(request.epochs * images / settings.batch_size)))
 
 
-def _check_target(request: Request) -> None:
-    """Refuse before the work what would be refused after it."""
-    if request.output is None:
-        store.check_free(request.name, request.overwrite)
-        return
-    store.place(request.name)
-    if request.output.is_dir():
-        raise UsageError(f"--output {request.output}: is a folder; name a file")
-    if request.output.exists() and not request.overwrite:
-        raise UsageError(f"--output {request.output}: exists; --overwrite replaces it")
-    check_writable(request.output)
-
-
 def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict[str, Any]:
     """Every option of the run: the defaults and what was given, or on resume what was stored."""
     if not request.resume:
@@ -278,20 +291,25 @@ def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict
             "init_from": request.init_from,
             "about": _about(request),
             "precision": request.precision or runtime.precision,
+            "threads": request.threads or runtime.threads,
+            "device": runtime.device if request.device == "auto" else request.device,
         }
     if not path.exists():
         raise UsageError(f"--resume: no checkpoint at {path}; leave --resume out to start a new run")
     progress, stored = checkpoint.read(path)
     if stored["kind"] != kind.name:
         raise UsageError(f"--resume: {path} is of a {stored['kind']}, not of a {kind.name}")
-    single = {"init_from": request.init_from, "precision": request.precision}
+    single = {"init_from": request.init_from, "precision": request.precision, "threads": request.threads}
     merge(stored, {name: value for name, value in single.items() if value is not None}, frozenset())
     loop = merge(stored["loop"], request.loop, FREE | {"steps"})
     _check_steps(stored["loop"], loop, progress.step, request.extend)
     model = merge(stored["model"], request.model, frozenset())
     data = merge(stored["data"], request.data, FREE_DATA)
+    now = {"threads": runtime.threads, "device": runtime.device}
     return {
+        **now,
         **stored,
+        **({} if request.device == "auto" else {"device": request.device}),
         "about": {**stored.get("about", {}), **_about(request)},
         "loop": loop,
         "model": model,
@@ -349,18 +367,19 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _I
     return _Images(images, held, sha256)
 
 
-def _finish(stage: _Stage, request: Request, trainings: Mapping[str, Progress]) -> Result:
+def _how_it_goes_on(begun: int, steps: int) -> str:
+    if begun < steps:
+        return f"goes on at step {begun} of {steps}"
+    return f"all {steps} steps are done, and nothing is left to train; more --steps go on"
+
+
+def _finish(stage: _Stage, request: Request, run: Path, trainings: Mapping[str, Progress]) -> Result:
     """Hand the best weights over when all steps are done."""
     place, progress = stage.place, stage.progress
     if not stage.finished:
         weights = place.best if place.best.exists() else place.last
         return Result(progress, False, weights, trainings)
-    target = request.output
-    if target is None:
-        target = store.place(request.name)
-        if distributed.rank() == 0:
-            store.add(place.best, request.name, overwrite=request.overwrite)
-    elif distributed.rank() == 0:
-        with place.best.open("rb") as source, atomic(target, overwrite=request.overwrite) as stream:
-            shutil.copyfileobj(source, stream)
+    target = handover.target(request.name, request.output)
+    if distributed.rank() == 0:
+        handover.hand_over(place.best, target, request.name, request.output, run, overwrite=request.overwrite)
     return Result(progress, True, target, trainings)

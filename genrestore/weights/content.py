@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,11 +97,21 @@ def read(path: Path) -> Content:
     """
     read_header(path)  # what is not ours is not read as a whole
     try:
+        if path.stat().st_size > _memory():
+            raise MemoryError
         return check(path.read_bytes(), path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({reason(error)})") from error
     except MemoryError as error:
         raise WeightsError(f"{path}: needs more memory than there is") from error
+
+
+def _memory() -> float:
+    """Bytes of memory that the machine has; infinite where it does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def check(raw: bytes, path: Path) -> Content:

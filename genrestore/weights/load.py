@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load as from_safetensors
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
 from genrestore.weights import content, store
 from genrestore.weights.header import Header, NetworkSpec, damaged
+
+OF_ONE_SIZE = ("autoencoder", "generator")
+"""Kinds of priors whose images have one size."""
+SPARE = 1000
+"""Tensors that a network may have more than a file, so that what the file lacks can be named."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,35 @@ def load_file(path: Path) -> Loaded:
     for role, spec in found.header.networks.items():
         own = {name.partition(".")[2]: name for name in tensors if name.partition(".")[0] == role}
         values = {key: tensors[name] for key, name in own.items()}
-        _check(values, _build(spec, path, "meta"), role, path)
+        with _no_more_than(SPARE + len(values)):
+            empty = _build(spec, path, "meta")
+        _check(values, empty, role, path)
+        _check_images(found.header, empty, role, path)
         network = _build(spec, path, "cpu")
         network.load_state_dict(values)
         networks[role] = network.eval().requires_grad_(False)
     return Loaded(found.header, networks)
+
+
+@contextmanager
+def _no_more_than(count: int) -> Iterator[None]:
+    """Stop the building of a network that has more parameters than this: no file holds so many.
+
+    Its arguments come from anywhere, and a number of blocks may be one for which building never ends.
+    """
+    built = 0
+
+    def register(*_: object) -> None:
+        nonlocal built
+        built += 1
+        if built > count:
+            raise ValueError(f"more than {count} tensors, which the file does not hold")
+
+    handle = register_module_parameter_registration_hook(register)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _build(spec: NetworkSpec, path: Path, device: str) -> nn.Module:
@@ -82,6 +114,17 @@ def _build(spec: NetworkSpec, path: Path, device: str) -> nn.Module:
         raise damaged(
             path, f"{spec.name} cannot be built from {reprlib.repr(spec.arguments)} ({first})"
         ) from error
+
+
+def _check_images(header: Header, network: nn.Module, role: str, path: Path) -> None:
+    """What a header says of its images must be what a network says that is made for one size of them."""
+    size, channels = getattr(network, "size", None), getattr(network, "channels", None)
+    if header.kind in OF_ONE_SIZE and size and (size, channels) != (header.size, header.channels):
+        raise damaged(
+            path,
+            f"its header says images of size {header.size} with {header.channels} channels, its {role} is "
+            f"for size {size} with {channels}",
+        )
 
 
 def _check(values: dict[str, Tensor], network: nn.Module, role: str, path: Path) -> None:

@@ -103,7 +103,7 @@ def add(path: Path, name: str, overwrite: bool = False) -> Path:
 
     target = check_free(name, overwrite)
     checked = content.read(_existing(path))
-    _write(target, checked.raw, overwrite)
+    _write(target, checked.raw, overwrite, path)
     return target
 
 
@@ -217,9 +217,9 @@ def _files(folder: Path) -> dict[str, Path]:
         raise WeightsError(f"{folder}: cannot be read ({reason(error)})") from error
 
 
-def _write(path: Path, raw: bytes, overwrite: bool) -> None:
+def _write(path: Path, raw: bytes, overwrite: bool, source: Path | None = None) -> None:
     from genrestore.files.atomic import atomic
 
     _check_free(path, overwrite)
-    with atomic(path, overwrite=overwrite) as stream:
+    with atomic(path, overwrite=overwrite, source=source) as stream:
         stream.write(raw)

@@ -155,3 +155,29 @@ def test_docstrings_flow() -> None:
         """
 
     assert cli.flowing(command) == "First line.\n\nSecond one."
+
+
+def test_an_interruption_that_a_library_turned_into_its_own_error_is_one() -> None:
+    def go() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise ImportError("cannot load module more than once") from None
+
+    result = app_that(go)("go")
+    assert (result.stderr, result.exit_code) == ("genrestore: interrupted\n", 130)
+
+
+LACKS = [
+    MemoryError(),
+    OSError(12, "Cannot allocate memory"),
+    ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("error", LACKS, ids=lambda error: type(error).__name__)
+def test_a_lack_of_memory_is_one_line_whoever_says_it(error: Exception) -> None:
+    result = raising(error)("go")
+    said = "genrestore: error: not enough memory; give the process more, or a smaller task\n"
+    assert (result.stderr, result.exit_code) == (said, 1)

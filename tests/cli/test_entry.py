@@ -1,38 +1,79 @@
-"""The console script, before the app is there."""
+"""The console script, before and after the app is there."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from genrestore import cli
-from genrestore.cli import app
 
 
-class Interrupting:
-    """Ctrl-C while the app's module is looked for."""
+def at_import(module: str, number: int, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the console script, and send it a signal when it looks for a module."""
+    code = f"""
+import os, sys
+from genrestore import cli
 
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == app.__name__:
-            raise KeyboardInterrupt
+class Ending:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), {int(number)})
+
+sys.meta_path.insert(0, Ending())
+sys.argv = ["genrestore", *{[str(word) for word in words]!r}]
+cli.main()
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
-def test_ctrl_c_while_the_app_is_loaded_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", cli.SIGNALS)
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("genrestore.cli.app", ["--version"]),
+        ("typer", ["--version"]),
+        ("numpy", ["denoise", "photo.png"]),
+        ("torch._C", ["denoise", "photo.png", "--device", "cuda"]),
+    ],
+)
+def test_a_signal_ends_it_in_one_line_whatever_is_being_loaded(
+    number: int, module: str, words: list[str], photo: Path
 ) -> None:
-    monkeypatch.delitem(sys.modules, app.__name__)
-    monkeypatch.delattr(cli, "app")
-    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "genrestore: interrupted\n"
+    done = at_import(module, number, *words)
+    assert (done.stderr, done.returncode) == ("genrestore: interrupted\n", 130)
+    assert photo.exists()
 
 
-def test_the_script_is_the_app(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["genrestore", "--version"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 0
-    assert capsys.readouterr().out.startswith("genrestore ")
+def test_what_ignores_a_signal_goes_on_ignoring_it() -> None:
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {_SCRIPT}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("genrestore ")
+
+
+_SCRIPT = """
+import os, sys
+from genrestore import cli
+sys.argv = ["genrestore", "--version"]
+cli._end_at_once()
+os.kill(os.getpid(), signal.SIGHUP)
+cli.main()
+"""
+
+
+def test_the_script_is_the_app() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "genrestore", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("genrestore ")

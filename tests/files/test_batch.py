@@ -290,7 +290,8 @@ class TestSkipExisting:
         make.save(Path("a.denoised.png"), make.smooth(1))
         before = Path("a.denoised.png").read_bytes()
         outcome = run(todo, **self.SETTINGS)[0]
-        assert outcome.error == "a.denoised.png: exists already; replace it with --overwrite"
+        said = "a.denoised.png exists already, and genrestore did not note that it made it"
+        assert outcome.error == f"a.png: {said}; --overwrite replaces it"
         assert Path("a.denoised.png").read_bytes() == before
 
     def test_in_place_it_is_done_once(self) -> None:
@@ -544,3 +545,22 @@ def test_nothing_is_prepared_for_what_needs_no_restoring() -> None:
     assert prepared(todo, skip_existing=True)[0][0] == "prepared"
     said, outcomes = prepared(todo, skip_existing=True)
     assert (said, outcomes[0].status) == ([], "skipped")
+
+
+@pytest.mark.parametrize("options", [{}, {"compare": True}])
+def test_an_output_folder_that_becomes_a_link_to_the_inputs_costs_none_of_them(
+    options: dict[str, bool],
+) -> None:
+    Path("in").mkdir()
+    Path("out").mkdir()
+    names = ["a.png", "a.compare.png", "b.png"]
+    for seed, name in enumerate(names):
+        make.save(Path("in") / name, make.pixels(3, seed=seed))
+    todo = jobs(*(f"in/{name}" for name in names), output="out", overwrite=True, **options)
+    before = {name: (Path("in") / name).read_bytes() for name in names}
+    Path("out").rmdir()
+    Path("out").symlink_to("in")
+    found = run(todo, overwrite=True, **options)
+    assert {name: (Path("in") / name).read_bytes() for name in names} == before
+    assert [found[0].status, found[2].status] == ["failed"] * 2
+    assert found[0].error == "out/a.png: has become an input meanwhile; nothing is replaced"

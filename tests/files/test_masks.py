@@ -66,14 +66,6 @@ class TestAFile:
         options = MaskOptions(Path("x"), invert=True)
         assert np.array_equal(missing_of(options, mask=mask_file(missing=~hole())), hole())
 
-    def test_greys_count_from_128_on_and_that_is_said(self) -> None:
-        grey = np.zeros((HEIGHT, WIDTH), np.uint8)
-        grey[0, :4] = (1, 127, 128, 254)
-        one = job(mask=save("mask.png", grey))
-        found = Masks(MaskOptions(Path("x")), [one]).of(one, picture())
-        assert (~found.known[0, 0, 0]).tolist() == [False, False, True, True, *[False] * 4]
-        assert found.notes == ("the mask has greys: from 128 of 255 on a pixel is missing",)
-
     def test_16_bits_colours_palettes_and_bits_are_read_as_greys(self) -> None:
         deep = save("deep.png", hole().astype(np.uint16) * 65535)
         colour = save("colour.png", np.where(hole()[..., None], (255, 255, 255), (0, 0, 0)).astype(np.uint8))
@@ -166,13 +158,6 @@ def test_grown_against_a_search(by: int) -> None:
     for y, x in zip(*np.nonzero(missing), strict=True):
         expected[max(0, y - by) : y + by + 1, max(0, x - by) : x + by + 1] = True
     assert np.array_equal(masks.grown(missing, by), expected)
-
-
-def test_luma_is_that_of_another_library() -> None:
-    """Pillow's convert("L") of the same colours, which rounds in another way."""
-    colours = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    ours = masks.luma(colours.transpose(2, 0, 1)[None])
-    assert np.abs(ours.astype(int) - np.asarray(Pillow.fromarray(colours).convert("L"))).max() <= 1
 
 
 def test_a_mask_is_white_beside_its_picture() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from genrestore.files import images, skipping
-from genrestore.files.jobs import Job, comparison_path
+from genrestore.files.jobs import Attachment, Job, comparison_path
 from genrestore.files.skipping import Existing
 from tests.files import make
 
@@ -26,7 +27,6 @@ WANTED = {
     "seed": 0,
 }
 DONE = Existing(done="done before, with the same parameters")
-FOREIGN = Existing()
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def test_a_result_of_another_format_is_made_again(job: Job) -> None:
     assert examined(job) == Existing(stale="it was JPEG")
 
 
-@pytest.mark.parametrize("keep", [0, 5, 60, -40])
+@pytest.mark.parametrize("keep", [-1, -40])
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_a_damaged_result_is_made_again(job: Job, format: str, keep: int) -> None:
     target = made(Path("out.png"), format)
@@ -112,23 +112,82 @@ def test_a_damaged_result_is_made_again(job: Job, format: str, keep: int) -> Non
     assert examined(Job(job.source, target, format), None) == found, "without provenance too"
 
 
-def test_someone_elses_picture_is_neither_done_nor_made_again(job: Job) -> None:
-    for other in (
-        make.encoded(make.plain(make.smooth(3)), "PNG"),
-        make.encoded(make.plain(make.smooth(3)), "PNG", {"tool": "another"}),
-    ):
-        Path("out.png").write_bytes(other)
-        assert skipping.is_foreign(Path("out.png"))
-        assert examined(job) == FOREIGN
-
-
-def test_an_animation_is_someone_elses(job: Job) -> None:
+def animation() -> bytes:
     from PIL import Image as Pillow
 
+    stream = io.BytesIO()
     frames = [Pillow.fromarray(make.smooth(3)), Pillow.fromarray(255 - make.smooth(3))]
-    frames[0].save("out.png", save_all=True, append_images=frames[1:])
+    frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:])
+    return stream.getvalue()
+
+
+def float_tiff() -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, make.smooth(1).astype(np.float32))
+    return stream.getvalue()
+
+
+def our_tag_in_another_tiff() -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, make.smooth(1), extratags=[(65042, 7, 8, b"\0\1measure", True)])
+    return stream.getvalue()
+
+
+UNREADABLE = {
+    "text": b"My notes of the whole summer.\n",
+    "nothing": b"",
+    "zeros": bytes(4096),
+    "the begin of a picture": make.encoded(make.plain(make.smooth(3)), "PNG")[:-40],
+    "our name in a text": b'{"tool":"genrestore"}',
+    "a float TIFF": float_tiff(),
+    "an animation": animation(),
+}
+FOREIGN = {
+    **UNREADABLE,
+    "a picture": make.encoded(make.plain(make.smooth(3)), "PNG"),
+    "another tool's": make.encoded(make.plain(make.smooth(3)), "PNG", {"tool": "another"}),
+    "our tag": our_tag_in_another_tiff(),
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_what_does_not_say_that_it_is_ours_is_neither_done_nor_made_again(job: Job, content: bytes) -> None:
+    Path("out.png").write_bytes(content)
     assert skipping.is_foreign(Path("out.png"))
+    assert examined(job) == Existing(foreign=Path("out.png"))
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_without_provenance_what_cannot_be_decoded_stays(job: Job, content: bytes) -> None:
+    Path("out.png").write_bytes(content)
+    assert examined(job, None) == Existing(foreign=Path("out.png"))
+
+
+def test_links_folders_and_pipes_are_not_ours(job: Job) -> None:
+    """Nothing is opened that could keep us waiting."""
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
     assert not skipping.is_foreign(Path("missing.png"))
+    for place in ("pipe", "folder", "nowhere"):
+        Path("out.png").symlink_to(place)
+        assert examined(job) == Existing(foreign=Path("out.png"))
+        Path("out.png").unlink()
+    os.mkfifo("out.png")
+    assert examined(job) == examined(job, None) == Existing(foreign=Path("out.png"))
+
+
+def test_what_is_written_beside_results_is_told_by_itself(job: Job) -> None:
+    def is_ours(path: Path) -> bool:
+        return path.read_bytes() == b"ours"
+
+    numbers = Attachment("numbers", "denoised", lambda _: b"ours", "its numbers", is_ours)
+    place = Path("out.numbers")
+    place.write_bytes(b"someone's")
+    found = skipping.examine(job, WANTED, compare=False, max_pixels=10**6, attachment=numbers)
+    assert found == Existing(foreign=place)
+    place.write_bytes(b"ours")
+    found = skipping.examine(job, WANTED, compare=False, max_pixels=10**6, attachment=numbers)
+    assert found == Existing(stale="only its numbers was there")
 
 
 def test_without_provenance_what_can_be_decoded_is_done(job: Job) -> None:

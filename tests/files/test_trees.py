@@ -56,11 +56,28 @@ def test_links_to_folders_are_not_followed_and_there_are_no_loops() -> None:
     assert taken("in/out") == ["in/out/b.png"], "but named it is"
 
 
-def test_a_file_that_is_reached_twice_is_an_input_once() -> None:
+def test_a_name_that_is_reached_twice_is_an_input_once() -> None:
     touch("in/sub/a.png")
+    Path("other").symlink_to("in")
+    assert taken("in", "in/sub", "other") == ["in/sub/a.png"]
+    assert reasons("in/sub/a.png", "other") == {"other/sub/a.png": "named before"}
+
+
+def test_every_name_in_a_folder_is_an_input_also_that_of_a_link() -> None:
+    touch("in/holiday.png", "in/sub/a.png", "elsewhere.png")
+    Path("in/cover.png").symlink_to("holiday.png")
     Path("in/b.png").symlink_to("sub/a.png")
-    assert taken("in", "in/sub") == ["in/b.png"]
-    assert reasons("in", "in/sub") == {"in/sub/a.png": "named before"}
+    Path("in/z.png").symlink_to("../elsewhere.png")
+    Path("in/y.png").symlink_to("z.png")
+    names = ["in/b.png", "in/cover.png", "in/holiday.png", "in/y.png", "in/z.png", "in/sub/a.png"]
+    assert taken("in") == taken("in", output="out/") == names
+
+
+def test_in_place_a_file_of_several_names_is_an_input_once() -> None:
+    touch("in/holiday.png")
+    Path("in/cover.png").symlink_to("holiday.png")
+    assert taken("in", in_place=True) == ["in/cover.png"]
+    assert reasons("in", in_place=True) == {"in/holiday.png": "the same file as in/cover.png"}
 
 
 def test_hidden_folders_and_the_folder_of_the_results_are_left_alone() -> None:

@@ -223,6 +223,10 @@ def test_the_api_takes_half_precision_and_gives_it_back(weights: str) -> None:
         restored = genrestore.denoise(image, noise_level=0.5, weights=weights, runtime=RUNTIME)
         expected = torch.from_numpy(denoised(image.float().numpy(), 0.5)).to(dtype)
         torch.testing.assert_close(restored, expected)
+    mask = torch.zeros(8, 8, dtype=torch.bfloat16)
+    mask[2, 3] = 1
+    filled = genrestore.inpaint(image, mask, weights=weights, runtime=RUNTIME)
+    assert torch.equal(filled[:, mask == 0], image[:, mask == 0])
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,14 @@ def test_the_api_takes_half_precision_and_gives_it_back(weights: str) -> None:
         ("photo.png", "type str"),
         (np.zeros((0, 4), np.uint8), "without pixels"),
         (torch.zeros(0, 3, 4, 4), "without pixels"),
+        (np.full((4, 4), np.nan, np.float32), "16 NaN or infinite values: replace them"),
+        (torch.tensor([[[0.5, torch.inf], [0.1, 0.2]]]), "1 NaN or infinite values"),
+        (np.array([[0.0, -np.inf]]), "1 NaN or infinite values"),
+        (np.linspace(0, 255, 64).reshape(8, 8), "values from 0 to 255: .* must be on the .0, 1. scale"),
+        (torch.full((3, 8, 8), 200.0, dtype=torch.bfloat16), "values from 200 to 200"),
+        (torch.eye(8)[None].to_sparse(), "a sparse tensor: give one that holds its values"),
+        (torch.zeros(3, 8, 8, device="meta"), "a meta tensor"),
+        (torch.zeros(3, 8, 8, dtype=torch.complex64), "type complex64"),
     ],
 )
 def test_other_images_are_refused(weights: str, image: object, message: str) -> None:

@@ -207,7 +207,7 @@ def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
     [
         (np.zeros((4, 5), bool), "a mask of 5 x 4 pixels for an image of 60 x 40"),
         (np.zeros((40, 60, 3), np.uint8), r"\[40, 60, 3\] and type uint8: must be \[height, width\]"),
-        (np.zeros((40, 60)), "type float64"),
+        (np.full((40, 60), np.nan), "what is not 0 is missing, NaN is refused"),
     ],
 )
 def test_other_masks_are_refused(weights: str, mask: Pixels, message: str) -> None:

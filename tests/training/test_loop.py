@@ -3,18 +3,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from genrestore.errors import Interrupted
-from genrestore.training import checkpoint, loop
+from genrestore.training import batches, checkpoint, loop
 from genrestore.training.protocol import Diverged
 from genrestore.training.run import RunFolder
 from genrestore.training.settings import LoopSettings
@@ -100,6 +101,42 @@ def test_batches_prepared_ahead_are_the_same(tmp_path: Path) -> None:
     go(tmp_path / "b", settings(6, workers=2))
     for name in ("last.safetensors",):
         assert sha256(tmp_path / "a" / name) == sha256(tmp_path / "b" / name)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_that_dies_is_said_and_its_batches_are_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path / "a", settings(6))
+    here, batch = os.getpid(), toy.ToyTraining.batch
+
+    def killed(self: toy.ToyTraining, step: int, indices: Sequence[int]) -> Tensor:
+        if step == 3 and os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch(self, step, indices)
+
+    monkeypatch.setattr(toy.ToyTraining, "batch", killed)
+    witness = go(tmp_path / "b", settings(6, workers=2))
+    said = "--workers 2: one of them died; batches are prepared without them now"
+    assert [note for note in witness.notes if "workers" in note] == [said]
+    assert sha256(tmp_path / "a" / "last.safetensors") == sha256(tmp_path / "b" / "last.safetensors")
+    assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+
+
+def test_batches_cross_from_one_process_to_another_as_they_are() -> None:
+    class Pair(NamedTuple):
+        image: Tensor
+        seed: Tensor
+        others: Tensor | None
+
+    image = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    packed = batches._each(batches._packed, Pair(image, torch.tensor(7), None))
+    assert not any(isinstance(part, Tensor) for part in packed), "which would take shared memory"
+    found = batches._each(batches._unpacked, packed)
+    assert isinstance(found, Pair)
+    assert torch.equal(found.image, image)
+    assert found.image.stride() == image.stride()
+    assert (found.seed.item(), found.seed.shape, found.others) == (7, (), None)
 
 
 def test_a_signal_ends_the_step_and_writes_the_checkpoint(tmp_path: Path) -> None:

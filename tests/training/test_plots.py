@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -22,6 +26,35 @@ def test_grey_images_make_a_grid_too(tmp_path: Path) -> None:
     plots.save_grid(tmp_path / "grid.png", torch.zeros(1, 1, 4, 4))
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.size == (4, 4)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline"])
+def test_plots_are_drawn_whatever_the_environment_says_and_nothing_is_said(
+    tmp_path: Path, backend: str
+) -> None:
+    """As in the shell of a notebook, without a home that can be written, beside someone's own style."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nbackend: template\nno.such.key: 3\n")
+    home = tmp_path / "file" / "home"
+    home.parent.touch()
+    code = """
+import os
+from pathlib import Path
+from genrestore.training import plots
+plots.save_losses(Path("loss.png"), [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.3}])
+print(os.environ["MPLBACKEND"])
+"""
+    environment = {**os.environ, "MPLBACKEND": backend, "HOME": str(home), "MPLCONFIGDIR": str(home / "mpl")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (f"{backend}\n", "", 0)
+    with Image.open(tmp_path / "loss.png") as picture:
+        assert picture.format == "PNG"
 
 
 def test_every_number_of_the_log_has_a_panel(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from genrestore.errors import InputError, Interrupted, NoInputError, UsageError, WeightsError
+from genrestore.errors import DeviceError, InputError, Interrupted, NoInputError, UsageError, WeightsError
 from genrestore.training import checkpoint, session
 from genrestore.training.protocol import Diverged
 from genrestore.weights import load, store
@@ -24,8 +25,8 @@ def asked(tmp_path: Path) -> session.Request:
 
 
 def again(asked: session.Request, **loop: Any) -> session.Request:
-    """The same run resumed, with nothing said but these settings; another result may be there."""
-    return session.Request(name="toy", run_dir=asked.run_dir, resume=True, overwrite=True, loop=loop)
+    """The same run resumed, with nothing said but these settings; its own result may be there."""
+    return session.Request(name="toy", run_dir=asked.run_dir, resume=True, loop=loop)
 
 
 def run_dir(asked: session.Request) -> Path:
@@ -96,7 +97,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
 
 def test_a_run_may_start_from_the_weights_of_the_run_that_it_replaces(asked: session.Request) -> None:
     toy.train(asked)
-    (run_dir(asked) / ".genrestore-0123abcd.tmp").touch()
+    (run_dir(asked) / ".genrestore-0123abcd-0123abcd.tmp").touch()
     start = run_dir(asked) / "last.safetensors"
     again = toy.train(replace(asked, overwrite=True, init_from=str(start)))
     assert again.finished
@@ -184,6 +185,7 @@ def test_a_damaged_checkpoint_is_refused(asked: session.Request) -> None:
         ({"data": {"holdout_every": 3}}, "--holdout-every 3: this run was started with None"),
         ({"init_from": "photo"}, "--init-from photo: this run was started with None"),
         ({"precision": "bf16"}, "--precision bf16: this run was started with fp32"),
+        ({"threads": 3}, "--threads 3: this run was started with"),
     ],
 )
 def test_a_contradiction_on_resume_names_both_values(
@@ -207,6 +209,67 @@ def test_more_steps_where_no_learning_rate_would_have_been_another(
 def test_extend_takes_other_steps_with_any_schedule(asked: session.Request) -> None:
     toy.train(asked)
     assert toy.train(replace(again(asked, steps=12), extend=True)).progress.step == 12
+
+
+def test_a_finished_run_goes_on_without_a_word_and_says_what_will_happen(asked: session.Request) -> None:
+    toy.train(asked)
+    before, witness = sha256(store.place("toy")), toy.Witness()
+    session.run(toy.KIND, again(asked), toy.RUNTIME, witness)
+    assert witness.notes[:2] == [
+        f"{store.place('toy')} is replaced at the end",
+        "all 8 steps are done, and nothing is left to train; more --steps go on",
+    ]
+    assert sha256(store.place("toy")) == before
+    witness = toy.Witness()
+    longer = replace(again(asked, steps=12), extend=True)
+    assert session.run(toy.KIND, longer, toy.RUNTIME, witness).progress.step == 12
+    assert witness.notes[1] == "goes on at step 8 of 12"
+    assert sha256(store.place("toy")) == sha256(run_dir(asked) / "best.safetensors")
+    store.remove("toy")
+    assert toy.train(again(asked)).weights == store.place("toy"), "handed over again"
+
+
+def test_weights_of_another_run_are_not_replaced_by_one_that_goes_on(
+    asked: session.Request, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        toy.train(asked, interrupt_at=4)
+    toy.train(replace(asked, run_dir=tmp_path / "other", loop={**asked.loop, "seed": 1}))
+    before = sha256(store.place("toy"))
+    with pytest.raises(UsageError, match=r"toy\.safetensors: exists, and is not of the run that goes on"):
+        toy.train(again(asked))
+    assert sha256(store.place("toy")) == before
+    output = tmp_path / "w.safetensors"
+    output.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"--output .*w\.safetensors: exists, and is not of the run"):
+        toy.train(replace(again(asked), output=output))
+    assert output.read_bytes() == b"mine"
+    assert toy.train(replace(again(asked), overwrite=True)).finished
+
+
+def test_threads_are_part_of_the_run(asked: session.Request) -> None:
+    """Sums of floating point come out another way when they are divided in another way."""
+    before = torch.get_num_threads()
+    try:
+        with pytest.raises(Interrupted):
+            toy.train(replace(asked, threads=3), interrupt_at=4)
+        torch.set_num_threads(1)
+        assert toy.train(again(asked)).finished
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_device_is_part_of_the_run(asked: session.Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genrestore.runtime.available_devices", lambda: ["mps", "cpu"])
+    with pytest.raises(Interrupted):
+        toy.train(asked, interrupt_at=4)
+    elsewhere = replace(toy.RUNTIME, device="mps")  # what "auto" finds here now
+    assert session.run(toy.KIND, again(asked), elsewhere, toy.Witness()).finished
+    path = run_dir(asked) / "checkpoint.safetensors"
+    assert checkpoint.read(path)[1]["device"] == "cpu"
+    with pytest.raises(DeviceError, match=r"--device cuda: not available here.*; a run that goes on"):
+        toy.train(replace(again(asked), device="cuda"))
 
 
 def test_how_often_things_are_written_may_change(asked: session.Request) -> None:

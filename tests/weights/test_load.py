@@ -11,7 +11,7 @@ import torch
 from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
-from genrestore.weights import load, store
+from genrestore.weights import content, load, store
 from genrestore.weights.header import NetworkSpec
 from tests import tiny
 from tests.weights import samples
@@ -94,6 +94,16 @@ UNFIT: dict[str, tuple[dict[str, Any], dict[str, torch.Tensor], str]] = {
     "negative argument": (spec(width=-1), WHOLE, "tiny cannot be built from"),
     "endless argument": (spec(width=10**30), WHOLE, "tiny cannot be built from"),
     "more than the memory": (spec(width=10**12), WHOLE, "is of shape"),
+    "endless blocks": (
+        {"networks": {"denoiser": NetworkSpec("noise-estimator", {"blocks": 10**9})}},
+        WHOLE,
+        r"from \{'blocks': 1000000000\} \(more than 1007 tensors, which the file does not hold\)",
+    ),
+    "endless scales": (
+        {"networks": {"denoiser": NetworkSpec("residual-unet", {"widths": [4] * 999, "blocks": [9] * 999})}},
+        WHOLE,
+        "which the file does not hold",
+    ),
     "other width": (
         spec(width=5),
         WHOLE,
@@ -131,6 +141,28 @@ def test_what_does_not_fit_is_refused(
         load.load(str(path), CPU)
     assert str(caught.value).startswith(f"{path}: ")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("changes", [{"size": 40_000}, {"size": None}, {"channels": 3}])
+def test_what_is_said_of_images_must_be_what_the_network_takes(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """A size that nothing checks is one that pictures are scaled to."""
+    path = tmp_path / "images.safetensors"
+    about = {"networks": {"autoencoder": NetworkSpec("autoencoder", tiny.AUTOENCODER)}, "kind": "autoencoder"}
+    values = samples.tensors(tiny.block_autoencoder(), "autoencoder")
+    write(path, {**about, "size": 28, "channels": 1}, values)
+    assert load.load_file(path).header.size == 28
+    write(path, {**about, "size": 28, "channels": 1, **changes}, values)
+    with pytest.raises(WeightsError, match=r"its header says images of size .* is for size 28"):
+        load.load_file(path)
+
+
+def test_a_file_larger_than_the_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "large.safetensors", {}, WHOLE)
+    monkeypatch.setattr(content, "_memory", lambda: 100.0)
+    with pytest.raises(WeightsError, match="needs more memory than there is"):
+        load.load_file(path)
 
 
 def test_a_name_is_loaded_from_the_store(sound: Path) -> None:

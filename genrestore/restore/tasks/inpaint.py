@@ -161,7 +161,7 @@ def inpaint(
         image: A Pillow image (L, RGB or I;16), a numpy array [height, width] or [height, width, channel],
             or a torch tensor [channel, height, width] or [batch, channel, height, width]. Integers (8 or 16
             bits) use their whole range; floating point is on the [0, 1] scale.
-        mask: Which pixels are missing, [height, width]: bool, or uint8 with 128 to 255 for missing; a Pillow
+        mask: Which pixels are missing, [height, width]: True, or what is not 0, is missing; a Pillow
             image, a numpy array or a torch tensor. One for all pictures of a batch.
         noise_level: σ of the known pixels on the [0, 1] scale (grey levels / 255); at 0 they come back as
             they were, above it they are denoised too.
