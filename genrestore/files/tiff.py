@@ -51,9 +51,7 @@ def read(stream: BinaryIO, max_pixels: int) -> Image:
             assert isinstance(page, tifffile.TiffPage)
             check_size(page.imagewidth, page.imagelength, max_pixels)
             notes = _check_pages(file)
-            if 0 in page.databytecounts or 0 in page.dataoffsets:
-                raise InputError("truncated or damaged TIFF (a part of its pixels is missing)")
-            converted = tiff_pixels.decode(page, page.tags.valueof(ICC))
+            converted = tiff_pixels.decode(page, page.tags.valueof(ICC), max_pixels)
             described = _describe(page, order, fields)
             orientation = int(page.tags.valueof(exif.ORIENTATION, default=1))
     except (InputError, MemoryError):
