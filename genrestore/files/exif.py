@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ Block = bytes | memoryview | mmap.mmap
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAX_BYTES = 64 * 2**20
+_SIDES = ((256, 257), (282, 283), (40962, 40963), (41486, 41487))
+"""Widths and heights, and resolutions along them."""
+_EXIF_SIDES = frozenset(sum(_SIDES[2:], ()))
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation="|<tiff:Orientation>)[0-9]')
 
 
 class BadBlock(ValueError):
@@ -105,44 +106,57 @@ def write_block(fields: Iterable[Field], order: ByteOrder) -> bytes:
     return mark + struct.pack(order + "I", 8) + write_ifd(fields, 8, order)
 
 
-def orientation(block: Block) -> int:
-    """The Orientation of a block, 1 to 8; 1 where there is none or it cannot be read."""
+def orientation(block: Block) -> int | None:
+    """The Orientation that a block states, 1 to 8, in whichever type of number; None where it states none."""
     try:
         order = byte_order(block)
         entries = _entries(block, order, _number(block, order, 4, "I"))
-        value = next((_number(block, order, at + 8, "H") for tag, at in entries if tag == ORIENTATION), 1)
+        stated = (_small_number(block, order, at) for tag, at in entries if tag == ORIENTATION)
+        return next((value for value in stated if 1 <= value <= 8), None)
     except BadBlock:
-        return 1
-    return value if 1 <= value <= 8 else 1
+        return None
 
 
-def upright(block: bytes) -> bytes:
+def upright(block: bytes, quarter_turned: bool = False) -> bytes:
     """The block without Orientation and thumbnail; every other byte that is in use stays where it was.
 
     Maker notes hold offsets into the block, so nothing may move. A block that cannot be read stays as it is.
+
+    Args:
+        block: EXIF.
+        quarter_turned: Width and height, and the resolutions along them, change places.
     """
     try:
-        return _without_orientation(_without_thumbnail(block))
+        block = _without_orientation(_without_thumbnail(block))
+        return _with_sides_swapped(block) if quarter_turned else block
     except BadBlock:
         return block
-
-
-def upright_xmp(xmp: bytes) -> bytes:
-    """An XMP packet whose `tiff:Orientation`, if there is one, is 1; of the same length."""
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def _without_orientation(block: bytes) -> bytes:
     order = byte_order(block)
     start = _number(block, order, 4, "I")
     entries = _entries(block, order, start)
-    place = next((at for tag, at in entries if tag == ORIENTATION), None)
-    if place is None:
-        return block
-    end = start + 2 + 12 * len(entries) + 4
-    count = struct.pack(order + "H", len(entries) - 1)
-    others = block[start + 2 : place] + block[place + 12 : end]
-    return block[:start] + count + others + bytes(12) + block[end:]
+    others = [block[at : at + 12] for tag, at in entries if tag != ORIENTATION]
+    end = start + 2 + 12 * len(entries)
+    count = struct.pack(order + "H", len(others))
+    room = bytes(12 * (len(entries) - len(others)))
+    return block[:start] + count + b"".join(others) + block[end : end + 4] + room + block[end + 4 :]
+
+
+def _with_sides_swapped(block: bytes) -> bytes:
+    order = byte_order(block)
+    found = bytearray(block)
+    places = dict(reversed(_entries(block, order, _number(block, order, 4, "I"))))
+    if EXIF_IFD in places:
+        with contextlib.suppress(BadBlock):
+            below = _entries(block, order, _number(block, order, places[EXIF_IFD] + 8, "I"))
+            places |= {tag: at for tag, at in reversed(below) if tag in _EXIF_SIDES}
+    for across, down in _SIDES:
+        if across in places and down in places:
+            a, b = places[across] + 2, places[down] + 2
+            found[a : a + 10], found[b : b + 10] = found[b : b + 10], found[a : a + 10]
+    return bytes(found)
 
 
 def _without_thumbnail(block: bytes) -> bytes:
@@ -169,6 +183,12 @@ def _number(block: Block, order: ByteOrder, at: int, code: str) -> int:
         return int(struct.unpack_from(order + code, block, at)[0])
     except struct.error as error:
         raise BadBlock(f"offset {at} lies outside") from error
+
+
+def _small_number(block: Block, order: ByteOrder, at: int) -> int:
+    """The whole number in the entry at `at`, of 8, 16 or 32 bits; 0 if it is none."""
+    code = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}.get(_number(block, order, at + 2, "H"))
+    return 0 if code is None else _number(block, order, at + 8, code)
 
 
 def _entries(block: Block, order: ByteOrder, start: int) -> list[tuple[int, int]]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genrestore.files import exif
-
 Provenance = Mapping[str, Any]
 PROVENANCE_KEY = "genrestore"
 MAX_PROVENANCE = 2**20
@@ -70,11 +68,6 @@ def exif_block(data: bytes | None) -> bytes | None:
     while data and data.startswith(b"Exif\0\0"):
         data = data[6:]
     return data or None
-
-
-def upright_xmp(packet: bytes | None) -> bytes | None:
-    """`exif.upright_xmp` of a packet that may be missing."""
-    return None if packet is None else exif.upright_xmp(packet)
 
 
 def pack_provenance(provenance: Provenance) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files import exif, jpeg, metadata, webp
+from genrestore.files import jpeg, metadata, orientation, webp
 from genrestore.files.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.pixels import Array, Converted, Image, from_buffer
 
@@ -66,19 +66,24 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     notes = _check_frames(opened, format)
     converted = to_buffer(opened, opened.info.get("icc_profile") or None)
     block = metadata.exif_block(opened.info.get("exif"))
+    packet = opened.info.get("xmp") or None
+    turned = orientation.of(block, None if format == "AVIF" else packet)  # whose own header says how it is
+    block, packet = orientation.without(block, packet, turned)
     dpi = opened.info.get("dpi")
     described = metadata.Metadata(
         format=format,
         mode=converted.mode,
-        exif=None if block is None else exif.upright(block),
+        exif=block,
         icc=converted.icc,
-        xmp=webp.without_provenance(metadata.upright_xmp(opened.info.get("xmp") or None)),
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
+        xmp=webp.without_provenance(packet),
+        dpi=orientation.turned_sides((float(dpi[0]), float(dpi[1])), turned)
+        if dpi and min(dpi) > 0
+        else None,
         notes=(*notes, *converted.notes),
         jpeg=jpeg.settings(opened) if format == "JPEG" else None,
         lossless=format == "WEBP" and webp.is_lossless(stream),
     )
-    return from_buffer(converted.buffer, described, 1 if block is None else exif.orientation(block))
+    return from_buffer(converted.buffer, described, turned)
 
 
 def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:

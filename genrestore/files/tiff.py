@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from genrestore.errors import InputError
-from genrestore.files import exif, metadata, tiff_pixels
+from genrestore.files import exif, metadata, orientation, tiff_pixels
 from genrestore.files.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.pixels import Image, from_buffer, interleaved, without_single
 
@@ -52,15 +52,14 @@ def read(stream: BinaryIO, max_pixels: int) -> Image:
             check_size(page.imagewidth, page.imagelength, max_pixels)
             notes = _check_pages(file)
             converted = tiff_pixels.decode(page, page.tags.valueof(ICC), max_pixels)
-            described = _describe(page, order, fields)
-            orientation = int(page.tags.valueof(exif.ORIENTATION, default=1))
+            described, turned = _describe(page, order, fields)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged file meets any of a dozen types
         raise InputError(f"truncated or damaged TIFF ({error})") from error
     notes = (*notes, *converted.notes)
     described = replace(described, mode=converted.mode, icc=converted.icc, notes=notes)
-    return from_buffer(converted.buffer, described, orientation if 1 <= orientation <= 8 else 1)
+    return from_buffer(converted.buffer, described, turned)
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
@@ -143,20 +142,37 @@ def _is_reduced(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
     return bool(getattr(page, "is_reduced", False))
 
 
-def _describe(page: tifffile.TiffPage, order: exif.ByteOrder, fields: Fields) -> metadata.Metadata:
+def _describe(
+    page: tifffile.TiffPage, order: exif.ByteOrder, fields: Fields
+) -> tuple[metadata.Metadata, int]:
+    """What the fields say of the picture once it is upright, and EXIF's number of how it is turned."""
+    found = page.tags.valueof(XMP)
+    packet = found if isinstance(found, bytes) else None
+    stated = [tag for tag in page.tags.values() if tag.code == exif.ORIENTATION]
+    told = [exif.Field(tag.code, 3, 1, struct.pack(order + "H", _whole(tag.value))) for tag in stated[:1]]
+    turned = orientation.of(exif.write_block(told, order) if told else None, packet)
     carried = [field for field in fields if field.tag not in _STRUCTURE]
-    xmp = page.tags.valueof(XMP)
+    block = exif.write_block(carried, order) if carried else None
+    block, packet = orientation.without(block, packet, turned)
     compression = str(getattr(page.compression, "name", ""))
     across, down = page.resolution
     scale = _UNITS_AN_INCH.get(int(page.resolutionunit), 0.0)
-    return metadata.Metadata(
+    dpi = (across * scale, down * scale) if scale and across > 0 and down > 0 else None
+    described = metadata.Metadata(
         format="TIFF",
         mode="",
-        exif=exif.write_block(carried, order) if carried else None,
-        xmp=metadata.upright_xmp(xmp if isinstance(xmp, bytes) else None),
-        dpi=(across * scale, down * scale) if scale and across > 0 and down > 0 else None,
+        exif=block,
+        xmp=packet,
+        dpi=orientation.turned_sides(dpi, turned),
         compression=compression if compression in _LOSSLESS else _DEFAULT_COMPRESSION,
     )
+    return described, turned
+
+
+def _whole(value: object) -> int:
+    """The first whole number of a field of any type that fits into 16 bits, or 0."""
+    first = value[0] if isinstance(value, (tuple, bytes)) and value else value
+    return first if isinstance(first, int) and 0 <= first < 2**16 else 0
 
 
 def _add_fields(stream: BinaryIO, order: exif.ByteOrder, carried: list[exif.Field]) -> None:

@@ -25,7 +25,7 @@ def test_orientation_is_read_and_removed(orientation: int) -> None:
     block = make.exif(orientation)
     assert exif.orientation(block) == orientation
     upright = exif.upright(block)
-    assert exif.orientation(upright) == 1
+    assert exif.orientation(upright) is None
     assert 274 not in by_pillow(upright)
     assert by_pillow(upright)[271] == "Maker"
     assert len(upright) == len(block)
@@ -67,13 +67,6 @@ def test_fields_are_moved_as_they_are(order: exif.ByteOrder) -> None:
     assert by_pillow(block).get_ifd(34665)[33434] == pytest.approx(1 / 60)
 
 
-def test_xmp() -> None:
-    element = b"<tiff:Orientation>8</tiff:Orientation>"
-    assert exif.upright_xmp(element) == b"<tiff:Orientation>1</tiff:Orientation>"
-    assert exif.upright_xmp(b'tiff:Orientation="3"') == b'tiff:Orientation="1"'
-    assert exif.upright_xmp(make.XMP) == make.XMP
-
-
 def test_an_ifd_that_points_to_itself() -> None:
     block = b"II*\0" + struct.pack("<I", 8) + struct.pack("<HHHII", 1, 34665, 4, 1, 8) + bytes(4)
     assert exif.read_fields(block)[0].children == ()
@@ -84,7 +77,7 @@ def test_an_ifd_that_points_to_itself() -> None:
 def test_junk_is_left_as_it_is_or_refused(junk: bytes, head: bytes) -> None:
     block = head + junk
     assert len(exif.upright(block)) <= len(block)
-    assert 1 <= exif.orientation(block) <= 8
+    assert (exif.orientation(block) or 1) in range(1, 9)
     try:
         fields = exif.read_fields(block)
     except exif.BadBlock:

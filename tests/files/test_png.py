@@ -10,8 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from genrestore.files import images
-from genrestore.files import png as files_png
+from genrestore.files import images, png_chunks
 from tests.files import make
 
 ICCP = b"Display P3\0\0" + zlib.compress(make.ICC)
@@ -29,6 +28,7 @@ def test_chunks_come_back_as_they_were(bits: int) -> None:
         (b"gAMA", struct.pack(">I", 45455)),
         (b"cHRM", bytes(range(32))),
         (b"sBIT", b"\x08\x08\x08"),
+        (b"bKGD", bytes(6)),
         (b"pHYs", PHYS),
         (b"eXIf", make.exif()),
         (b"tEXt", b"Author\0Somebody"),
@@ -38,11 +38,12 @@ def test_chunks_come_back_as_they_were(bits: int) -> None:
         (b"tIME", bytes(7)),
         (b"prVt", b"private, safe to copy"),
     ]
-    dropped = [(b"bKGD", bytes(6)), (b"prVT", b"private, unsafe to copy"), (b"caBX", b"signed claim")]
+    dropped = [(b"prVT", b"private, unsafe to copy"), (b"caBX", b"signed claim")]
     image = read(make.with_chunks(imagecodecs.png_encode(make.pixels(3, bits)), *kept, *dropped))
     written = make.png_chunks(make.encoded(image, "PNG"))
     assert [found for found in written if found[0] not in (b"IHDR", b"IDAT", b"IEND")] == kept
     assert written[0][0] == b"IHDR"
+    assert image.metadata.notes == ("left out, since it may not hold true any more: prVT, caBX",)
     assert image.metadata.dpi == pytest.approx((300, 300), abs=0.01)
     assert image.metadata.icc == make.ICC
     assert image.metadata.xmp == make.XMP
@@ -111,7 +112,7 @@ def test_an_interlaced_file_by_pillow_is_the_same() -> None:
 
 
 def test_a_text_bomb_does_not_explode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_png, "MAX_TEXT", 2**20)
+    monkeypatch.setattr(png_chunks, "MAX_TEXT", 2**20)
     bomb = (b"iCCP", b"x\0\0" + zlib.compress(bytes(3 * 2**20)))
     assert read(make.with_chunks(imagecodecs.png_encode(make.pixels(3)), bomb)).metadata.icc is None
 
