@@ -10,11 +10,12 @@ import io
 import stat
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from genrestore.errors import InputError
-from genrestore.files import formats, jpeg, metadata, pillow, png, tiff, webp
+from genrestore.files import converting, formats, jpeg, metadata, pillow, png, tiff, webp
 from genrestore.files.formats import IMAGE_SUFFIXES, shown
 from genrestore.files.metadata import Metadata, Provenance
 from genrestore.files.pixels import Image
@@ -83,7 +84,8 @@ def encode(
     """
     if format not in _WRITERS:
         raise InputError(f"{format} is not written; written are {', '.join(formats.WRITABLE)}")
-    return _WRITERS[format](image, stream, provenance)
+    described, notes = converting.for_format(image.metadata, format, grey=image.pixels.shape[1] == 1)
+    return (*notes, *_WRITERS[format](replace(image, metadata=described), stream, provenance))
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:

@@ -6,14 +6,12 @@ behind the picture (a film, a gain map) is found.
 
 from __future__ import annotations
 
-import mmap
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from genrestore.errors import InputError
-
-Data = bytes | memoryview | mmap.mmap
+from genrestore.files.appended import Data
 
 SOI, EOI, SOS, APP0, APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2

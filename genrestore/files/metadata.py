@@ -9,6 +9,7 @@ from typing import Any
 
 Provenance = Mapping[str, Any]
 PROVENANCE_KEY = "genrestore"
+CREDENTIALS = "content credentials are left out, since they are about the old picture"
 MAX_PROVENANCE = 2**20
 
 
@@ -21,7 +22,8 @@ class JpegSettings:
         subsampling: Pillow's number: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
         progressive: Whether the scans are progressive.
         keep_rgb: Whether the file stores RGB instead of YCbCr.
-        segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments.
+        segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments, all others that
+            hold true.
     """
 
     tables: tuple[tuple[int, ...], ...] = ()
@@ -48,6 +50,8 @@ class Metadata:
             are not written a second time.
         compression: The TIFF's lossless compression, by tifffile's name.
         lossless: Whether a WebP was lossless.
+        appended: What stands behind the picture in its file, as it was: a film, a gain map.
+        lost: What is left out of the result in the same format, and is no copy of the picture, one note each.
     """
 
     format: str
@@ -61,6 +65,8 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] | None = None
     compression: str | None = None
     lossless: bool = False
+    appended: bytes = b""
+    lost: tuple[str, ...] = ()
 
 
 def exif_block(data: bytes | None) -> bytes | None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from genrestore.errors import InputError
 from genrestore.files import metadata, png_chunks
+from genrestore.files.appended import behind
 from genrestore.files.formats import SEVERAL_PICTURES
 from genrestore.files.pixels import Image, from_buffer, interleaved
 
@@ -49,7 +50,8 @@ def read(data: bytes) -> Image:
     """
     import imagecodecs
 
-    chunks, essential, notes = _sift(memoryview(data))
+    chunks, essential, notes, end = _sift(memoryview(data))
+    appended, about_it, lost = behind(data, end)
     bits, colour = data[24], data[25]
     _check_length(len(essential), *size(data), bits * _SAMPLES.get(colour, 4))
     del data
@@ -62,10 +64,11 @@ def read(data: bytes) -> Image:
         raise InputError("truncated or damaged PNG (its pixels cannot be decoded)") from error
     see_through = any(kind == b"tRNS" for kind, _ in chunks)
     plain = colour != 3 and not see_through and bits >= 8
-    found, turned, left_out = png_chunks.describe(chunks, plain=plain)
+    found, turned = png_chunks.describe(chunks, plain=plain)
     mode = _MODES.get(colour, "?") + (";16" if bits == 16 else f";{bits}" if bits < 8 and colour == 0 else "")
-    notes = [*_notes(bits, colour, see_through), *notes, *left_out]
-    return from_buffer(buffer, replace(found, mode=mode, notes=tuple(notes)), turned)
+    found = replace(found, mode=mode, appended=appended, lost=(*found.lost, *lost))
+    notes = [*_notes(bits, colour, see_through), *notes, *found.notes, *about_it]
+    return from_buffer(buffer, replace(found, notes=tuple(notes)), turned)
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
@@ -86,6 +89,8 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
             _chunk(*png_chunks.text(png_chunks.PROVENANCE_KEY, metadata.pack_provenance(provenance)))
         )
     stream.write(encoded[pixels_at:])
+    if image.metadata.format == "PNG":
+        stream.write(image.metadata.appended)
     return ()
 
 
@@ -107,8 +112,8 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
     return None
 
 
-def _sift(data: memoryview) -> tuple[list[png_chunks.Chunk], bytes, list[str]]:
-    """All chunks (the pixels' left empty), the file with the essential ones alone, and notes.
+def _sift(data: memoryview) -> tuple[list[png_chunks.Chunk], bytes, list[str], int]:
+    """All chunks (the pixels' left empty), the file with the essential ones alone, notes, and where it ends.
 
     libpng writes to stderr what it thinks of the others, and they are carried over without it.
 
@@ -134,7 +139,7 @@ def _sift(data: memoryview) -> tuple[list[png_chunks.Chunk], bytes, list[str]]:
         else:
             notes.append(f"a damaged {png_chunks.name(kind)} chunk is left out")
         if kind == b"IEND":
-            return chunks, b"".join(essential), notes
+            return chunks, b"".join(essential), notes, end
         at = end
     raise InputError("truncated or damaged PNG (its end is missing)")
 

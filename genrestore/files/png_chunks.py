@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from genrestore.files import metadata, orientation
 
 Chunk = tuple[bytes, bytes]
+_ELSEWHERE = frozenset(b"eXIf pHYs sBIT bKGD tEXt zTXt iTXt".split())
 MAX_TEXT = 64 * 2**20
 PROVENANCE_KEY = metadata.PROVENANCE_KEY.encode()
 
 _XMP_KEY, _XMP_MARK = b"XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
 _RAW_EXIF, _RAW_XMP, _RAW_EITHER = (b"Raw profile type " + name for name in (b"exif", b"xmp", b"APP1"))
+_CREDENTIALS = b"caBX"
 _MAX_TRIED = 4
 """Of many chunks that may hold EXIF or XMP, so many are unpacked."""
 # Chunks that PNG calls unsafe to copy, but that hold true: the colour space, and the time of the last change.
@@ -48,7 +50,7 @@ def inflate(data: bytes) -> bytes | None:
     return None if packed.unconsumed_tail else plain
 
 
-def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata, int, tuple[str, ...]]:
+def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata, int]:
     """What the chunks say of the picture, once it is upright.
 
     Args:
@@ -56,8 +58,7 @@ def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata
         plain: Whether the pixels keep the colour type that the file had.
 
     Returns:
-        Metadata without mode and notes; EXIF's number of how the picture is turned; what is left out, one
-        note each.
+        Metadata without mode and notes, and EXIF's number of how the picture is turned.
     """
     exif_at, block = _first(chunks, (b"eXIf", _RAW_EXIF, _RAW_EITHER), _exif_of)
     xmp_at, packet = _first(chunks, (_XMP_KEY, _RAW_XMP, _RAW_EITHER), _xmp_of)
@@ -77,7 +78,7 @@ def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata
             carried.append((kind, payload[4:8] + payload[:4] + payload[8:]))
         elif kind in _TRUE or (kind in (b"sBIT", b"bKGD") and plain) or _is_safe(kind):
             carried.append((kind, payload))
-        elif kind not in _OF_THE_PIXELS:
+        elif kind not in _OF_THE_PIXELS | {_CREDENTIALS}:
             lost.append(name(kind))
     found = dict(carried)
     icc = found[b"iCCP"].partition(b"\0")[2][1:] if b"iCCP" in found else None
@@ -88,12 +89,11 @@ def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata
         icc=None if icc is None else inflate(icc),
         xmp=packet,
         dpi=_dpi(found.get(b"pHYs", b"")),
+        notes=(metadata.CREDENTIALS,) if any(kind == _CREDENTIALS for kind, _ in chunks) else (),
         chunks=tuple(carried),
+        lost=(f"{', '.join(dict.fromkeys(lost))}: left out, may not hold true any more",) if lost else (),
     )
-    notes = (
-        (f"left out, since it may not hold true any more: {', '.join(dict.fromkeys(lost))}",) if lost else ()
-    )
-    return described, turned, notes
+    return described, turned
 
 
 def new(found: metadata.Metadata) -> Iterator[Chunk]:
@@ -106,6 +106,28 @@ def new(found: metadata.Metadata) -> Iterator[Chunk]:
         yield b"eXIf", found.exif
     if found.xmp:
         yield text(_XMP_KEY, found.xmp)
+
+
+def only_in_png(chunks: Sequence[Chunk]) -> Iterator[str]:
+    """What chunks hold that no other format is given, in words.
+
+    sRGB and the gamma that goes with it are what other formats are taken for without a word.
+    """
+    kinds = dict(chunks)
+    told = b"iCCP" in kinds or b"sRGB" in kinds
+    for kind, payload in kinds.items():
+        if kind in (b"cICP", b"mDCV", b"cLLI", b"mDCv", b"cLLi"):
+            yield f"{name(kind)} (how bright it is meant)"
+        elif kind == b"gAMA" and not told and abs(int.from_bytes(payload[:4], "big") - 45455) > 100:
+            yield "gAMA"
+        elif kind == b"cHRM" and not told:
+            yield "cHRM"
+        elif kind not in _TRUE | _ELSEWHERE and _place(kind, payload) != _XMP_KEY:
+            yield name(kind)
+    keys = [_place(*chunk) for chunk in chunks if chunk[0] in (b"tEXt", b"zTXt", b"iTXt")]
+    texts = [key.decode("latin-1") for key in dict.fromkeys(keys) if key != _XMP_KEY]
+    if texts:
+        yield f"text ({', '.join(texts)})"
 
 
 def name(kind: bytes) -> str:

@@ -5,16 +5,14 @@ The fields of the first IFD and of its EXIF and GPS IFDs are carried as bytes (`
 
 from __future__ import annotations
 
-import io
 import logging
-import mmap
 import struct
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from genrestore.errors import InputError
 from genrestore.files import exif, metadata, orientation, tiff_pixels
+from genrestore.files.appended import view
 from genrestore.files.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.pixels import Image, from_buffer, interleaved, without_single
 
@@ -104,12 +102,9 @@ def _is_grey(image: Image) -> bool:
 
 def _file_fields(stream: BinaryIO) -> tuple[exif.ByteOrder, Fields]:
     """The raw fields of a whole file; none for a BigTIFF."""
-    if isinstance(stream, io.BytesIO):
-        with stream.getbuffer() as view:
-            return _fields(view)
     try:
-        with closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as view:
-            return _fields(view)
+        with view(stream) as data:
+            return _fields(data)
     except (OSError, ValueError):
         return "<", ()
 

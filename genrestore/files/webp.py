@@ -54,6 +54,9 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     )
     if provenance is not None and found.xmp is not None:
         _append(stream, metadata.pack_provenance(provenance))
+    if found.format == "WEBP":
+        stream.seek(0, 2)
+        stream.write(found.appended)
     return tuple(_losses(image))
 
 

@@ -84,19 +84,6 @@ def test_thumbnail_and_orientation_go_and_maker_notes_stay_where_they_were(tmp_p
     assert exif.index(b"note" * 10) == block.index(b"note" * 10)
 
 
-def test_a_second_picture_inside_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    frames = [Pillow.fromarray(make.smooth(3)), Pillow.fromarray(make.smooth(3)[::2, ::2])]
-    frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
-    image = images.read(path)
-    assert image.pixels.shape == (1, 3, 32, 48)
-    assert image.metadata.format == "JPEG"
-    assert image.metadata.notes == (
-        "the further pictures inside the JPEG (preview or gain map) are left out",
-    )
-    assert written(image).format == "JPEG"
-
-
 @pytest.mark.parametrize(("field", "name"), [("exif", "EXIF"), ("xmp", "XMP")])
 def test_what_is_too_large_is_left_out_and_said(field: str, name: str) -> None:
     image = make.plain(make.smooth(3))

@@ -43,7 +43,8 @@ def test_chunks_come_back_as_they_were(bits: int) -> None:
     written = make.png_chunks(make.encoded(image, "PNG"))
     assert [found for found in written if found[0] not in (b"IHDR", b"IDAT", b"IEND")] == kept
     assert written[0][0] == b"IHDR"
-    assert image.metadata.notes == ("left out, since it may not hold true any more: prVT, caBX",)
+    assert image.metadata.notes == ("content credentials are left out, since they are about the old picture",)
+    assert image.metadata.lost == ("prVT: left out, may not hold true any more",)
     assert image.metadata.dpi == pytest.approx((300, 300), abs=0.01)
     assert image.metadata.icc == make.ICC
     assert image.metadata.xmp == make.XMP
