@@ -28,18 +28,9 @@ def view(stream: BinaryIO) -> Iterator[memoryview | mmap.mmap]:
             yield mapped
 
 
-def behind(data: Data, end: int) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
-    """What stands behind the end of a picture, what is said of it, and what of it is left out."""
+def behind(data: Data, end: int) -> tuple[bytes, tuple[str, ...]]:
+    """What stands behind the end of a picture, and what is said if it is left out."""
     length = len(data) - end
     if length > MAX_BYTES:
-        return b"", (), (f"{length} bytes behind the picture are left out: they are too many to be kept",)
-    found = bytes(data[end:]) if length > 0 else b""
-    return found, notes(found), ()
-
-
-def notes(found: bytes) -> tuple[str, ...]:
-    """What is said of what stands behind a picture; nothing of a few zeros."""
-    if not found.strip(b"\0"):
-        return ()
-    what = "the film" if b"ftyp" in found or b"MotionPhoto_Data" in found else "what stands"
-    return (f"{what} behind the picture is kept as it was, {len(found)} bytes",)
+        return b"", (f"{length} bytes behind the picture are left out: they are too many to be kept",)
+    return (bytes(data[end:]) if length > 0 else b""), ()

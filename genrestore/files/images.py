@@ -84,7 +84,8 @@ def encode(
     """
     if format not in _WRITERS:
         raise InputError(f"{format} is not written; written are {', '.join(formats.WRITABLE)}")
-    described, notes = converting.for_format(image.metadata, format, grey=image.pixels.shape[1] == 1)
+    grey, has_extra = image.pixels.shape[1] == 1, image.extra is not None
+    described, notes = converting.for_format(image.metadata, format, grey=grey, has_extra=has_extra)
     return (*notes, *_WRITERS[format](replace(image, metadata=described), stream, provenance))
 
 

@@ -81,12 +81,14 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         progressive=kept.progressive,
         keep_rgb=kept.keep_rgb,
         extra=b"".join(_segment(marker, payload) for marker, payload in segments),
-        dpi=found.dpi or (0, 0),
+        dpi=found.dpi if found.dpi and _fits(found.dpi) else (0, 0),
         exif=b"Exif\0\0" + found.exif if found.exif and len(found.exif) + 6 <= MAX_SEGMENT else b"",
         xmp=found.xmp if found.xmp and len(found.xmp) <= _MAX_XMP else b"",
         icc_profile=found.icc,
         **options,
     )
+    if found.dpi is None and (sides := metadata.whole(found.aspect)) is not None:
+        _write_aspect(stream, sides)
     if any(marker == jpeg_parts.APP2 for marker, _ in segments):
         jpeg_parts.write_index(stream)
     if found.format == "JPEG":
@@ -117,10 +119,25 @@ def _losses(image: Image) -> Iterator[str]:
         yield "JPEG has no alpha channel: transparency is left out"
     if image.pixels.dtype != np.uint8:
         yield "JPEG has 8 bits: 16-bit values are rounded"
+    if found.dpi and not _fits(found.dpi):
+        yield f"a resolution of {found.dpi[0]:g} x {found.dpi[1]:g} an inch is outside JPEG's, and left out"
     if found.exif and len(found.exif) + 6 > MAX_SEGMENT:
         yield "EXIF is larger than a JPEG can hold, and left out"
     if found.xmp and len(found.xmp) > _MAX_XMP:
         yield "XMP is larger than a JPEG can hold, and left out"
+
+
+def _fits(dpi: tuple[float, float]) -> bool:
+    return all(0.5 <= value < metadata.MAX_SIDE - 0.5 for value in dpi)
+
+
+def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
+    """Put a resolution without a unit into the JFIF header, with which Pillow begins a file."""
+    stream.seek(0)
+    if stream.read(11)[6:] == b"JFIF\0":
+        stream.seek(13)
+        stream.write(struct.pack(">BHH", 0, *sides))
+    stream.seek(0, 2)
 
 
 def _segment(marker: int, payload: bytes) -> bytes:

@@ -16,7 +16,6 @@ from typing import BinaryIO
 from genrestore.errors import InputError
 from genrestore.files import jpeg_markers, metadata, photoshop, xmp
 from genrestore.files.appended import Data, behind
-from genrestore.files.appended import notes as appended_notes
 from genrestore.files.jpeg_markers import APP0, APP14, Structure
 
 COMMENT, APP1, APP2, APP11, APP13 = 0xFE, 0xE1, 0xE2, 0xEB, 0xED
@@ -59,7 +58,7 @@ def of(data: Data, found: Structure, turned: int) -> Parts:
         found: Its markers.
         turned: EXIF's number of how the picture is turned: further pictures do not turn with it.
     """
-    appended, _, too_many = behind(data, found.end)
+    appended, too_many = behind(data, found.end)
     lost = list(too_many)
     notes: list[str] = []
     pictures = list(_pictures(appended))
@@ -73,9 +72,6 @@ def of(data: Data, found: Structure, turned: int) -> Parts:
             "further pictures inside the JPEG (gain map, depth) are left out: they do not turn with it"
         )
         kept = []
-    if kept:
-        notes.append("further pictures inside the JPEG (gain map, depth) are kept as they were")
-    notes.extend(appended_notes(rest))
     places: dict[int, int] = {}
     at = 0
     for begin, end in kept:
@@ -87,6 +83,18 @@ def of(data: Data, found: Structure, turned: int) -> Parts:
     appended = b"".join(appended[begin:end] for begin, end in kept) + rest
     lost_pictures = bool(too_many) or len(kept) < len(pictures)
     return Parts(segments, appended, tuple(notes), tuple(lost), lost_pictures, bool(too_many))
+
+
+def kept(appended: bytes) -> Iterator[str]:
+    """What the user is told of what stands behind the picture, where it is kept; nothing of a few zeros."""
+    pictures = list(_pictures(appended))
+    rest = appended[pictures[-1][1] if pictures else 0 :]
+    if pictures:
+        yield "further pictures behind the picture (gain map, depth) are kept as they were"
+    if rest.strip(b"\0"):
+        film = b"ftyp" in rest or b"MotionPhoto_Data" in rest
+        what = "the film" if film else "what stands"
+        yield f"{what} behind the picture is kept as it was, {len(rest)} bytes"
 
 
 def write_index(stream: BinaryIO) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 Provenance = Mapping[str, Any]
 PROVENANCE_KEY = "genrestore"
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
+MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
 
 
@@ -44,6 +46,7 @@ class Metadata:
         icc: Colour profile.
         xmp: XMP packet.
         dpi: Horizontal and vertical resolution in pixels an inch.
+        aspect: Horizontal and vertical resolution without a unit, where `dpi` is None.
         notes: What the user is told of the reading, one sentence each.
         jpeg: How the source was compressed, if it was a JPEG.
         chunks: Type and payload of the PNG chunks to carry over; with them, `exif`, `icc`, `xmp` and `dpi`
@@ -60,6 +63,7 @@ class Metadata:
     icc: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    aspect: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     jpeg: JpegSettings | None = None
     chunks: tuple[tuple[bytes, bytes], ...] | None = None
@@ -67,6 +71,16 @@ class Metadata:
     lossless: bool = False
     appended: bytes = b""
     lost: tuple[str, ...] = ()
+
+
+def whole(aspect: tuple[float, float] | None) -> tuple[int, int] | None:
+    """A resolution without a unit in whole numbers: as it is if it is so, else of the same proportion."""
+    if aspect is None or min(aspect) <= 0:
+        return None
+    if all(value.is_integer() and value < MAX_SIDE for value in aspect):
+        return int(aspect[0]), int(aspect[1])
+    ratio = Fraction(aspect[0] / aspect[1]).limit_denominator(1000)
+    return (ratio.numerator, ratio.denominator) if 0 < ratio.numerator < MAX_SIDE else None
 
 
 def exif_block(data: bytes | None) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files import jpeg, jpeg_markers, jpeg_parts, metadata, orientation, webp, xmp
+from genrestore.files import exif, jpeg, jpeg_markers, jpeg_parts, metadata, orientation, webp, xmp
 from genrestore.files.appended import behind, view
 from genrestore.files.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.pixels import Array, Converted, Image, from_buffer
@@ -29,6 +29,7 @@ _PLUGINS = {
 _STRIP_PIXELS = 2**22
 _DIRECT = ("L", "LA", "RGB", "RGBA")
 _FULL_16 = 65535
+Sides = tuple[float, float]
 
 
 def open_as(stream: BinaryIO, format: str) -> ImageFile:
@@ -65,6 +66,7 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     if format == "JPEG":
         jpeg.check_length(stream.seek(0, io.SEEK_END), *opened.size)
     block = metadata.exif_block(opened.info.get("exif"))
+    dpi, aspect = _resolution(opened, block)
     packet = opened.info.get("xmp") or None
     turned = orientation.of(block, None if format == "AVIF" else packet)  # whose own header says how it is
     block, packet = orientation.without(block, packet, turned)
@@ -73,16 +75,14 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         packet = xmp.without_claims(packet, pictures=parts.lost_pictures, film=parts.lost_film)
     notes = (*_check_frames(opened, format), *parts.notes)
     converted = to_buffer(opened, opened.info.get("icc_profile") or None)
-    dpi = opened.info.get("dpi")
     described = metadata.Metadata(
         format=format,
         mode=converted.mode,
         exif=block,
         icc=converted.icc,
         xmp=webp.without_provenance(packet),
-        dpi=orientation.turned_sides((float(dpi[0]), float(dpi[1])), turned)
-        if dpi and min(dpi) > 0
-        else None,
+        dpi=orientation.turned_sides(dpi, turned),
+        aspect=orientation.turned_sides(aspect, turned),
         notes=(*notes, *converted.notes),
         jpeg=jpeg.settings(opened, parts.segments) if format == "JPEG" else None,
         lossless=format == "WEBP" and webp.is_lossless(stream),
@@ -90,6 +90,22 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         lost=parts.lost,
     )
     return from_buffer(converted.buffer, described, turned)
+
+
+def _resolution(opened: ImageFile, block: bytes | None) -> tuple[Sides | None, Sides | None]:
+    """Pixels an inch, or a resolution without a unit; Pillow invents 72 for a JPEG whose EXIF is silent."""
+    stated = None if block is None else exif.resolution(block)
+    dpi = opened.info.get("dpi")
+    if opened.format in ("JPEG", "MPO"):
+        across, down = opened.info.get("jfif_density", (0, 0))
+        unit = opened.info.get("jfif_unit", 0)
+        if unit == 0 and stated is None and min(across, down) > 0 and (across, down) != (1, 1):
+            return None, (float(across), float(down))
+        if unit not in (1, 2) and stated is None:
+            dpi = None
+    if not dpi and stated is not None and stated[2] in exif.UNITS_AN_INCH:
+        dpi = [value * exif.UNITS_AN_INCH[stated[2]] for value in stated[:2]]
+    return ((float(dpi[0]), float(dpi[1])), None) if dpi and min(dpi) > 0 else (None, None)
 
 
 def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
@@ -129,8 +145,8 @@ def _parts(stream: BinaryIO, format: str, turned: int) -> jpeg_parts.Parts:
     if format == "WEBP":
         with view(stream) as data:
             length = int.from_bytes(data[4:8], "little")
-            appended, notes, lost = behind(data, 8 + length + length % 2)
-            return jpeg_parts.Parts(appended=appended, notes=notes, lost=lost)
+            appended, lost = behind(data, 8 + length + length % 2)
+            return jpeg_parts.Parts(appended=appended, lost=lost)
     return jpeg_parts.Parts()
 
 

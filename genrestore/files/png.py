@@ -51,7 +51,7 @@ def read(data: bytes) -> Image:
     import imagecodecs
 
     chunks, essential, notes, end = _sift(memoryview(data))
-    appended, about_it, lost = behind(data, end)
+    appended, lost = behind(data, end)
     bits, colour = data[24], data[25]
     _check_length(len(essential), *size(data), bits * _SAMPLES.get(colour, 4))
     del data
@@ -67,7 +67,7 @@ def read(data: bytes) -> Image:
     found, turned = png_chunks.describe(chunks, plain=plain)
     mode = _MODES.get(colour, "?") + (";16" if bits == 16 else f";{bits}" if bits < 8 and colour == 0 else "")
     found = replace(found, mode=mode, appended=appended, lost=(*found.lost, *lost))
-    notes = [*_notes(bits, colour, see_through), *notes, *found.notes, *about_it]
+    notes = [*_notes(bits, colour, see_through), *notes, *found.notes]
     return from_buffer(buffer, replace(found, notes=tuple(notes)), turned)
 
 

@@ -88,7 +88,8 @@ def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata
         exif=block,
         icc=None if icc is None else inflate(icc),
         xmp=packet,
-        dpi=_dpi(found.get(b"pHYs", b"")),
+        dpi=_sides(found.get(b"pHYs", b""), 1, 0.0254),
+        aspect=_sides(found.get(b"pHYs", b""), 0, 1.0),
         notes=(metadata.CREDENTIALS,) if any(kind == _CREDENTIALS for kind, _ in chunks) else (),
         chunks=tuple(carried),
         lost=(f"{', '.join(dict.fromkeys(lost))}: left out, may not hold true any more",) if lost else (),
@@ -100,8 +101,9 @@ def new(found: metadata.Metadata) -> Iterator[Chunk]:
     """The chunks for metadata that came from another format."""
     if found.icc:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(found.icc)
-    if found.dpi and all(0 < value < 2**24 for value in found.dpi):
-        yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in found.dpi), 1)
+    sides = [round(value / 0.0254) for value in found.dpi] if found.dpi else metadata.whole(found.aspect)
+    if sides and all(0 < value < 2**31 for value in sides):
+        yield b"pHYs", struct.pack(">IIB", *sides, 1 if found.dpi else 0)
     if found.exif:
         yield b"eXIf", found.exif
     if found.xmp:
@@ -187,8 +189,9 @@ def _raw_profile(chunk: Chunk) -> bytes | None:
         return None
 
 
-def _dpi(payload: bytes) -> tuple[float, float] | None:
-    if len(payload) != 9 or payload[8] != 1:
+def _sides(payload: bytes, unit: int, scale: float) -> tuple[float, float] | None:
+    """What a pHYs chunk says in a unit: 1 is the metre, 0 none."""
+    if len(payload) != 9 or payload[8] != unit:
         return None
     across, down = struct.unpack(">II", payload[:8])
-    return (across * 0.0254, down * 0.0254) if across and down else None
+    return (across * scale, down * scale) if across and down else None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import tifffile
 
 _CFA, _LINEAR_RAW, _DNG_VERSION, _COLOUR_MAP = 32803, 34892, 50706, 320
-_UNSIGNED, _ASSOCIATED_ALPHA = 1, 1
+_UNSIGNED, _UNSPECIFIED, _ASSOCIATED_ALPHA = 1, 0, 1
 _OLD_JPEG, _JPEG = 6, 7
 _CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
 _BITS = {
@@ -64,7 +64,8 @@ def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> Conve
     if page.extrasamples and int(page.extrasamples[0]) == _ASSOCIATED_ALPHA:
         _divide_by_alpha(buffer)
     mode = "1" if bits == 1 else _MODES[page.samplesperpixel] + (";16" if bits > 8 else "")
-    return Converted(buffer, mode, icc, notes)
+    extra = page.extrasamples != () and int(page.extrasamples[0]) == _UNSPECIFIED
+    return Converted(buffer, mode, icc, notes, extra)
 
 
 def _check(page: tifffile.TiffPage) -> None:

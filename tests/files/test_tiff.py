@@ -278,7 +278,120 @@ def test_a_big_tiff_keeps_orientation_profile_and_xmp(tmp_path: Path) -> None:
     image = images.read(path)
     assert np.array_equal(make.interleaved(image), np.rot90(array, -1))
     assert (image.metadata.icc, image.metadata.xmp) == (make.ICC, make.XMP)
-    assert image.metadata.notes == ("the EXIF of a BigTIFF is left out",)
+    assert image.metadata.notes == ()
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_fields_of_a_big_tiff_come_back(tmp_path: Path, byteorder: str) -> None:
+    path = tmp_path / "a.tif"
+    extra = [
+        (271, 2, 7, "Camera", True),
+        (33550, 12, 3, (0.5, 0.5, 0.0), True),
+        (34735, 3, 4, (1, 1, 0, 0), True),
+        (50002, 16, 2, (7, 2**31), True),
+        (50003, 17, 1, -5, True),
+    ]
+    tifffile.imwrite(
+        path, make.pixels(3, 16), photometric="rgb", bigtiff=True, byteorder=byteorder, extratags=extra
+    )
+    image = images.read(path)
+    tags = page(make.encoded(image, "TIFF", {"tool": "genrestore"})).tags
+    assert [tags[code].value for code in (271, 33550, 34735, 50002, 50003)] == [each[3] for each in extra]
+    path.write_bytes(make.encoded(image, "TIFF", {"tool": "genrestore"}))
+    assert images.read_provenance(path) == {"tool": "genrestore"}
+
+
+@pytest.mark.parametrize("unit", [1, 2, 3])
+@pytest.mark.parametrize("sides", [((4, 1), (4, 1)), ((2, 1), (1, 1)), ((1181100, 10007), (300, 7))])
+def test_a_resolution_comes_back_to_the_bit(
+    unit: int, sides: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, make.pixels(1), photometric="minisblack", resolution=sides, resolutionunit=unit)
+    image = images.read(io.BytesIO(stream.getvalue()))
+    before, after = page(stream.getvalue()).tags, page(make.encoded(image, "TIFF")).tags
+    assert [after[code].value for code in (282, 283, 296)] == [before[code].value for code in (282, 283, 296)]
+
+
+@pytest.mark.parametrize(("sides", "whole"), [((4, 4), (4, 4)), ((2, 1), (2, 1)), ((0.5, 1.5), (1, 3))])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+def test_a_resolution_without_a_unit_goes_from_format_to_format(
+    format: str, sides: tuple[float, float], whole: tuple[int, int]
+) -> None:
+    stream = io.BytesIO()
+    options = {"photometric": "minisblack", "software": False, "metadata": None}
+    tifffile.imwrite(stream, make.pixels(1), resolution=sides, resolutionunit=1, **options)
+    image = images.read(io.BytesIO(stream.getvalue()))
+    assert (image.metadata.dpi, image.metadata.aspect) == (None, sides)
+    found = make.again(image, format).metadata
+    assert (found.dpi, found.aspect) == (None, sides if format == "TIFF" else whole)
+    assert found.exif is None or format == "TIFF"
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_sample_of_which_nothing_is_said_is_no_alpha(channels: int, bits: int) -> None:
+    array = make.pixels(channels, bits)
+    colour = "rgb" if channels == 4 else "minisblack"
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, array, photometric=colour, planarconfig="contig", extrasamples=["unspecified"])
+    image = images.read(io.BytesIO(stream.getvalue()))
+    assert image.alpha is None
+    again = make.encoded(image, "TIFF")
+    assert np.array_equal(tifffile.imread(io.BytesIO(again)), array)
+    assert page(again).extrasamples == (0,)
+    notes = images.encode(image, io.BytesIO(), "PNG")
+    assert notes == ("the channel that the TIFF does not call alpha is left out",)
+    assert make.again(image, "PNG").alpha is None
+
+
+def test_a_smaller_copy_may_stand_first() -> None:
+    stream = io.BytesIO()
+    array = make.pixels(3)
+    with tifffile.TiffWriter(stream) as writer:
+        camera, model = (271, 2, 7, "Camera", True), (272, 2, 6, "Model", True)
+        writer.write(array[::2, ::2], photometric="rgb", subfiletype=1, extratags=[camera])
+        writer.write(array, photometric="rgb", extratags=[model, (274, 3, 1, 6, True)])
+    image = images.read(io.BytesIO(stream.getvalue()))
+    assert np.array_equal(make.interleaved(image), np.rot90(array, -1))
+    assert image.metadata.notes == ("smaller copies of the picture inside the TIFF are left out",)
+    assert image.metadata.lost == ()
+    tags = page(make.encoded(image, "TIFF")).tags
+    assert (tags[271].value, tags[272].value) == ("Camera", "Model")
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_below_the_picture_are_said(big: bool) -> None:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream, bigtiff=big) as writer:
+        writer.write(make.pixels(3), photometric="rgb", subifds=2)
+        writer.write(make.pixels(3)[::2, ::2], photometric="rgb", subfiletype=1)
+        writer.write(make.pixels(3)[::3, ::3], photometric="rgb", subfiletype=0)
+    metadata = images.read(io.BytesIO(stream.getvalue())).metadata
+    assert metadata.notes == ("smaller copies of the picture inside the TIFF are left out",)
+    assert metadata.lost == ("further pictures and masks inside the TIFF are left out",)
+
+
+def test_a_mask_beside_the_picture_is_said() -> None:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        writer.write(make.pixels(3), photometric="rgb")
+        writer.write(make.pixels(1) > 99, photometric="mask", subfiletype=4)
+    assert images.read(io.BytesIO(stream.getvalue())).metadata.lost == (
+        "further pictures and masks inside the TIFF are left out",
+    )
+
+
+def test_what_shows_the_old_picture_inside_a_tiff_goes() -> None:
+    resources = b"8BIM\x04\x0c\0\0\0\0\0\6thumbs" + b"8BIM\x03\xed\0\0\0\0\0\2ok"
+    tags = [(34377, 7, len(resources), resources, True), (37724, 7, 6, b"layers", True)]
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, make.pixels(3), photometric="rgb", extratags=tags)
+    image = images.read(io.BytesIO(stream.getvalue()))
+    assert image.metadata.lost[0].startswith("Photoshop's layers inside the TIFF are left out")
+    found = page(make.encoded(image, "TIFF")).tags
+    assert found[34377].value == resources[18:]
+    assert 37724 not in found
 
 
 def test_a_raw_in_disguise(tmp_path: Path) -> None:
