@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from genrestore.errors import InputError
+from genrestore.files import jpeg_markers
 
 ByteOrder = Literal["<", ">"]
 Block = bytes | memoryview | mmap.mmap
@@ -25,7 +29,10 @@ RESOLUTION = frozenset((282, 283, _UNIT))
 _SIDES = ((256, 257), (282, 283), (40962, 40963), (41486, 41487))
 """Widths and heights, and resolutions along them."""
 _EXIF_SIDES = frozenset(sum(_SIDES[2:], ()))
-_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
+_THUMBNAILS = ((513, 514), (273, 279))
+"""Where a thumbnail stands and its bytes, of a JPEG and of one that is not compressed."""
+_JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xdd\xe0-\xef\xfe]")
+_MAX_PICTURES = 16
 POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
@@ -147,7 +154,7 @@ def resolution(block: Block) -> tuple[float, float, int] | None:
 
 
 def upright(block: bytes, quarter_turned: bool = False) -> bytes:
-    """The block without Orientation and thumbnail; every other byte that is in use stays where it was.
+    """The block without Orientation, thumbnail and other small pictures; all else stays where it was.
 
     Maker notes hold offsets into the block, so nothing may move. A block that cannot be read stays as it is.
 
@@ -155,6 +162,7 @@ def upright(block: bytes, quarter_turned: bool = False) -> bytes:
         block: EXIF.
         quarter_turned: Width and height, and the resolutions along them, change places.
     """
+    block = _without_pictures(block)
     try:
         block = _without_orientation(_without_thumbnail(block))
         return _with_sides_swapped(block) if quarter_turned else block
@@ -199,12 +207,27 @@ def _without_thumbnail(block: bytes) -> bytes:
         places = {tag: number(block, order, at + 8, "I") for tag, at in _entries(block, order, second)}
     except BadBlock:
         return block
-    begin, length = places.get(_THUMBNAIL_OFFSET, 0), places.get(_THUMBNAIL_LENGTH, 0)
-    if not second < begin < begin + length <= len(block):
-        return block
-    if begin + length == len(block):
-        return block[:begin]
-    return block[:begin] + bytes(length) + block[begin + length :]
+    for at, size in _THUMBNAILS:
+        begin, length = places.get(at, 0), places.get(size, 0)
+        if second < begin < begin + length <= len(block):
+            rest = block[begin + length :]
+            block = block[:begin] + (bytes(length) + rest if rest else b"")
+    return block
+
+
+def _without_pictures(block: bytes) -> bytes:
+    """The block with zeros in place of whole JPEGs: cameras keep previews in their maker notes."""
+    at = 0
+    for _ in range(_MAX_PICTURES):
+        if (found := _JPEG.search(block, at)) is None:
+            break
+        at = found.start() + 2
+        with contextlib.suppress(InputError):
+            end = jpeg_markers.read(block, found.start()).end
+            if block[end - 2 : end] == b"\xff\xd9":
+                block = block[: found.start()] + bytes(end - found.start()) + block[end:]
+                at = end
+    return block
 
 
 def number(block: Block, order: ByteOrder, at: int, code: str) -> int:

@@ -7,6 +7,7 @@ does the rest.
 from __future__ import annotations
 
 import io
+import logging
 import stat
 import threading
 import warnings
@@ -30,6 +31,9 @@ _PROVENANCE = {
     "TIFF": tiff.read_provenance,
     "WEBP": webp.read_provenance,
 }
+
+for _library in ("imagecodecs", "tifffile"):  # without a handler, what they log goes to stderr
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 _SILENCE = threading.Lock()
 """Held while warnings are ignored: that is a setting of the whole process, and more than one thread reads."""

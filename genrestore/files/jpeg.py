@@ -72,13 +72,15 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         else:
             notes.append("the record of the settings is larger than a JPEG can hold, and left out")
     options: dict[str, Any] = {"qtables": [list(table) for table in kept.tables]} if kept.tables else {}
+    # Tables of 16 bits are for baseline too coarse, of which libjpeg writes a line to stderr.
+    progressive = kept.progressive or any(max(table) > 255 for table in kept.tables)
     picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image, with_alpha=False))))
     picture.save(
         stream,
         "JPEG",
         quality=-1 if kept.tables else QUALITY,
         subsampling=kept.subsampling,
-        progressive=kept.progressive,
+        progressive=progressive,
         keep_rgb=kept.keep_rgb,
         extra=b"".join(_segment(marker, payload) for marker, payload in segments),
         dpi=found.dpi if found.dpi and _fits(found.dpi) else (0, 0),

@@ -17,8 +17,8 @@ SOI, EOI, SOS, APP0, APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2
 MAX_SCANS = 100
 """Encoders write some ten scans, searching ones up to about sixty."""
-MAX_WORK = 4_000_000_000
-"""Pixels times scans: each scan goes through the whole picture, however few bytes it has."""
+MAX_WORK, WORK_A_BYTE = 2_000_000_000, 500
+"""Pixels times scans: at least, and for each byte. Each scan goes through all pixels."""
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _NEXT = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -115,9 +115,10 @@ def check_work(found: Structure) -> None:
     """Refuse a JPEG whose scans together go through more pixels than any encoder needs.
 
     Raises:
-        InputError: Pixels times scans are more than `MAX_WORK`.
+        InputError: Pixels times scans are more than `MAX_WORK` and what the bytes allow.
     """
-    if found.scans > 1 and found.width * found.height * found.scans > MAX_WORK:
+    work = found.width * found.height * found.scans
+    if found.scans > 1 and work > MAX_WORK + WORK_A_BYTE * found.end:
         raise InputError(f"damaged JPEG ({found.scans} scans of {found.width} x {found.height} pixels)")
 
 

@@ -78,7 +78,11 @@ def of(data: Data, found: Structure, turned: int) -> Parts:
         places[begin + found.end] = at
         at += end - begin
     if not pictures:  # the index may know of some between other bytes
-        places = {entry.place: entry.place - found.end for entry in _index(found)}
+        places = {
+            entry.place: entry.place - found.end
+            for entry in _index(found)
+            if found.end <= entry.place < len(data)
+        }
     segments = tuple(_segments(found, places, notes, lost))
     appended = b"".join(appended[begin:end] for begin, end in kept) + rest
     lost_pictures = bool(too_many) or len(kept) < len(pictures)
@@ -106,7 +110,7 @@ def write_index(stream: BinaryIO) -> None:
             base = segment.start + 8
             payload = bytearray(segment.payload)
             for number, entry in enumerate(_entries(segment.payload)):
-                size, place = (end, 0) if number == 0 else (entry.size, end + entry.place - base)
+                size, place = (end, 0) if number == 0 else (entry.size, (end + entry.place - base) % 2**32)
                 struct.pack_into(entry.order + "II", payload, entry.at + 4, size, place)
             stream.seek(segment.start + 4)
             stream.write(payload)
@@ -227,7 +231,8 @@ def _kept_index(segment: jpeg_markers.Segment, places: Mapping[int, int]) -> byt
     count = 1 + len(kept)
     order = entries[0].order
     start = len(_MPF) + struct.unpack_from(order + "I", payload, len(_MPF) + 4)[0]
-    for at in range(start + 2, start + 2 + 12 * struct.unpack_from(order + "H", payload, start)[0], 12):
+    stop = start + 2 + 12 * struct.unpack_from(order + "H", payload, start)[0]
+    for at in range(start + 2, min(stop, len(payload) - 11), 12):
         tag = struct.unpack_from(order + "H", payload, at)[0]
         if tag == 0xB001:
             struct.pack_into(order + "I", payload, at + 8, count)

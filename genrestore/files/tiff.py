@@ -5,7 +5,6 @@ The fields of the first IFD and of its EXIF and GPS IFDs are carried as bytes (`
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,7 +40,6 @@ def read(stream: BinaryIO, max_pixels: int) -> Image:
     """
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import pytest
@@ -50,6 +51,28 @@ def test_a_thumbnail_in_the_middle_is_wiped_in_place() -> None:
     assert b"thumbnail" not in upright
     assert upright.endswith(b"maker note behind it")
     assert len(upright) == len(block)
+
+
+def test_a_preview_in_a_maker_note_goes_and_nothing_moves() -> None:
+    stream = io.BytesIO()
+    Pillow.fromarray(make.smooth(3)).save(stream, "JPEG")
+    note = b"Nikon\0" + stream.getvalue() + b"behind it"
+    below = (exif.Field(37500, 7, len(note), note),)
+    block = exif.write_block([exif.Field(34665, 4, 1, b"", below)], "<")
+    found = exif.upright(block)
+    assert len(found) == len(block)
+    assert by_pillow(found).get_ifd(34665)[37500] == b"Nikon\0" + bytes(len(stream.getvalue())) + b"behind it"
+    cut = block.replace(b"\xff\xd9", b"\xff\x00")
+    assert exif.upright(cut) == cut
+
+
+def test_a_thumbnail_that_is_not_compressed_goes() -> None:
+    block = make.exif(thumbnail=True)
+    at = block.index(struct.pack("<HH" if block[:2] == b"II" else ">HH", 513, 4))
+    order = "<" if block[:2] == b"II" else ">"
+    plain = block[:at] + struct.pack(order + "H", 273) + block[at + 2 :]
+    plain = plain[: at + 12] + struct.pack(order + "H", 279) + plain[at + 14 :]
+    assert b"thumbnail" not in exif.upright(plain)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

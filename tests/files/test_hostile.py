@@ -179,6 +179,31 @@ def test_bombs_are_refused(make_it: Callable[[], bytes], message: str) -> None:
     assert re.search(message, refusal(make_it()))
 
 
+def scans(width: int, height: int, count: int) -> bytes:
+    """A progressive JPEG with its last scan as often as is asked for."""
+    stream = io.BytesIO()
+    Pillow.fromarray(np.zeros((16, 16), np.uint8)).save(stream, "JPEG", progressive=True)
+    content = bytearray(stream.getvalue())
+    at = content.index(b"\xff\xc2")
+    content[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(content[:-2] + content[content.rindex(b"\xff\xda") : -2] * count + content[-2:])
+
+
+def test_of_many_scans_only_few_over_many_pixels_are_read() -> None:
+    assert refusal(scans(16, 16, 200)) == "damaged JPEG (more than 100 scans)"
+    assert images.read(io.BytesIO(scans(16, 16, 80))).pixels.shape == (1, 1, 16, 16)
+    content = scans(9000, 9000, 60)
+    comment = b"\xff\xfe\xff\xff" + bytes(65533)
+    said = refusal(content[:-2] + comment * 4 + content[-2:])
+    assert re.match(r"damaged JPEG \(6\d scans of 9000 x 9000 pixels\)", said)
+
+
+@pytest.mark.parametrize("in_tiff", [False, True])
+def test_many_scans_are_bounded_in_strips_too(in_tiff: bool) -> None:
+    content = scans(16, 16, 200)
+    assert "more than 100 scans" in refusal(tiff(16, 16, content, 7) if in_tiff else content)
+
+
 HARMLESS: dict[str, Callable[[], bytes]] = {
     "lzma": lambda: tiff(9, 9, lzma.compress(ZEROS), TIFF_LZMA),
     "lzw": lambda: tiff(9, 9, imagecodecs.lzw_encode(ZEROS), TIFF_LZW),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,16 @@ def test_what_is_too_large_is_left_out_and_said(field: str, name: str) -> None:
 def test_provenance_is_not_taken_from_other_comments(tmp_path: Path) -> None:
     path = make.save(tmp_path / "a.jpg", make.smooth(3), comment=b"genrestore is a tool")
     assert images.read_provenance(path) is None
+
+
+def test_tables_of_16_bits_come_back_without_a_line_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    stream = io.BytesIO()
+    tables = [[300 + n for n in range(64)], [999] * 64]
+    Pillow.fromarray(make.smooth(3)).save(stream, "JPEG", qtables=tables, quality=-1, progressive=True)
+    image = images.read(io.BytesIO(stream.getvalue()))
+    assert image.metadata.jpeg is not None
+    plain = replace(image.metadata, jpeg=replace(image.metadata.jpeg, progressive=False))
+    data = make.encoded(replace(image, metadata=plain), "JPEG")
+    with Pillow.open(io.BytesIO(data)) as opened:
+        assert [list(table) for table in opened.quantization.values()] == tables  # type: ignore[attr-defined]
+    assert capfd.readouterr() == ("", "")

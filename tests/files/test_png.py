@@ -141,3 +141,32 @@ def test_a_damaged_chunk_whose_name_is_none_is_said_in_letters_that_can_be_print
     broken = struct.pack(">I", 2) + b"\0\0CP" + b"xx" + b"\0\0\0\0"
     image = read(plain[:33] + broken + plain[33:])
     assert image.metadata.notes == ("a damaged 0x00004350 chunk is left out",)
+
+
+PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+"""Adam7: first column and row of each pass, and the steps from one to the next."""
+
+
+def interlaced(array: np.ndarray, bits: int) -> bytes:
+    """An interlaced PNG of [height, width, channel], its rows not filtered."""
+    rows = b""
+    for left, top, across, down in PASSES:
+        for row in array[top::down, left::across]:
+            packed = np.packbits(row) if bits == 1 else row.astype(">u2" if bits == 16 else "u1")
+            rows += b"\0" + packed.tobytes() if row.size else b""
+    height, width, channels = array.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 1)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(make.chunk(*each) for each in chunks)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (5, 9), (33, 40)])
+@pytest.mark.parametrize(("channels", "bits"), [(1, 1), *[(c, b) for c in (1, 2, 3, 4) for b in (8, 16)]])
+def test_interlaced_pictures_are_read_without_a_line_on_stderr(
+    channels: int, bits: int, size: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    array = (make.pixels(channels, max(bits, 8), *size) & (2**bits - 1)).reshape(*size, channels)
+    full = 255 if bits == 1 else 1
+    assert np.array_equal(make.interleaved(read(interlaced(array, bits))).reshape(array.shape), array * full)
+    assert capfd.readouterr() == ("", "")
