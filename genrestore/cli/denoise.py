@@ -42,6 +42,7 @@ def denoise(
     skip_existing: files.SkipExisting = False,
     overwrite: options.Overwrite = False,
     in_place: files.InPlace = False,
+    drop_extras: files.DropExtras = False,
     dry_run: files.DryRun = False,
     compare: files.Compare = False,
     preview: files.Preview = None,
@@ -82,7 +83,7 @@ def denoise(
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
     names = (output, "denoised", overwrite, in_place, compare, recursive, suffix, format)
-    wanted = OutputOptions(*names, skip_existing, not no_provenance, shard)
+    wanted = OutputOptions(*names, skip_existing, not no_provenance, shard, drop_extras=drop_extras)
     said = restoring.Said(reference, json, json_file, quiet, dry_run)
     machine = restoring.Machine(device, precision, threads, seed)
     others = {"--reference": reference, "--files-from": files_from, "--strength": strength != 1}

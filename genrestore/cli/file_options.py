@@ -151,6 +151,15 @@ InPlace = Annotated[
     bool,
     typer.Option("--in-place", metavar="", rich_help_panel=RESULTS, help="Replace the inputs themselves."),
 ]
+DropExtras = Annotated[
+    bool,
+    typer.Option(
+        "--drop-extras",
+        metavar="",
+        rich_help_panel=RESULTS,
+        help="With --in-place: replace files too of which a part cannot be kept, as pictures inside a JPEG.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(

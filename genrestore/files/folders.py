@@ -40,7 +40,7 @@ def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> st
     """Why an entry of a folder is no input, or None if it is one.
 
     A picture is known by its suffix, or else by its content; a broken file with a picture's suffix is an
-    input, so that its failure is seen.
+    input, and so is a picture of a kind that is not read, so that its failure is seen.
     """
     if path.name.startswith("."):
         return "a hidden file"
@@ -52,9 +52,10 @@ def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> st
         return OWN_OUTPUT
     if path.suffix.lower() not in formats.IMAGE_SUFFIXES:
         header = _header(path)
-        unread = formats.unreadable_kind(path.suffix, header)
-        if unread is not None or formats.of_content(header) is None:
-            return unread or "not a picture"
+        if formats.unreadable_kind(path.suffix, header) is not None:
+            return None
+        if formats.of_content(header) is None:
+            return "not a picture"
     from genrestore.files import provenance
 
     return None if provenance.read(path) is None else OWN_OUTPUT

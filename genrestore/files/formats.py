@@ -39,6 +39,26 @@ RAW_IS_NOT_READ = "camera RAW is not read; develop it first, for example: darkta
 RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef"}
 RAW_SUFFIXES |= {".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2"}
 RAW_SUFFIXES |= {".srf", ".srw", ".x3f"}
+UNREAD: dict[str, tuple[tuple[str, ...], tuple[bytes, ...]]] = {
+    "JPEG XL": ((".jxl",), (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
+    "JPEG 2000": (
+        (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jpm"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    ),
+    "JPEG XR": ((".jxr", ".wdp", ".hdp"), (b"II\xbc",)),
+    "Photoshop": ((".psd", ".psb"), (b"8BPS",)),
+    "GIMP": ((".xcf",), (b"gimp xcf",)),
+    "OpenEXR": ((".exr",), (b"v/1\x01",)),
+    "Radiance HDR": ((".hdr", ".rgbe"), (b"#?RADIANCE", b"#?RGBE")),
+    "Targa": ((".tga",), ()),
+    "PFM": ((".pfm",), (b"PF\n", b"Pf\n")),
+    "FITS": ((".fits", ".fts"), (b"SIMPLE  =",)),
+    "QOI": ((".qoi",), (b"qoif",)),
+    "DPX": ((".dpx",), (b"SDPX", b"XPDS")),
+    "PCX": ((".pcx",), ()),
+}
+"""Pictures that are not read: their suffixes, and how their files begin. Other files are named .hdr too."""
+_RAW_BEGINNINGS = (b"FUJIFILMCCD-RAW", b"FOVb", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"II\x1a\0\0\0HEAPCCDR")
 HEADER_BYTES = 32
 SEVERAL_PICTURES = (
     "more than one picture (an animation or pages), and genrestore restores single ones; "
@@ -94,19 +114,28 @@ _BMP_HEADER_SIZES = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40
 
 
 def unreadable_kind(suffix: str, header: bytes) -> str | None:
-    """What to say of HEIC and camera RAW files, which are not read; None for everything else.
+    """What to say of pictures that are not read (HEIC, camera RAW and others); None for everything else.
 
     Args:
         suffix: The file's suffix with its dot, in any case; may be empty.
         header: The first `HEADER_BYTES` bytes.
     """
-    content = of_content(header)
-    is_heic = header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS
-    if content is None and (is_heic or suffix.lower() in HEIC_SUFFIXES):
-        return "HEIC is not read; convert it first, for example: heif-convert in.heic out.png"
-    if suffix.lower() in RAW_SUFFIXES and content in (None, "TIFF"):
+    content, suffix = of_content(header), suffix.lower()
+    if suffix in RAW_SUFFIXES and content in (None, "TIFF"):
         return RAW_IS_NOT_READ
-    return None
+    if content is not None:
+        return None
+    if (header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS) or suffix in HEIC_SUFFIXES:
+        return "HEIC is not read; convert it first, for example: heif-convert in.heic out.png"
+    if header.startswith(_RAW_BEGINNINGS) or header[4:12] == b"ftypcrx ":
+        return RAW_IS_NOT_READ
+    by_content = (name for name, (_, starts) in UNREAD.items() if starts and header.startswith(starts))
+    by_suffix = (name for name, (suffixes, _) in UNREAD.items() if suffix in suffixes and suffix != ".hdr")
+    name = next(by_content, None) or next(by_suffix, None)
+    if name is None:
+        return None
+    usual = UNREAD[name][0][0]
+    return f"{name} is not read; convert it first, for example: magick in{usual} out.png"
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

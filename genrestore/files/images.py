@@ -7,14 +7,16 @@ does the rest.
 from __future__ import annotations
 
 import io
+import logging
 import stat
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from genrestore.errors import InputError
-from genrestore.files import formats, jpeg, pillow, png, tiff, webp
+from genrestore.files import converting, formats, jpeg, pillow, png, tiff, webp
 from genrestore.files.formats import IMAGE_SUFFIXES, shown
 from genrestore.files.metadata import Metadata, Provenance
 from genrestore.files.pixels import Image
@@ -24,6 +26,9 @@ __all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "Metadata", "encode"
 
 DEFAULT_MAX_PIXELS = 250_000_000
 _WRITERS = {"PNG": png.write, "JPEG": jpeg.write, "TIFF": tiff.write, "WEBP": webp.write}
+
+for _library in ("imagecodecs", "tifffile"):  # without a handler, what they log goes to stderr
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 _SILENCE = threading.Lock()
 """Held while warnings are ignored: that is a setting of the whole process, and more than one thread reads."""
@@ -78,7 +83,9 @@ def encode(
     """
     if format not in _WRITERS:
         raise InputError(f"{format} is not written; written are {', '.join(formats.WRITABLE)}")
-    return _WRITERS[format](image, stream, provenance)
+    grey, has_extra = image.pixels.shape[1] == 1, image.extra is not None
+    described, notes = converting.for_format(image.metadata, format, grey=grey, has_extra=has_extra)
+    return (*notes, *_WRITERS[format](replace(image, metadata=described), stream, provenance))
 
 
 def _open(source: Path | BinaryIO) -> BinaryIO:

@@ -107,6 +107,7 @@ class OutputOptions:
         provenance: Outputs say how they were made.
         shard: Only this share of the inputs.
         attachment: What else is written beside each output, or None.
+        drop_extras: An input may be replaced though a part of its file is lost.
     """
 
     output: str | None = None
@@ -121,6 +122,7 @@ class OutputOptions:
     provenance: bool = True
     shard: Shard | None = None
     attachment: Attachment | None = None
+    drop_extras: bool = False
 
     def beside(self, target: Path) -> list[Path]:
         """What is written beside an output."""

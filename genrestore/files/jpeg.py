@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files import metadata
+from genrestore.files import jpeg_parts, metadata
 from genrestore.files.metadata import JpegSettings
 from genrestore.files.pixels import Image, interleaved, to_8_bit, without_single
 
@@ -19,25 +19,22 @@ if TYPE_CHECKING:
 QUALITY = 95
 MAX_SIDE = 65500
 MAX_SEGMENT = 65533
-_COMMENT, _APP1, _APP13 = 0xFE, 0xE1, 0xED
-_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _MAX_XMP = MAX_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0")
-_MARK = metadata.PROVENANCE_KEY.encode() + b" "
 
 
-def settings(opened: ImageFile) -> JpegSettings:
-    """How an opened JPEG was written."""
+def settings(opened: ImageFile, segments: tuple[tuple[int, bytes], ...]) -> JpegSettings:
+    """How an opened JPEG was written, with the segments to carry over."""
     from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
     assert isinstance(opened, JpegImageFile)
     if opened.mode == "CMYK":
-        return JpegSettings(segments=tuple(_segments(opened)))
+        return JpegSettings(segments=segments)
     return JpegSettings(
         tables=tuple(tuple(opened.quantization[key]) for key in sorted(opened.quantization)),
         subsampling=max(0, get_sampling(opened)),
         progressive=bool(opened.info.get("progressive", False)),
         keep_rgb=opened.mode == "RGB" and opened.info.get("adobe_transform") == 0,
-        segments=tuple(_segments(opened)),
+        segments=segments,
     )
 
 
@@ -69,27 +66,35 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     notes = list(_losses(image))
     segments = list(kept.segments)
     if provenance is not None:
-        comment = _MARK + metadata.pack_provenance(provenance)
+        comment = jpeg_parts.MARK + metadata.pack_provenance(provenance)
         if len(comment) <= MAX_SEGMENT:
-            segments.append((_COMMENT, comment))
+            segments.append((jpeg_parts.COMMENT, comment))
         else:
             notes.append("the record of the settings is larger than a JPEG can hold, and left out")
     options: dict[str, Any] = {"qtables": [list(table) for table in kept.tables]} if kept.tables else {}
+    # Tables of 16 bits are for baseline too coarse, of which libjpeg writes a line to stderr.
+    progressive = kept.progressive or any(max(table) > 255 for table in kept.tables)
     picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image, with_alpha=False))))
     picture.save(
         stream,
         "JPEG",
         quality=-1 if kept.tables else QUALITY,
         subsampling=kept.subsampling,
-        progressive=kept.progressive,
+        progressive=progressive,
         keep_rgb=kept.keep_rgb,
         extra=b"".join(_segment(marker, payload) for marker, payload in segments),
-        dpi=found.dpi or (0, 0),
+        dpi=found.dpi if found.dpi and _fits(found.dpi) else (0, 0),
         exif=b"Exif\0\0" + found.exif if found.exif and len(found.exif) + 6 <= MAX_SEGMENT else b"",
         xmp=found.xmp if found.xmp and len(found.xmp) <= _MAX_XMP else b"",
         icc_profile=found.icc,
         **options,
     )
+    if found.dpi is None and (sides := metadata.whole(found.aspect)) is not None:
+        _write_aspect(stream, sides)
+    if any(marker == jpeg_parts.APP2 for marker, _ in segments):
+        jpeg_parts.write_index(stream)
+    if found.format == "JPEG":
+        stream.write(found.appended)
     return tuple(notes)
 
 
@@ -101,10 +106,10 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
         length = struct.unpack(">H", head[2:])[0] - 2
         if length < 0:
             return None
-        if head[1] == _COMMENT:
+        if head[1] == jpeg_parts.COMMENT:
             payload = stream.read(length)
-            if payload.startswith(_MARK):
-                return payload[len(_MARK) :]
+            if payload.startswith(jpeg_parts.MARK):
+                return payload[len(jpeg_parts.MARK) :]
         else:
             stream.seek(length, 1)
     return None
@@ -116,22 +121,25 @@ def _losses(image: Image) -> Iterator[str]:
         yield "JPEG has no alpha channel: transparency is left out"
     if image.pixels.dtype != np.uint8:
         yield "JPEG has 8 bits: 16-bit values are rounded"
+    if found.dpi and not _fits(found.dpi):
+        yield f"a resolution of {found.dpi[0]:g} x {found.dpi[1]:g} an inch is outside JPEG's, and left out"
     if found.exif and len(found.exif) + 6 > MAX_SEGMENT:
         yield "EXIF is larger than a JPEG can hold, and left out"
     if found.xmp and len(found.xmp) > _MAX_XMP:
         yield "XMP is larger than a JPEG can hold, and left out"
 
 
-def _segments(opened: ImageFile) -> Iterator[tuple[int, bytes]]:
-    """IPTC, extended XMP and comments of the source; our own provenance is written anew."""
-    applist: list[tuple[str, bytes]] = getattr(opened, "applist", [])
-    for name, payload in applist:
-        if name == "APP13":
-            yield _APP13, payload
-        elif name == "APP1" and payload.startswith(_EXTENDED_XMP):
-            yield _APP1, payload
-        elif name == "COM" and not payload.startswith(_MARK):
-            yield _COMMENT, payload
+def _fits(dpi: tuple[float, float]) -> bool:
+    return all(0.5 <= value < metadata.MAX_SIDE - 0.5 for value in dpi)
+
+
+def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
+    """Put a resolution without a unit into the JFIF header, with which Pillow begins a file."""
+    stream.seek(0)
+    if stream.read(11)[6:] == b"JFIF\0":
+        stream.seek(13)
+        stream.write(struct.pack(">BHH", 0, *sides))
+    stream.seek(0, 2)
 
 
 def _segment(marker: int, payload: bytes) -> bytes:

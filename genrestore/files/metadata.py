@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
-
-from genrestore.files import exif
 
 Provenance = Mapping[str, Any]
 PROVENANCE_KEY = "genrestore"
+CREDENTIALS = "content credentials are left out, since they are about the old picture"
+MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
 
 
@@ -23,7 +24,8 @@ class JpegSettings:
         subsampling: Pillow's number: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
         progressive: Whether the scans are progressive.
         keep_rgb: Whether the file stores RGB instead of YCbCr.
-        segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments.
+        segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments, all others that
+            hold true.
     """
 
     tables: tuple[tuple[int, ...], ...] = ()
@@ -44,12 +46,15 @@ class Metadata:
         icc: Colour profile.
         xmp: XMP packet.
         dpi: Horizontal and vertical resolution in pixels an inch.
+        aspect: Horizontal and vertical resolution without a unit, where `dpi` is None.
         notes: What the user is told of the reading, one sentence each.
         jpeg: How the source was compressed, if it was a JPEG.
         chunks: Type and payload of the PNG chunks to carry over; with them, `exif`, `icc`, `xmp` and `dpi`
             are not written a second time.
         compression: The TIFF's lossless compression, by tifffile's name.
         lossless: Whether a WebP was lossless.
+        appended: What stands behind the picture in its file, as it was: a film, a gain map.
+        lost: What is left out of the result in the same format, and is no copy of the picture, one note each.
     """
 
     format: str
@@ -58,11 +63,24 @@ class Metadata:
     icc: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    aspect: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     jpeg: JpegSettings | None = None
     chunks: tuple[tuple[bytes, bytes], ...] | None = None
     compression: str | None = None
     lossless: bool = False
+    appended: bytes = b""
+    lost: tuple[str, ...] = ()
+
+
+def whole(aspect: tuple[float, float] | None) -> tuple[int, int] | None:
+    """A resolution without a unit in whole numbers: as it is if it is so, else of the same proportion."""
+    if aspect is None or min(aspect) <= 0:
+        return None
+    if all(value.is_integer() and value < MAX_SIDE for value in aspect):
+        return int(aspect[0]), int(aspect[1])
+    ratio = Fraction(aspect[0] / aspect[1]).limit_denominator(1000)
+    return (ratio.numerator, ratio.denominator) if 0 < ratio.numerator < MAX_SIDE else None
 
 
 def exif_block(data: bytes | None) -> bytes | None:
@@ -70,11 +88,6 @@ def exif_block(data: bytes | None) -> bytes | None:
     while data and data.startswith(b"Exif\0\0"):
         data = data[6:]
     return data or None
-
-
-def upright_xmp(packet: bytes | None) -> bytes | None:
-    """`exif.upright_xmp` of a packet that may be missing."""
-    return None if packet is None else exif.upright_xmp(packet)
 
 
 def pack_provenance(provenance: Provenance) -> bytes:

@@ -12,6 +12,8 @@ from genrestore.files import folders, formats
 from genrestore.files.formats import shown
 from genrestore.files.jobs import STDIO, Job, OutputOptions, Source
 
+_USUAL_NAME_MAX = 255
+
 
 def name_all(sources: Sequence[Source], options: OutputOptions, single: bool) -> list[Job]:
     """One job a source; a name that two would take goes to the one that keeps its suffix.
@@ -33,8 +35,28 @@ def name_all(sources: Sequence[Source], options: OutputOptions, single: bool) ->
         if target is not None and not options.in_place:
             target = _free(target, source.path, options, taken)
         format = options.format if target is None else formats.of_suffix(target)
-        named[index] = Job(source.path, target, None if options.in_place else format)
+        problem = None if target is None or options.in_place else _too_long(target, options)
+        named[index] = Job(source.path, target, None if options.in_place else format, problem=problem)
     return [named.get(i) or Job(s.path, None, None, s.skipped, s.problem) for i, s in enumerate(sources)]
+
+
+def _too_long(target: Path, options: OutputOptions) -> str | None:
+    """What is said of a result whose name, or that of what is written beside it, its folder cannot hold."""
+    folder = target.parent
+    while not folders.is_folder(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        most = os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):  # a system that does not tell
+        most = _USUAL_NAME_MAX
+    for path in (target, *options.beside(target)):
+        length = len(os.fsencode(path.name))
+        if length > most:
+            return (
+                f"{formats.shown(path)}: a name of {length} bytes, and its folder takes {most}; "
+                "name an output with --output, or rename the input"
+            )
+    return None
 
 
 def _is_renamed(source: Path | None, target: Path | None) -> bool:

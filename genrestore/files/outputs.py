@@ -106,6 +106,8 @@ def _check_words(inputs: Sequence[str], options: OutputOptions) -> None:
     for word, contradicted in _contradictions(options):
         if contradicted:
             raise UsageError(f"--in-place and {word} contradict each other; give one")
+    if options.drop_extras and not options.in_place:
+        raise UsageError("--drop-extras is about replacing inputs; give it with --in-place")
     to_stdout = options.output == STDIO or (options.output is None and STDIO in inputs)
     for word, given in _needing_files(options):
         if given and STDIO in inputs:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files import exif, jpeg, metadata, webp
+from genrestore.files import exif, jpeg, jpeg_markers, jpeg_parts, metadata, orientation, webp, xmp
+from genrestore.files.appended import behind, view
 from genrestore.files.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.pixels import Array, Converted, Image, from_buffer
 
@@ -28,6 +29,7 @@ _PLUGINS = {
 _STRIP_PIXELS = 2**22
 _DIRECT = ("L", "LA", "RGB", "RGBA")
 _FULL_16 = 65535
+Sides = tuple[float, float]
 
 
 def open_as(stream: BinaryIO, format: str) -> ImageFile:
@@ -63,22 +65,47 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     check_size(*opened.size, max_pixels)
     if format == "JPEG":
         jpeg.check_length(stream.seek(0, io.SEEK_END), *opened.size)
-    notes = _check_frames(opened, format)
-    converted = to_buffer(opened, opened.info.get("icc_profile") or None)
     block = metadata.exif_block(opened.info.get("exif"))
-    dpi = opened.info.get("dpi")
+    dpi, aspect = _resolution(opened, block)
+    packet = opened.info.get("xmp") or None
+    turned = orientation.of(block, None if format == "AVIF" else packet)  # whose own header says how it is
+    block, packet = orientation.without(block, packet, turned)
+    parts = _parts(stream, format, turned)
+    if packet is not None:
+        packet = xmp.without_claims(packet, pictures=parts.lost_pictures, film=parts.lost_film)
+    notes = (*_check_frames(opened, format), *parts.notes)
+    converted = to_buffer(opened, opened.info.get("icc_profile") or None)
     described = metadata.Metadata(
         format=format,
         mode=converted.mode,
-        exif=None if block is None else exif.upright(block),
+        exif=block,
         icc=converted.icc,
-        xmp=webp.without_provenance(metadata.upright_xmp(opened.info.get("xmp") or None)),
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
+        xmp=webp.without_provenance(packet),
+        dpi=orientation.turned_sides(dpi, turned),
+        aspect=orientation.turned_sides(aspect, turned),
         notes=(*notes, *converted.notes),
-        jpeg=jpeg.settings(opened) if format == "JPEG" else None,
+        jpeg=jpeg.settings(opened, parts.segments) if format == "JPEG" else None,
         lossless=format == "WEBP" and webp.is_lossless(stream),
+        appended=parts.appended,
+        lost=parts.lost,
     )
-    return from_buffer(converted.buffer, described, 1 if block is None else exif.orientation(block))
+    return from_buffer(converted.buffer, described, turned)
+
+
+def _resolution(opened: ImageFile, block: bytes | None) -> tuple[Sides | None, Sides | None]:
+    """Pixels an inch, or a resolution without a unit; Pillow invents 72 for a JPEG whose EXIF is silent."""
+    stated = None if block is None else exif.resolution(block)
+    dpi = opened.info.get("dpi")
+    if opened.format in ("JPEG", "MPO"):
+        across, down = opened.info.get("jfif_density", (0, 0))
+        unit = opened.info.get("jfif_unit", 0)
+        if unit == 0 and stated is None and min(across, down) > 0 and (across, down) != (1, 1):
+            return None, (float(across), float(down))
+        if unit not in (1, 2) and stated is None:
+            dpi = None
+    if not dpi and stated is not None and stated[2] in exif.UNITS_AN_INCH:
+        dpi = [value * exif.UNITS_AN_INCH[stated[2]] for value in stated[:2]]
+    return ((float(dpi[0]), float(dpi[1])), None) if dpi and min(dpi) > 0 else (None, None)
 
 
 def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
@@ -104,11 +131,29 @@ def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
     return Converted(_strips(picture), mode, icc, (note,))
 
 
-def _check_frames(opened: ImageFile, format: str) -> tuple[str, ...]:
-    """Refuse animations; a camera's second picture in a JPEG (preview, depth, gain map) is told of."""
+def _parts(stream: BinaryIO, format: str, turned: int) -> jpeg_parts.Parts:
+    """What a file holds beside its picture, as far as it can be kept.
+
+    Raises:
+        InputError: A JPEG that goes through its pixels far too often.
+    """
     if format == "JPEG":
-        second = opened.format == "MPO" or "mp" in opened.info
-        return ("the further pictures inside the JPEG (preview or gain map) are left out",) if second else ()
+        with view(stream) as data:
+            found = jpeg_markers.read(data)
+            jpeg_markers.check_work(found)
+            return jpeg_parts.of(data, found, turned)
+    if format == "WEBP":
+        with view(stream) as data:
+            length = int.from_bytes(data[4:8], "little")
+            appended, lost = behind(data, 8 + length + length % 2)
+            return jpeg_parts.Parts(appended=appended, lost=lost)
+    return jpeg_parts.Parts()
+
+
+def _check_frames(opened: ImageFile, format: str) -> tuple[str, ...]:
+    """Refuse animations."""
+    if format == "JPEG":
+        return ()
     try:
         count = int(getattr(opened, "n_frames", 1))
     except Exception as error:  # counting the frames of a damaged GIF reads it all

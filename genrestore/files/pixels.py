@@ -23,11 +23,14 @@ class Image:
             without a copy.
         alpha: [1, 1, height, width] of the same type, or None. Never changed.
         metadata: What else the file holds.
+        extra: [1, 1, height, width] of the same type, or None: a sample of which a TIFF does not say what it
+            is (a scanner's infrared). Never changed.
     """
 
     pixels: Array
     alpha: Array | None
     metadata: Metadata
+    extra: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,17 @@ class Converted:
         mode: The source's, in Pillow's words.
         icc: The profile that fits the buffer.
         notes: What was converted.
+        extra: Whether the last channel is no colour and no alpha.
     """
 
     buffer: Array
     mode: str
     icc: bytes | None
     notes: tuple[str, ...]
+    extra: bool = False
 
 
-def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1) -> Image:
+def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extra: bool = False) -> Image:
     """A picture as views of an interleaved buffer.
 
     Args:
@@ -55,24 +60,30 @@ def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1) -> Imag
             RGBA.
         metadata: Goes into the picture as it is.
         orientation: EXIF's number, 1 to 8; other than 1 costs one copy.
+        extra: The last of 2 or 4 channels is no alpha.
     """
     if buffer.ndim == 2:
         buffer = buffer[:, :, None]
     if orientation != 1:
         buffer = np.ascontiguousarray(_upright(buffer, orientation))
     planes = buffer.transpose(2, 0, 1)[None]
+    if buffer.shape[2] in (2, 4) and extra:
+        return Image(planes[:, :-1], None, metadata, planes[:, -1:])
     if buffer.shape[2] in (2, 4):
         return Image(planes[:, :-1], planes[:, -1:], metadata)
     return Image(planes, None, metadata)
 
 
-def interleaved(image: Image, *, with_alpha: bool = True) -> Array:
+def interleaved(image: Image, *, with_alpha: bool = True, with_extra: bool = False) -> Array:
     """The picture as one C-contiguous buffer, [height, width, channel]; no copy where it lies so already."""
     pixels = image.pixels[0].transpose(1, 2, 0)
-    if image.alpha is None or not with_alpha:
+    beside = image.alpha if with_alpha else None
+    if beside is None and with_extra:
+        beside = image.extra
+    if beside is None:
         # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
         return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
-    both = np.concatenate([pixels, image.alpha[0].transpose(1, 2, 0)], axis=2)
+    both = np.concatenate([pixels, beside[0].transpose(1, 2, 0)], axis=2)
     return np.ascontiguousarray(both)  # planes that lie apart would be joined in another order
 
 

@@ -17,20 +17,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files import exif, metadata
+from genrestore.files import metadata, png_chunks
+from genrestore.files.appended import behind
 from genrestore.files.formats import SEVERAL_PICTURES
 from genrestore.files.pixels import Image, from_buffer, interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LEVEL = 4
-MAX_TEXT = 64 * 2**20
-Chunk = tuple[bytes, bytes]
-
-_XMP_KEY, _PROVENANCE_KEY = b"XML:com.adobe.xmp", metadata.PROVENANCE_KEY.encode()
-_RAW_EXIF_KEYS = (b"Raw profile type exif", b"Raw profile type APP1")
 _ESSENTIAL = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
-# Chunks that PNG calls unsafe to copy, but that hold true: the colour space, and the time of the last change.
-_TRUE = frozenset(b"gAMA cHRM sRGB iCCP cICP mDCV cLLI mDCv cLLi tIME".split())
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _SMALL = 2**16
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
@@ -56,7 +50,8 @@ def read(data: bytes) -> Image:
     """
     import imagecodecs
 
-    chunks, essential, notes = _sift(memoryview(data))
+    chunks, essential, notes, end = _sift(memoryview(data))
+    appended, lost = behind(data, end)
     bits, colour = data[24], data[25]
     _check_length(len(essential), *size(data), bits * _SAMPLES.get(colour, 4))
     del data
@@ -68,9 +63,12 @@ def read(data: bytes) -> Image:
     except Exception as error:  # of several types, and the text of libpng's may be of freed memory
         raise InputError("truncated or damaged PNG (its pixels cannot be decoded)") from error
     see_through = any(kind == b"tRNS" for kind, _ in chunks)
-    carried = tuple(_carried(chunks, plain=colour != 3 and not see_through))
-    found, orientation = _describe(chunks, carried, bits, colour, see_through)
-    return from_buffer(buffer, replace(found, notes=(*found.notes, *notes)), orientation)
+    plain = colour != 3 and not see_through and bits >= 8
+    found, turned = png_chunks.describe(chunks, plain=plain)
+    mode = _MODES.get(colour, "?") + (";16" if bits == 16 else f";{bits}" if bits < 8 and colour == 0 else "")
+    found = replace(found, mode=mode, appended=appended, lost=(*found.lost, *lost))
+    notes = [*_notes(bits, colour, see_through), *notes, *found.notes]
+    return from_buffer(buffer, replace(found, notes=tuple(notes)), turned)
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
@@ -84,11 +82,15 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     pixels_at = len(SIGNATURE) + 12 + 13
     stream.write(encoded[:pixels_at])
     carried = image.metadata.chunks
-    for kind, payload in _new_chunks(image.metadata) if carried is None else carried:
+    for kind, payload in png_chunks.new(image.metadata) if carried is None else carried:
         stream.write(_chunk(kind, payload))
     if provenance is not None:
-        stream.write(_chunk(b"iTXt", _text(_PROVENANCE_KEY, metadata.pack_provenance(provenance))))
+        stream.write(
+            _chunk(*png_chunks.text(png_chunks.PROVENANCE_KEY, metadata.pack_provenance(provenance)))
+        )
     stream.write(encoded[pixels_at:])
+    if image.metadata.format == "PNG":
+        stream.write(image.metadata.appended)
     return ()
 
 
@@ -103,22 +105,22 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
         if kind == b"iTXt" and length < metadata.MAX_PROVENANCE:
             payload = stream.read(length)
             stream.seek(4, 1)
-            if payload.startswith(_PROVENANCE_KEY + b"\0"):
-                return _text_value(payload)
+            if payload.startswith(png_chunks.PROVENANCE_KEY + b"\0"):
+                return png_chunks.text_value((kind, payload))
         else:
             stream.seek(length + 4, 1)
     return None
 
 
-def _sift(data: memoryview) -> tuple[list[Chunk], bytes, list[str]]:
-    """All chunks (the pixels' left empty), the file with the essential ones alone, and notes.
+def _sift(data: memoryview) -> tuple[list[png_chunks.Chunk], bytes, list[str], int]:
+    """All chunks (the pixels' left empty), the file with the essential ones alone, notes, and where it ends.
 
     libpng writes to stderr what it thinks of the others, and they are carried over without it.
 
     Raises:
         InputError: The end is missing, or an essential chunk is damaged.
     """
-    chunks: list[Chunk] = []
+    chunks: list[png_chunks.Chunk] = []
     essential, notes = [data[: len(SIGNATURE)]], []
     at = len(SIGNATURE)
     while at + 12 <= len(data):
@@ -135,9 +137,9 @@ def _sift(data: memoryview) -> tuple[list[Chunk], bytes, list[str]]:
         if sound:
             chunks.append((kind, b"" if kind in (b"IDAT", b"fdAT") else bytes(data[at + 8 : end - 4])))
         else:
-            notes.append(f"a damaged {_name(kind)} chunk is left out")
+            notes.append(f"a damaged {png_chunks.name(kind)} chunk is left out")
         if kind == b"IEND":
-            return chunks, b"".join(essential), notes
+            return chunks, b"".join(essential), notes, end
         at = end
     raise InputError("truncated or damaged PNG (its end is missing)")
 
@@ -153,95 +155,8 @@ def _check_length(found: int, width: int, height: int, bits: int) -> None:
         raise InputError(f"damaged PNG ({found} bytes for {width} x {height} pixels)")
 
 
-def _name(kind: bytes) -> str:
-    """A chunk's four letters, or where they are none, in hexadecimal."""
-    return kind.decode("ascii") if kind.isalpha() else f"0x{kind.hex()}"
-
-
 def _chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
-
-
-def _text(key: bytes, value: bytes) -> bytes:
-    return key + b"\0\0\0\0\0" + value
-
-
-def _inflate(data: bytes) -> bytes | None:
-    """Decompressed text or profile; None if it is damaged or unreasonably large."""
-    packed = zlib.decompressobj()
-    try:
-        plain = packed.decompress(data, MAX_TEXT)
-    except zlib.error:
-        return None
-    return None if packed.unconsumed_tail else plain
-
-
-def _text_value(payload: bytes) -> bytes | None:
-    """The text of an iTXt chunk as bytes."""
-    _, _, rest = payload.partition(b"\0")
-    packed, value = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return _inflate(value) if packed else value
-
-
-def _raw_profile(payload: bytes) -> bytes | None:
-    """EXIF from the hexadecimal text that ImageMagick wrote before PNG had eXIf."""
-    text = _inflate(payload.partition(b"\0")[2][1:])
-    try:
-        return metadata.exif_block(bytes.fromhex(b"".join((text or b"").split()[2:]).decode("ascii")))
-    except ValueError:
-        return None
-
-
-def _carried(chunks: list[Chunk], plain: bool) -> Iterator[Chunk]:
-    """The chunks that stay true for the restored picture, upright; EXIF and XMP once."""
-    has_exif = any(kind == b"eXIf" for kind, _ in chunks)
-    has_xmp = False
-    for kind, payload in chunks:
-        key = payload.partition(b"\0")[0]
-        optional, safe = kind[0] & 32, len(kind) == 4 and kind[3] & 32
-        if kind == b"eXIf":
-            yield kind, exif.upright(metadata.exif_block(payload) or b"")
-        elif kind == b"zTXt" and key in _RAW_EXIF_KEYS:
-            if not has_exif and (block := _raw_profile(payload)):
-                yield b"eXIf", exif.upright(block)
-            has_exif = True
-        elif kind == b"iTXt" and key == _XMP_KEY:
-            if not has_xmp:
-                yield kind, _upright_xmp(payload)
-            has_xmp = True
-        elif kind == b"iTXt" and key == _PROVENANCE_KEY:
-            continue
-        elif kind in _TRUE or (kind == b"sBIT" and plain) or (optional and safe):
-            yield kind, payload
-
-
-def _upright_xmp(payload: bytes) -> bytes:
-    packet = _text_value(payload)
-    upright = metadata.upright_xmp(packet)
-    return payload if upright is None or upright == packet else _text(_XMP_KEY, upright)
-
-
-def _describe(
-    chunks: list[Chunk], carried: tuple[Chunk, ...], bits: int, colour: int, see_through: bool
-) -> tuple[metadata.Metadata, int]:
-    before = {kind: payload for kind, payload in chunks if kind == b"eXIf"}
-    raw = next((p for k, p in chunks if k == b"zTXt" and p.partition(b"\0")[0] in _RAW_EXIF_KEYS), None)
-    block = metadata.exif_block(before.get(b"eXIf")) or (_raw_profile(raw) if raw else None)
-    xmp = next((p for k, p in carried if k == b"iTXt" and p.startswith(_XMP_KEY + b"\0")), None)
-    found = dict(carried)
-    icc = found[b"iCCP"].partition(b"\0")[2][1:] if b"iCCP" in found else None
-    mode = _MODES.get(colour, "?") + (";16" if bits == 16 else f";{bits}" if bits < 8 and colour == 0 else "")
-    described = metadata.Metadata(
-        format="PNG",
-        mode=mode,
-        exif=found.get(b"eXIf"),
-        icc=None if icc is None else _inflate(icc),
-        xmp=None if xmp is None else _text_value(xmp),
-        dpi=_dpi(found.get(b"pHYs", b"")),
-        notes=tuple(_notes(bits, colour, see_through)),
-        chunks=carried,
-    )
-    return described, 1 if block is None else exif.orientation(block)
 
 
 def _notes(bits: int, colour: int, see_through: bool) -> Iterator[str]:
@@ -251,22 +166,3 @@ def _notes(bits: int, colour: int, see_through: bool) -> Iterator[str]:
         yield "the transparent colour became an alpha channel"
     if colour == 0 and bits < 8:
         yield f"{bits}-bit grey converted to 8-bit grey"
-
-
-def _dpi(payload: bytes) -> tuple[float, float] | None:
-    if len(payload) != 9 or payload[8] != 1:
-        return None
-    across, down = struct.unpack(">II", payload[:8])
-    return (across * 0.0254, down * 0.0254) if across and down else None
-
-
-def _new_chunks(found: metadata.Metadata) -> Iterator[Chunk]:
-    """The chunks for metadata that came from another format."""
-    if found.icc:
-        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(found.icc)
-    if found.dpi and all(0 < value < 2**24 for value in found.dpi):
-        yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in found.dpi), 1)
-    if found.exif:
-        yield b"eXIf", found.exif
-    if found.xmp:
-        yield b"iTXt", _text(_XMP_KEY, found.xmp)

@@ -72,6 +72,7 @@ class BatchOptions:
         masks: Says what is known of each picture; None: everything.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
+        drop_extras: Replace an input though a part of its file is lost.
     """
 
     max_pixels: int = images.DEFAULT_MAX_PIXELS
@@ -84,6 +85,7 @@ class BatchOptions:
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
     attachment: Attachment | None = None
+    drop_extras: bool = False
 
     @classmethod
     def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
@@ -101,6 +103,7 @@ class BatchOptions:
             options.overwrite,
             options.skip_existing,
             attachment=options.attachment,
+            drop_extras=options.drop_extras,
         )
 
 
@@ -162,13 +165,18 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
     """
     source = job.source or io.BytesIO((options.stdin or sys.stdin.buffer).read())
     image = images.read(source, max_pixels=max_pixels)
+    lost = image.metadata.lost
+    if lost and job.target is not None and job.target == job.source and not options.drop_extras:
+        raise InputError(
+            f"{job.name}: {'; '.join(lost)}; name an output, or give --drop-extras to replace the file anyway"
+        )
     times = _times(job.source)
     format, notes = _format(job, image)
     provenance = options.provenance
     if provenance is not None:
         provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
     mask = None if options.masks is None else options.masks(job, image)
-    notes = (*notes, *(() if mask is None else mask.notes))
+    notes = (*lost, *notes, *(() if mask is None else mask.notes))
     return Picture(job, image, format, notes, provenance, times, mask)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -53,7 +54,40 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     )
     if provenance is not None and found.xmp is not None:
         _append(stream, metadata.pack_provenance(provenance))
+    if found.format == "WEBP":
+        stream.seek(0, 2)
+        stream.write(found.appended)
     return tuple(_losses(image))
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """Width and height that the header of a still WebP states, of its canvas and of its picture alike.
+
+    Raises:
+        InputError: No such header, an animation, or two sizes.
+    """
+    found = set()
+    for kind, payload in _headers(data):
+        if kind == b"VP8X":
+            found.add(
+                (1 + int.from_bytes(payload[4:7], "little"), 1 + int.from_bytes(payload[7:10], "little"))
+            )
+        elif kind == b"VP8 ":
+            both = int.from_bytes(payload[6:10], "little")
+            found.add((both & 0x3FFF, both >> 16 & 0x3FFF))
+        elif kind == b"VP8L":
+            both = int.from_bytes(payload[1:5], "little")
+            found.add((1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)))
+    if len(found) != 1:
+        raise InputError("truncated or damaged WEBP (its size is not said once)")
+    return found.pop()
+
+
+def _headers(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and first bytes of each chunk."""
+    stream = io.BytesIO(data)
+    for kind, length in _chunks(stream):
+        yield kind, stream.read(min(length, 10))
 
 
 def without_provenance(xmp: bytes | None) -> bytes | None:

@@ -116,6 +116,21 @@ class TestOneFile:
         assert names() == ["photo.png"]
         assert np.abs(pixels("photo.png") - denoised(noisy_pixels(), 12)).max() <= 0.51
 
+    def test_in_place_nothing_of_a_file_is_lost_unasked(self, denoise: Run, tmp_path: Path) -> None:
+        picture = Image.fromarray(np.zeros((32, 48, 3), np.uint8))
+        exif = Image.Exif()
+        exif[274] = 6
+        picture.save("two.jpg", "MPO", save_all=True, append_images=[picture], exif=exif)
+        before = contents(Path.cwd())
+        result = denoise("--in-place", "two.jpg")
+        assert "further pictures inside the JPEG" in one_error(result.stderr)
+        assert "--drop-extras" in one_error(result.stderr)
+        assert (result.exit_code, contents(Path.cwd())) == (1, before)
+        result = denoise("--in-place", "--drop-extras", "two.jpg")
+        assert (result.exit_code, "further pictures inside the JPEG" in result.stderr) == (0, True)
+        result = denoise("--drop-extras", "two.jpg")
+        assert (result.exit_code, "--in-place" in one_error(result.stderr)) == (2, True)
+
     def test_an_input_is_never_its_own_output_unasked(self, denoise: Run, photo: Path) -> None:
         before = contents(Path.cwd())
         result = denoise(photo, "-o", photo)

@@ -105,6 +105,41 @@ def png_chunks(png: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def tiff_of(
+    width: int,
+    height: int,
+    data: bytes,
+    compression: int = 1,
+    *,
+    photometric: int = 1,
+    samples: int = 1,
+    bits: int = 8,
+    interchange: bool = False,
+    palette: bytes = b"",
+    tile: int = 0,
+) -> bytes:
+    """A little-endian TIFF of one strip or tile, before its IFD; `interchange`: as old-style JPEG."""
+    at = 8 + len(data) + len(data) % 2
+    fields = {256: width, 257: height, 258: bits, 259: compression, 262: photometric, 277: samples}
+    if interchange:
+        fields |= {513: 8, 514: len(data)}
+    elif tile:
+        fields |= {322: tile, 323: tile, 324: 8, 325: len(data)}
+    else:
+        fields |= {273: 8, 278: height, 279: len(data)}
+    if palette:
+        fields[320] = at
+    if samples > 1:
+        fields |= {258: at, 284: 1}
+    extra = palette or (struct.pack("<H", bits) * samples if samples > 1 else b"")
+    entries = b""
+    for tag in sorted(fields):
+        kind, count = (3, len(extra) // 2) if extra and tag == (320 if palette else 258) else (4, 1)
+        entries += struct.pack("<HHII", tag, kind, count, fields[tag])
+    ifd = struct.pack("<H", len(fields)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", at + len(extra)) + data.ljust(at - 8, b"\0") + extra + ifd
+
+
 def encoded(image: Image, format: str, provenance: dict[str, Any] | None = None) -> bytes:
     """What `images.encode` writes."""
     stream = io.BytesIO()

@@ -99,6 +99,23 @@ def gif(width: int, height: int, frame: tuple[int, int], count: int = 1) -> byte
     return head + count * (b",\0\0\0\0" + struct.pack("<HH", *frame) + b"\0\x02\x02\x4c\x01\0") + b";"
 
 
+def big(format: str, channels: int = 1) -> bytes:
+    """A picture of 600 x 500 pixels, without a word on its colours outside of it."""
+    stream = io.BytesIO()
+    Pillow.fromarray(make.smooth(channels, 500, 600)).save(stream, format)
+    return stream.getvalue()
+
+
+def jpeg_of(side: int) -> bytes:
+    """A grey JPEG of 16 x 16 pixels whose header states another size."""
+    stream = io.BytesIO()
+    Pillow.fromarray(make.smooth(1, 16, 16)).save(stream, "JPEG")
+    content = bytearray(stream.getvalue())
+    at = content.index(b"\xff\xc0")
+    content[at + 5 : at + 9] = struct.pack(">HH", side, side)
+    return bytes(content)
+
+
 TOO_LARGE = r"65000 x 65000 pixels are more than --max-pixels 250000000; raise --max-pixels"
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "png": (lambda: png(65000, 65000, (b"IDAT", PIXELS)), TOO_LARGE),
@@ -123,6 +140,31 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "packbits": (lambda: tiff(9, 9, b"\x81\0" * 2**20, TIFF_PACKBITS), "damaged TIFF"),
     "samples": (lambda: tiff(9, 9, bytes(81), samples=60000), "60000 channels"),
     "depth": (lambda: tiff(9, 9, bytes(81), depth=2**31), "more than one picture"),
+    "a jpeg larger than its strip": (lambda: tiff(16, 16, big("JPEG"), 7), r"a strip of 600 x 500 pixels in"),
+    "a jpeg smaller than its strip": (lambda: tiff(999, 500, big("JPEG"), 7), r"a strip of 600 x 500 pixels"),
+    "a jpeg larger than its tile": (
+        lambda: make.tiff_of(16, 16, big("JPEG"), 7, tile=16),
+        r"a strip of 600 x 500 pixels in place of 16 x 16",
+    ),
+    "a webp larger than its strip": (
+        lambda: make.tiff_of(16, 16, big("WEBP", 3), 50001, photometric=2, samples=3),
+        r"a strip of 600 x 500 pixels in place of 16 x 16",
+    ),
+    "few bytes of a jpeg in a strip": (lambda: tiff(15000, 15000, jpeg_of(15000), 7), r"\d+ bytes for 15000"),
+    "a png in a strip": (lambda: tiff(600, 500, big("PNG"), 34933), "with compression PNG is not read"),
+    "a jpeg 2000 in a strip": (
+        lambda: tiff(16, 16, big("JPEG2000"), 34712),
+        "compression JPEG2000 is not read",
+    ),
+    "large tiles of a small page": (
+        lambda: make.tiff_of(16, 16, bytes(99), 8, tile=15000),
+        "tiles of 15000 x 15000 for 16 x 16 pixels",
+    ),
+    "tiles above the limit": (
+        lambda: make.tiff_of(16, 16, bytes(99), 8, tile=65000),
+        "65000 x 65000 pixels are",
+    ),
+    "fewer strips than rows": (lambda: tiff(16, 16, bytes(256), rows=4), "a part of its pixels is missing"),
     "many frames": (lambda: gif(1, 1, (1, 1), 1000), "more than one picture"),
     "no width": (lambda: jpeg(0, 16), "JPEG"),
     "no height": (lambda: jpeg(16, 0), "JPEG"),
@@ -135,6 +177,31 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize(("make_it", "message"), BOMBS.values(), ids=BOMBS)
 def test_bombs_are_refused(make_it: Callable[[], bytes], message: str) -> None:
     assert re.search(message, refusal(make_it()))
+
+
+def scans(width: int, height: int, count: int) -> bytes:
+    """A progressive JPEG with its last scan as often as is asked for."""
+    stream = io.BytesIO()
+    Pillow.fromarray(np.zeros((16, 16), np.uint8)).save(stream, "JPEG", progressive=True)
+    content = bytearray(stream.getvalue())
+    at = content.index(b"\xff\xc2")
+    content[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(content[:-2] + content[content.rindex(b"\xff\xda") : -2] * count + content[-2:])
+
+
+def test_of_many_scans_only_few_over_many_pixels_are_read() -> None:
+    assert refusal(scans(16, 16, 200)) == "damaged JPEG (more than 100 scans)"
+    assert images.read(io.BytesIO(scans(16, 16, 80))).pixels.shape == (1, 1, 16, 16)
+    content = scans(9000, 9000, 60)
+    comment = b"\xff\xfe\xff\xff" + bytes(65533)
+    said = refusal(content[:-2] + comment * 4 + content[-2:])
+    assert re.match(r"damaged JPEG \(6\d scans of 9000 x 9000 pixels\)", said)
+
+
+@pytest.mark.parametrize("in_tiff", [False, True])
+def test_many_scans_are_bounded_in_strips_too(in_tiff: bool) -> None:
+    content = scans(16, 16, 200)
+    assert "more than 100 scans" in refusal(tiff(16, 16, content, 7) if in_tiff else content)
 
 
 HARMLESS: dict[str, Callable[[], bytes]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,19 +85,6 @@ def test_thumbnail_and_orientation_go_and_maker_notes_stay_where_they_were(tmp_p
     assert exif.index(b"note" * 10) == block.index(b"note" * 10)
 
 
-def test_a_second_picture_inside_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    frames = [Pillow.fromarray(make.smooth(3)), Pillow.fromarray(make.smooth(3)[::2, ::2])]
-    frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
-    image = images.read(path)
-    assert image.pixels.shape == (1, 3, 32, 48)
-    assert image.metadata.format == "JPEG"
-    assert image.metadata.notes == (
-        "the further pictures inside the JPEG (preview or gain map) are left out",
-    )
-    assert written(image).format == "JPEG"
-
-
 @pytest.mark.parametrize(("field", "name"), [("exif", "EXIF"), ("xmp", "XMP")])
 def test_what_is_too_large_is_left_out_and_said(field: str, name: str) -> None:
     image = make.plain(make.smooth(3))
@@ -108,3 +96,16 @@ def test_what_is_too_large_is_left_out_and_said(field: str, name: str) -> None:
 def test_provenance_is_not_taken_from_other_comments(tmp_path: Path) -> None:
     path = make.save(tmp_path / "a.jpg", make.smooth(3), comment=b"genrestore is a tool")
     assert images.read_provenance(path) is None
+
+
+def test_tables_of_16_bits_come_back_without_a_line_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    stream = io.BytesIO()
+    tables = [[300 + n for n in range(64)], [999] * 64]
+    Pillow.fromarray(make.smooth(3)).save(stream, "JPEG", qtables=tables, quality=-1, progressive=True)
+    image = images.read(io.BytesIO(stream.getvalue()))
+    assert image.metadata.jpeg is not None
+    plain = replace(image.metadata, jpeg=replace(image.metadata.jpeg, progressive=False))
+    data = make.encoded(replace(image, metadata=plain), "JPEG")
+    with Pillow.open(io.BytesIO(data)) as opened:
+        assert [list(table) for table in opened.quantization.values()] == tables  # type: ignore[attr-defined]
+    assert capfd.readouterr() == ("", "")

@@ -10,8 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from genrestore.files import images
-from genrestore.files import png as files_png
+from genrestore.files import images, png_chunks
 from tests.files import make
 
 ICCP = b"Display P3\0\0" + zlib.compress(make.ICC)
@@ -29,6 +28,7 @@ def test_chunks_come_back_as_they_were(bits: int) -> None:
         (b"gAMA", struct.pack(">I", 45455)),
         (b"cHRM", bytes(range(32))),
         (b"sBIT", b"\x08\x08\x08"),
+        (b"bKGD", bytes(6)),
         (b"pHYs", PHYS),
         (b"eXIf", make.exif()),
         (b"tEXt", b"Author\0Somebody"),
@@ -38,11 +38,13 @@ def test_chunks_come_back_as_they_were(bits: int) -> None:
         (b"tIME", bytes(7)),
         (b"prVt", b"private, safe to copy"),
     ]
-    dropped = [(b"bKGD", bytes(6)), (b"prVT", b"private, unsafe to copy"), (b"caBX", b"signed claim")]
+    dropped = [(b"prVT", b"private, unsafe to copy"), (b"caBX", b"signed claim")]
     image = read(make.with_chunks(imagecodecs.png_encode(make.pixels(3, bits)), *kept, *dropped))
     written = make.png_chunks(make.encoded(image, "PNG"))
     assert [found for found in written if found[0] not in (b"IHDR", b"IDAT", b"IEND")] == kept
     assert written[0][0] == b"IHDR"
+    assert image.metadata.notes == ("content credentials are left out, since they are about the old picture",)
+    assert image.metadata.lost == ("prVT: left out, may not hold true any more",)
     assert image.metadata.dpi == pytest.approx((300, 300), abs=0.01)
     assert image.metadata.icc == make.ICC
     assert image.metadata.xmp == make.XMP
@@ -111,7 +113,7 @@ def test_an_interlaced_file_by_pillow_is_the_same() -> None:
 
 
 def test_a_text_bomb_does_not_explode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_png, "MAX_TEXT", 2**20)
+    monkeypatch.setattr(png_chunks, "MAX_TEXT", 2**20)
     bomb = (b"iCCP", b"x\0\0" + zlib.compress(bytes(3 * 2**20)))
     assert read(make.with_chunks(imagecodecs.png_encode(make.pixels(3)), bomb)).metadata.icc is None
 
@@ -139,3 +141,32 @@ def test_a_damaged_chunk_whose_name_is_none_is_said_in_letters_that_can_be_print
     broken = struct.pack(">I", 2) + b"\0\0CP" + b"xx" + b"\0\0\0\0"
     image = read(plain[:33] + broken + plain[33:])
     assert image.metadata.notes == ("a damaged 0x00004350 chunk is left out",)
+
+
+PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+"""Adam7: first column and row of each pass, and the steps from one to the next."""
+
+
+def interlaced(array: np.ndarray, bits: int) -> bytes:
+    """An interlaced PNG of [height, width, channel], its rows not filtered."""
+    rows = b""
+    for left, top, across, down in PASSES:
+        for row in array[top::down, left::across]:
+            packed = np.packbits(row) if bits == 1 else row.astype(">u2" if bits == 16 else "u1")
+            rows += b"\0" + packed.tobytes() if row.size else b""
+    height, width, channels = array.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 1)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(make.chunk(*each) for each in chunks)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (5, 9), (33, 40)])
+@pytest.mark.parametrize(("channels", "bits"), [(1, 1), *[(c, b) for c in (1, 2, 3, 4) for b in (8, 16)]])
+def test_interlaced_pictures_are_read_without_a_line_on_stderr(
+    channels: int, bits: int, size: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    array = (make.pixels(channels, max(bits, 8), *size) & (2**bits - 1)).reshape(*size, channels)
+    full = 255 if bits == 1 else 1
+    assert np.array_equal(make.interleaved(read(interlaced(array, bits))).reshape(array.shape), array * full)
+    assert capfd.readouterr() == ("", "")

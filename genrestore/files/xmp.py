@@ -1,0 +1,155 @@
+"""XMP packets as bytes: single values are read and replaced where they stand, the rest is not touched."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+_TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
+_XMP, _GAIN_MAP = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/hdr-gain-map/1.0/"
+_PHOTOS = "http://ns.google.com/photos/1.0/"
+_CAMERA, _CONTAINERS = (
+    f"{_PHOTOS}camera/",
+    (f"{_PHOTOS}container/item/", "http://ns.google.com/photos/dd/1.0/item/"),
+)
+_USUAL = {_TIFF: "tiff", _EXIF: "exif", _XMP: "xmp", _GAIN_MAP: "hdrgm", _CAMERA: "GCamera"}
+_FILM = tuple(
+    f"{kind}{of}"
+    for kind in ("MotionPhoto", "MicroVideo")
+    for of in ("", "Version", "Offset", "PresentationTimestampUs")
+)
+EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_PART = 65000
+_SIDES = (
+    (_TIFF, "ImageWidth", "ImageLength"),
+    (_EXIF, "PixelXDimension", "PixelYDimension"),
+    (_TIFF, "XResolution", "YResolution"),
+    (_EXIF, "FocalPlaneXResolution", "FocalPlaneYResolution"),
+)
+Span = tuple[int, int]
+
+
+def orientation(packet: bytes) -> int | None:
+    """The Orientation that a packet states, 1 to 8; None where it states none."""
+    text, _ = _decoded(packet)
+    values = [text[begin:end] for begin, end in _values(text, _TIFF, "Orientation")]
+    return int(values[0]) if values and values[0] in "12345678" else None
+
+
+def upright(packet: bytes, quarter_turned: bool) -> bytes:
+    """The packet of a picture that was turned upright: its Orientation is 1, and its thumbnails are gone.
+
+    Args:
+        packet: In any of Unicode's encodings.
+        quarter_turned: Width and height, and the resolutions along them, change places.
+    """
+    text, encoding = _decoded(packet)
+    for begin, end in reversed(_values(text, _TIFF, "Orientation")):
+        text = text[:begin] + "1" + text[end:]
+    for namespace, across, down in _SIDES if quarter_turned else ():
+        both = _values(text, namespace, across)[:1] + _values(text, namespace, down)[:1]
+        if len(both) == 2:
+            (begin, end), (start, stop) = sorted(both)
+            text = text[:begin] + text[start:stop] + text[end:start] + text[begin:end] + text[stop:]
+    return without_thumbnails(text.encode(encoding, "surrogatepass"))
+
+
+def _decoded(packet: bytes) -> tuple[str, str]:
+    """A packet as text, and the encoding that gives the very bytes back; one of 8 bits is read as Latin-1."""
+    zeros = [value == 0 for value in packet[:2].ljust(2, b"-")]
+    encoding = "latin-1"
+    if zeros[0] != zeros[1] or packet[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16-be" if zeros[0] or packet[:2] == b"\xfe\xff" else "utf-16-le"
+    try:
+        return packet.decode(encoding, "surrogatepass"), encoding
+    except UnicodeDecodeError:
+        return packet.decode("latin-1"), "latin-1"
+
+
+def _prefixes(text: str, namespace: str) -> str:
+    """The prefixes of a namespace in a packet, as a part of a regular expression."""
+    declared = re.findall(rf"""xmlns:([\w.-]+)\s*=\s*["']{re.escape(namespace)}["']""", text)
+    return "|".join(map(re.escape, sorted({*declared, _USUAL.get(namespace, "Item")})))
+
+
+def _values(text: str, namespace: str, name: str) -> list[Span]:
+    """Where the values of a property stand: attributes or elements, with any prefix of its namespace."""
+    prefixes = _prefixes(text, namespace)
+    found = re.compile(
+        rf"""(?<![\w:.-])(?:{prefixes}):{name}\s*=\s*["']\s*([^"'<]*?)\s*["']"""
+        rf"""|<(?:{prefixes}):{name}(?:\s[^>]*)?>\s*([^<]*?)\s*</"""
+    )
+    spans = (match.span(1) if match[1] is not None else match.span(2) for match in found.finditer(text))
+    return [(begin, end) for begin, end in spans if end > begin]
+
+
+def without_thumbnails_in_extension(payloads: list[bytes]) -> list[bytes]:
+    """The segments of a JPEG's extended XMP without the thumbnails in it.
+
+    The extension keeps the name that the packet knows it by: readers compare names, and not the sum that it
+    was once made of.
+
+    Args:
+        payloads: Of the segments, in any order.
+
+    Returns:
+        The same if there are no thumbnails, or if parts are missing.
+    """
+    parts: dict[bytes, dict[int, bytes]] = {}
+    for payload in payloads:
+        head, data = payload[len(EXTENSION) : len(EXTENSION) + 40], payload[len(EXTENSION) + 40 :]
+        parts.setdefault(head[:32], {})[int.from_bytes(head[36:40], "big")] = data
+    found: list[bytes] = []
+    for name, pieces in parts.items():
+        whole = b"".join(pieces[at] for at in sorted(pieces))
+        clean = without_thumbnails(whole)
+        if clean == whole:
+            return payloads
+        for at in range(0, len(clean), _PART):
+            head = name + struct.pack(">II", len(clean), at)
+            found.append(EXTENSION + head + clean[at : at + _PART])
+    return found
+
+
+def without_thumbnails(packet: bytes) -> bytes:
+    """The packet without the thumbnails in it, which would show the old picture."""
+    text, encoding = _decoded(packet)
+    clean = _without(text, _XMP, ("Thumbnails",))
+    return packet if clean == text else clean.encode(encoding, "surrogatepass")
+
+
+def without_claims(packet: bytes, *, pictures: bool, film: bool) -> bytes:
+    """The packet without what it says of parts of the file that are left out.
+
+    Args:
+        packet: In any of Unicode's encodings.
+        pictures: A gain map or other further pictures are left out.
+        film: A film is left out.
+    """
+    text, encoding = _decoded(packet)
+    clean = text
+    if pictures:
+        clean = _without(clean, _GAIN_MAP, ("Version",))
+    if film:
+        clean = _without(clean, _CAMERA, _FILM)
+    for namespace in _CONTAINERS:
+        for item in re.findall(r"<rdf:li\b(?:(?!</?rdf:li\b).)*?(?:/>|</rdf:li\s*>)", clean, re.DOTALL):
+            is_film, is_primary = "MotionPhoto" in item, "Primary" in item
+            if "Semantic" in item and not is_primary and (film if is_film else pictures):
+                clean = clean.replace(item, "")
+        is_film = any(
+            "MotionPhoto" in clean[begin:end] for begin, end in _values(clean, namespace, "Semantic")
+        )
+        alone = "<rdf:li" not in clean
+        if alone and (film if is_film else pictures):
+            clean = _without(clean, namespace, ("Semantic", "Mime", "Length", "Padding"))
+    return packet if clean == text else clean.encode(encoding, "surrogatepass")
+
+
+def _without(text: str, namespace: str, names: tuple[str, ...]) -> str:
+    """A packet without some properties of a namespace, attributes or elements."""
+    prefixes, either = _prefixes(text, namespace), "|".join(names)
+    text = re.sub(rf"""\s+(?:{prefixes}):(?:{either})\s*=\s*(?:"[^"]*"|'[^']*')""", "", text)
+    return re.sub(
+        rf"<((?:{prefixes}):(?:{either}))(?:\s[^>]*)?(?:/>|(?<!/)>.*?</\1\s*>)", "", text, flags=re.DOTALL
+    )
