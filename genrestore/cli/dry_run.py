@@ -27,8 +27,9 @@ def show(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> int:
     failed = False
     for job in jobs:
         existing = batch.examine(job, settings) if job.is_open else None
-        skipped = job.skipped or (existing and existing.done)
-        problem = job.problem or (existing and batch.in_the_way(job, existing, settings))
+        skipped, problem = job.skipped, job.problem
+        if existing is not None:
+            skipped, problem = existing.done, batch.in_the_way(job, existing, settings)
         failed = failed or problem is not None
         if problem is not None:
             screen.write(one_line(f"{job.name}  failed: {problem.removeprefix(f'{job.name}: ')}"))

@@ -150,7 +150,8 @@ def resolution(block: Block) -> tuple[float, float, int] | None:
     if len(sides) != 2 or min(sides) <= 0:
         return None
     unit = int.from_bytes(found[_UNIT].raw, "little" if order == "<" else "big") if _UNIT in found else 2
-    return (*sides, unit)
+    across, down = sides
+    return across, down, unit
 
 
 def upright(block: bytes, quarter_turned: bool = False) -> bytes:

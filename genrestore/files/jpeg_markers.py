@@ -84,9 +84,10 @@ def read(data: Data, start: int = 0) -> Structure:
     if bytes(data[start : start + 2]) != b"\xff\xd8":
         raise InputError("truncated or damaged JPEG (no start)")
     segments: list[Segment] = []
-    frame, precision, width, height, components, scans = 0, 0, 0, 0, (), 0
+    frame = precision = width = height = scans = 0
+    components: tuple[int, ...] = ()
     at, end = start + 2, len(data)
-    while (found := _NEXT.search(data, at)) is not None:  # type: ignore[arg-type]
+    while (found := _NEXT.search(data, at)) is not None:
         at = found.start()
         marker = data[at + 1]
         if marker == EOI:

@@ -104,7 +104,8 @@ def _packed(part: Any) -> Any:
     """A tensor as an array, with the order of its axes in memory: how sums are rounded follows from it."""
     if not isinstance(part, Tensor):
         return part
-    order = sorted(range(part.ndim), key=lambda axis: -part.stride(axis))
+    strides = part.stride()
+    order = sorted(range(part.ndim), key=lambda axis: -strides[axis])
     return _Packed(part.permute(order).numpy(), order)
 
 
