@@ -32,16 +32,16 @@ there it is true that dark places have less of it."""
 TRUST = 16
 """Cells of 8×8 pixels around a brightness that count as much as the picture as a whole."""
 
-CLIPPED = 0.25
-"""A cell with a larger share of pixels at the end of a file's range says too little of noise."""
+CLIPPED = 0.4
+"""A cell with a larger share of its values at the ends of a file's range says too little of noise."""
 
-LEAST_TOLD = 0.02
-"""Share of the cells that must say something of noise; where fewer do, all are listened to."""
+LEAST_CLEAR, LEAST_TOLD = 0.05, 0.02
+"""Shares of the cells: so many must be clear for the others not to be listened to, and so many neither flat nor
+clipped; where there are fewer, all are listened to."""
 
 FRAME = 0.3
-"""Up to this share of a picture, cells of one colour are a frame or a cut-out, and say nothing. Where there
-are more of them, as on a screen or in a drawing, they say that there is no noise."""
-
+"""Where few cells are clear and more than this share is of one colour, as on a screen or in a drawing, those
+say that there is no noise. Up to this share they are a frame or a cut-out, and say nothing."""
 
 LARGEST = 0.5
 """The largest noise level that numbers from 0 to 1 can have."""
@@ -111,7 +111,7 @@ def profile(pixels: Pixels, prior: DenoiserPrior, tiling: Tiling) -> NoiseProfil
     Returns:
         The usual level of the cells of each step of brightness, averaged with those of neighbouring steps by
         the number of cells, and drawn to the usual level of all where cells are few. Cells that are flat or
-        clipped say nothing.
+        clipped, or beside such a one, say nothing.
     """
     integers = np.issubdtype(pixels.dtype, np.integer)
     levels, colours, telling = [], [], []
@@ -143,8 +143,11 @@ def _by_brightness(level: Tensor, step: Tensor) -> Tensor:
     return (weight @ found + TRUST * usual) / (weight.sum(1) + TRUST)
 
 
-CLEAR, FLAT, CUT = 0, 1, 2
-"""States of a cell: as it should be; of one colour; clipped for a good part."""
+CLEAR, NEAR, FLAT, CUT = 0, 1, 2, 3
+"""States of a cell: as it should be; beside one of the following; of one colour; clipped for a good part."""
+
+REACH = 2
+"""Cells beside a flat or clipped one that the estimator does not judge without looking at that."""
 
 
 def _state(tile: Tensor, *, integers: bool) -> Tensor:
@@ -155,24 +158,26 @@ def _state(tile: Tensor, *, integers: bool) -> Tensor:
         integers: Whether it was clipped to [0, 1].
 
     Returns:
-        `CLEAR`, `FLAT` or `CUT`, [1, 1, ⌈height / 8⌉, ⌈width / 8⌉].
+        `CLEAR`, `NEAR`, `FLAT` or `CUT`, [1, 1, ⌈height / 8⌉, ⌈width / 8⌉].
     """
     low = -functional.max_pool2d(-tile, 8, ceil_mode=True)
     flat = (functional.max_pool2d(tile, 8, ceil_mode=True) == low).all(1, keepdim=True)
     state = torch.where(flat, FLAT, CLEAR)
-    if not integers:
-        return state
-    clipped = ((tile <= 0) | (tile >= 1)).any(1, keepdim=True).float()
-    return torch.where(_cells(clipped) > CLIPPED, CUT, state)
+    if integers:
+        clipped = ((tile <= 0) | (tile >= 1)).float().mean(1, keepdim=True)
+        state = torch.where(_cells(clipped) > CLIPPED, CUT, state)
+    beside = functional.max_pool2d(state.float(), 2 * REACH + 1, stride=1, padding=REACH) > 0
+    return torch.where(beside & (state == CLEAR), NEAR, state)
 
 
 def _those_that_tell(state: Tensor) -> Tensor:
-    """The cells to listen to, bool [cells], from the `_state` of all."""
-    seen = state != CUT
-    flat = int((state == FLAT).sum())
-    if flat <= FRAME * int(seen.sum()):
-        seen = state == CLEAR
-    return seen if float(seen.float().mean()) >= LEAST_TOLD else torch.ones_like(seen)
+    """The cells to listen to, bool [cells], from the `_state` of all: the best of which there are enough."""
+    flat_share = float((state == FLAT).sum()) / max(1, int((state != CUT).sum()))
+    others = state != CUT if flat_share > FRAME else state <= NEAR
+    for cells, least in ((state == CLEAR, LEAST_CLEAR), (others, LEAST_TOLD)):
+        if float(cells.float().mean()) >= least:
+            return cells
+    return torch.ones_like(state, dtype=torch.bool)
 
 
 def before_clipping(log_level: Tensor, colour: Tensor) -> Tensor:

@@ -32,26 +32,29 @@ KNOTS = 5
 class Spectrum:
     """A radial filter that falls from 1 to `fine`.
 
-        h(f) = fine + (1 − fine) / (1 + (f / edge)^(2 order))
+        h(f) = [fine + (1 − fine) / (1 + (f / edge)^(2 order))] · exp(−2 π² softness² f²)
 
     Attributes:
         fine: Gain at the finest frequencies; 1 for white noise.
         edge: Frequency of half the fall, in cycles a pixel.
         order: Steepness.
         stretch: Ratio of horizontal to vertical frequencies.
+        softness: σ of a Gaussian blur in pixels, as a lens or a change of size leaves it; 0 for none.
     """
 
     fine: float = 1.0
     edge: float = 0.2
     order: int = 1
     stretch: float = 1.0
+    softness: float = 0.0
 
     def gains(self, height: int, width: int) -> Tensor:
         """The filter of unit energy on the grid of `torch.fft.rfft2`, [height, width // 2 + 1]."""
         rows = torch.fft.fftfreq(height)[:, None] / self.stretch
         columns = torch.fft.rfftfreq(width)[None] * self.stretch
-        fall = 1 / (1 + ((rows.square() + columns.square()) / self.edge**2) ** self.order)
-        gain = self.fine + (1 - self.fine) * fall
+        square = rows.square() + columns.square()
+        gain = self.fine + (1 - self.fine) / (1 + (square / self.edge**2) ** self.order)
+        gain = gain * torch.exp(-2 * (math.pi * self.softness) ** 2 * square)
         energy = gain.square()
         mean = (2 * energy.sum() - energy[:, 0].sum() - (energy[:, -1].sum() if width % 2 == 0 else 0)) / (
             height * width
@@ -92,13 +95,15 @@ def draw_noise(generator: torch.Generator) -> CorrelatedNoise:
 
 
 def _draw_spectrum(generator: torch.Generator, low: float, high: float) -> Spectrum:
+    softness = uniform(generator, 0.3, 1.2) if chance(generator, 0.3) else 0.0
     if chance(generator, 0.15):
-        return Spectrum()
+        return Spectrum(softness=softness)
     return Spectrum(
         fine=log_uniform(generator, low, high),
         edge=log_uniform(generator, 0.03, 0.35),
         order=1 if chance(generator, 0.5) else 2,
         stretch=math.exp(uniform(generator, -0.2, 0.2)) if chance(generator, 0.3) else 1.0,
+        softness=softness,
     )
 
 
