@@ -24,6 +24,9 @@ OPPONENT = (
 )
 """Orthonormal rows: luma and two planes of chroma. White noise is as strong in each."""
 
+USUAL = 0.5
+"""Share of the draws that are of the usual kind: of files of cameras at high sensitivity."""
+
 KNOTS = 5
 """Places on the scale of brightness between which the noise level function is linear in its logarithm."""
 
@@ -82,7 +85,9 @@ class CorrelatedNoise:
 
 
 def draw_noise(generator: torch.Generator) -> CorrelatedNoise:
-    """Draw a kind of noise at random."""
+    """Draw a kind of noise at random; half of the time what cameras usually leave in their files."""
+    if chance(generator, USUAL):
+        return _draw_usual(generator)
     luma = log_uniform(generator, 0.7 / 255, 55 / 255)
     ratio = 0.0 if chance(generator, 0.08) else log_uniform(generator, 0.04, 1.3)
     return CorrelatedNoise(
@@ -90,6 +95,18 @@ def draw_noise(generator: torch.Generator) -> CorrelatedNoise:
         chroma=luma * ratio,
         luma_spectrum=_draw_spectrum(generator, 0.1, 1.4),
         chroma_spectrum=_draw_spectrum(generator, 0.02, 1.0),
+        slope=_draw_slope(generator),
+    )
+
+
+def _draw_usual(generator: torch.Generator) -> CorrelatedNoise:
+    """A few grey levels of fine and middle grain, and less colour, of which hardly any is fine."""
+    luma = log_uniform(generator, 2.5 / 255, 16 / 255)
+    return CorrelatedNoise(
+        luma=luma,
+        chroma=luma * log_uniform(generator, 0.15, 0.8),
+        luma_spectrum=Spectrum(log_uniform(generator, 0.2, 0.8), log_uniform(generator, 0.08, 0.3)),
+        chroma_spectrum=Spectrum(log_uniform(generator, 0.03, 0.3), log_uniform(generator, 0.04, 0.2)),
         slope=_draw_slope(generator),
     )
 

@@ -35,8 +35,8 @@ class Mixture:
     """
 
     largest: float = 75 / 255
-    camera: float = 0.21
-    correlated: float = 0.22
+    camera: float = 0.17
+    correlated: float = 0.33
     jpeg: float = 0.12
     impulses: float = 0.05
     rounded: float = 0.25
