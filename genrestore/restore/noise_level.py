@@ -36,8 +36,8 @@ CLIPPED = 0.4
 """A cell with a larger share of its values at the ends of a file's range says too little of noise."""
 
 LEAST_CLEAR, LEAST_TOLD = 0.05, 0.02
-"""Shares of the cells: so many must be clear for the others not to be listened to, and so many neither flat nor
-clipped; where there are fewer, all are listened to."""
+"""Shares of the cells: so many must be clear for the others not to be listened to, and so many neither flat
+nor clipped; where there are fewer, all are listened to."""
 
 FRAME = 0.3
 """Where few cells are clear and more than this share is of one colour, as on a screen or in a drawing, those
