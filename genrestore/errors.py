@@ -7,19 +7,35 @@ Nothing but the command line's error boundary turns an error into an exit.
 from __future__ import annotations
 
 import errno
+import os
 
 NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment", "out of memory")
 """What libraries say in errors of other types where memory is short."""
 
 
-def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error, of whatever type, says that there was not enough memory; also one that it came of."""
+def circumstance(error: BaseException) -> str | None:
+    """What the machine lacks, in one line, where that and no fault of ours is what an error says."""
+    if _is_lack_of_memory(error):
+        return "not enough memory; give the process more, or a smaller task"
+    if not isinstance(error, OSError):
+        return None
+    try:
+        os.getcwd()  # noqa: PTH109 -- for its error
+    except OSError:
+        return "the folder that this runs in is gone; change to one that exists"
+    if error.filename is None or not error.strerror:
+        return None
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Whether an error, of whatever type, says that there was not enough; also one that it came of."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if any(said in str(error) for said in NO_MEMORY):
         return True
     cause = error.__cause__ or error.__context__
-    return cause is not None and is_lack_of_memory(cause)
+    return cause is not None and _is_lack_of_memory(cause)
 
 
 class GenrestoreError(Exception):

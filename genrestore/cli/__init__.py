@@ -20,11 +20,11 @@ def main() -> NoReturn:
     try:
         from genrestore.cli import app
     except (MemoryError, ImportError, OSError) as error:
-        from genrestore.errors import is_lack_of_memory
+        from genrestore.errors import circumstance
 
-        if not is_lack_of_memory(error):
+        if (lack := circumstance(error)) is None:
             raise
-        raise SystemExit("genrestore: error: not enough memory to begin") from error
+        raise SystemExit(f"genrestore: error: {lack}") from error
     app.main()
 
 

@@ -29,7 +29,7 @@ from genrestore.cli import (
     train,
     weights,
 )
-from genrestore.errors import GenrestoreError, Interrupted, is_lack_of_memory
+from genrestore.errors import GenrestoreError, Interrupted, circumstance
 
 EXIT_CODES = """\
 [bold]Exit codes[/bold]
@@ -57,6 +57,7 @@ class ErrorBoundary(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Parse the words after the command's name and run it."""
         with _one_line_each(), interruption.raised():
+            os.getcwd()  # noqa: PTH109 -- where it is gone, a library of torch's would end the process
             return super().invoke(ctx)
 
 
@@ -185,15 +186,15 @@ def _one_line_each() -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in NOT_TAKEN:
+        if isinstance(error, OSError) and error.errno in NOT_TAKEN and error.filename is None:
             _forget_stdout()
             report.problem(GenrestoreError(f"what was to be said cannot be written: {error.strerror}"))
             raise typer.Exit(1) from error
         if interruption.came():  # and was turned into another error on its way
             report.problem(Interrupted("interrupted"))
             raise typer.Exit(Interrupted.exit_code) from error
-        if is_lack_of_memory(error):
-            report.problem(GenrestoreError("not enough memory; give the process more, or a smaller task"))
+        if lack := circumstance(error):
+            report.problem(GenrestoreError(lack))
             raise typer.Exit(1) from error
         traceback.print_exc(file=sys.stderr)
         report.bug(error)

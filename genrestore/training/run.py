@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,9 @@ from genrestore.training.protocol import Diverged, Training
 from genrestore.training.settings import FREE
 from genrestore.weights import store
 
+if sys.platform != "win32":
+    import fcntl
+
 FILES = (
     "checkpoint.safetensors",
     "best.safetensors",
@@ -31,6 +38,8 @@ FILES = (
 )
 FOLDERS = ("samples", "encoder", "restorer")
 """Of pictures; and of the run that follows: a generator's encoder, an autoencoder's restorer."""
+PATIENCE = 6.0
+"""Seconds in which the processes that prepared batches for a training that was killed end too."""
 PRIVATE = ("data_root", "download")
 """What weights that are handed on do not tell of their data."""
 
@@ -77,6 +86,34 @@ class RunFolder:
             raise UsageError(
                 f"--run-dir {self.path}: a run is there; --resume goes on with it, --overwrite replaces it"
             )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out of the folder for a time; makes the folder.
+
+        Raises:
+            UsageError: Another training is going on there.
+        """
+        if distributed.rank() != 0 or sys.platform == "win32":
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            self._wait_for(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _wait_for(self, descriptor: int) -> None:
+        until = time.monotonic() + PATIENCE
+        while not _lock(descriptor):
+            if time.monotonic() > until:
+                raise UsageError(
+                    f"--run-dir {self.path}: another training is going on there; wait for it, "
+                    "or choose another folder"
+                )
+            time.sleep(0.1)
 
     def clear(self) -> None:
         """Remove what a run before has written."""
@@ -167,6 +204,17 @@ class RunFolder:
         writer.writerows(self._rows)
         with atomic(self._metrics) as stream:
             stream.write(text.getvalue().encode())
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether nobody else has locked what is open; true as well where there are no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _public(options: Mapping[str, Any]) -> dict[str, Any]:

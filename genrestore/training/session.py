@@ -6,6 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -143,20 +144,21 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     )
     if request.resume and replaces:
         observer.note(f"{target} is replaced at the end")
-    stage = _stage(kind, request, folder, runtime, observer)
-    trainings = {kind.name: stage.progress}
-    following = kind.then(stage.model, stage.settings, stage.place.best) if stage.finished else None
-    if following is not None:
-        folder = folder / following.name
-        observer.note(f"{following.name}: {following.loop.steps} steps")
-        minutes = (time.monotonic() - started) / 60
-        asked = _following(request, stage, folder, minutes)
-        try:
-            stage = _stage(following, asked, folder, runtime, observer, stage.images)
-        except (Interrupted, Diverged) as error:  # else nobody knows which of the two
-            raise type(error)(f"{following.name}: {error}") from error
-        trainings[following.name] = stage.progress
-    return _finish(stage, request, first, trainings)
+    with ExitStack() as held:
+        stage = _stage(kind, request, folder, runtime, observer, held)
+        trainings = {kind.name: stage.progress}
+        following = kind.then(stage.model, stage.settings, stage.place.best) if stage.finished else None
+        if following is not None:
+            folder = folder / following.name
+            observer.note(f"{following.name}: {following.loop.steps} steps")
+            minutes = (time.monotonic() - started) / 60
+            asked = _following(request, stage, folder, minutes)
+            try:
+                stage = _stage(following, asked, folder, runtime, observer, held, stage.images)
+            except (Interrupted, Diverged) as error:  # else nobody knows which of the two
+                raise type(error)(f"{following.name}: {error}") from error
+            trainings[following.name] = stage.progress
+        return _finish(stage, request, first, trainings)
 
 
 class _Images(NamedTuple):
@@ -214,6 +216,7 @@ def _stage(
     folder: Path,
     runtime: Runtime,
     observer: Observer,
+    held: ExitStack,
     images: _Images | None = None,
 ) -> _Stage:
     """One training from a request to the end of its loop, in its folder; reads images if there are none."""
@@ -227,6 +230,9 @@ def _stage(
     place = RunFolder(folder, options)
     if not request.resume:
         place.check(request.overwrite)
+    held.enter_context(place.held())
+    if not request.resume:
+        place.check(request.overwrite)  # again, now that nobody else writes there
     reading = replace(kind.reading(model), max_side=options["data"]["max_side"])
     if images is None:
         images = _images(options["data"], reading, observer)

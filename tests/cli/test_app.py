@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -166,6 +167,21 @@ def test_an_interruption_that_a_library_turned_into_its_own_error_is_one() -> No
 
     result = app_that(go)("go")
     assert (result.stderr, result.exit_code) == ("genrestore: interrupted\n", 130)
+
+
+def test_a_file_that_the_system_refuses_is_one_line() -> None:
+    result = raising(PermissionError(13, "Permission denied", "/home/me/runs"))("go")
+    assert (result.stderr, result.exit_code) == ("genrestore: error: /home/me/runs: Permission denied\n", 1)
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = "genrestore: error: the folder that this runs in is gone; change to one that exists\n"
+    result = app_that(lambda: None)("go")
+    assert (result.stderr, result.exit_code) == (said, 1)
 
 
 LACKS = [

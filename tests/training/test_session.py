@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from genrestore.errors import DeviceError, InputError, Interrupted, NoInputError, UsageError, WeightsError
-from genrestore.training import checkpoint, session
+from genrestore.training import checkpoint, run, session
 from genrestore.training.protocol import Diverged
 from genrestore.weights import load, store
 from tests.training import toy
@@ -133,6 +133,21 @@ def test_a_folder_of_other_things_is_never_cleared(asked: session.Request) -> No
     with pytest.raises(UsageError, match=r"holds 'thesis\.tex', which no run wrote"):
         toy.train(replace(asked, overwrite=True))
     assert (run_dir(asked) / "thesis.tex").read_text() == "years of work"
+
+
+def test_two_trainings_of_one_folder_do_not_meet(
+    asked: session.Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PATIENCE", 0.0)
+    with pytest.raises(Interrupted):
+        toy.train(asked, interrupt_at=4)
+    before = sha256(run_dir(asked) / "checkpoint.safetensors")
+    with run.RunFolder(run_dir(asked), {}).held():
+        for words in (again(asked), replace(asked, overwrite=True)):
+            with pytest.raises(UsageError, match="another training is going on there; wait for it"):
+                toy.train(words)
+    assert sha256(run_dir(asked) / "checkpoint.safetensors") == before
+    assert toy.train(again(asked)).finished
 
 
 def test_a_run_folder_that_is_a_file(asked: session.Request) -> None:
