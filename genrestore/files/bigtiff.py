@@ -26,7 +26,9 @@ def byte_order(block: Block) -> ByteOrder:
     raise BadBlock("no BigTIFF header")
 
 
-def read_fields(block: Block, start: int | None = None) -> tuple[Field, ...]:
+def read_fields(
+    block: Block, start: int | None = None, only: frozenset[int] | None = None
+) -> tuple[Field, ...]:
     """The fields of an IFD, with those of its EXIF, GPS and interoperability IFDs.
 
     Values that are too large for a classic TIFF are left out.
@@ -34,16 +36,23 @@ def read_fields(block: Block, start: int | None = None) -> tuple[Field, ...]:
     Args:
         block: The whole file.
         start: Where the IFD stands; None: it is the first.
+        only: The tags that are wanted; None: all.
 
     Raises:
         BadBlock: An IFD lies outside the block.
     """
     order = byte_order(block)
     first = exif.number(block, order, 8, "Q") if start is None else start
-    return _read_ifd(block, order, first, (exif.EXIF_IFD, exif.GPS_IFD))
+    return _read_ifd(block, order, first, (exif.EXIF_IFD, exif.GPS_IFD), only)
 
 
-def _read_ifd(block: Block, order: ByteOrder, start: int, pointers: tuple[int, ...]) -> tuple[Field, ...]:
+def _read_ifd(
+    block: Block,
+    order: ByteOrder,
+    start: int,
+    pointers: tuple[int, ...],
+    only: frozenset[int] | None = None,
+) -> tuple[Field, ...]:
     fields: dict[int, Field] = {}
     total = 0
     count = exif.number(block, order, start, "Q")
@@ -51,6 +60,8 @@ def _read_ifd(block: Block, order: ByteOrder, start: int, pointers: tuple[int, .
         raise BadBlock("an IFD lies outside")
     for at in range(start + 8, start + 8 + 20 * count, 20):
         tag, kind = exif.number(block, order, at, "H"), exif.number(block, order, at + 2, "H")
+        if only is not None and tag not in only:
+            continue
         number = exif.number(block, order, at + 4, "Q")
         size = _SIZES.get(kind, 0) * number
         place = at + 12 if size <= 8 else exif.number(block, order, at + 12, "Q")

@@ -73,19 +73,22 @@ def byte_order(block: Block) -> ByteOrder:
     raise BadBlock("no TIFF header")
 
 
-def read_fields(block: Block, start: int | None = None) -> tuple[Field, ...]:
+def read_fields(
+    block: Block, start: int | None = None, only: frozenset[int] | None = None
+) -> tuple[Field, ...]:
     """The fields of an IFD, with those of its EXIF, GPS and interoperability IFDs; `MAX_BYTES` at most.
 
     Args:
         block: EXIF, or a whole TIFF.
         start: Where the IFD stands; None: it is the first.
+        only: The tags that are wanted; None: all.
 
     Raises:
         BadBlock: An IFD lies outside the block.
     """
     order = byte_order(block)
     first = number(block, order, 4, "I") if start is None else start
-    return _read_ifd(block, order, first, (EXIF_IFD, GPS_IFD))
+    return _read_ifd(block, order, first, (EXIF_IFD, GPS_IFD), only)
 
 
 def tags(block: Block) -> frozenset[int]:
@@ -101,19 +104,19 @@ def tags(block: Block) -> frozenset[int]:
 def write_ifd(fields: Iterable[Field], start: int, order: ByteOrder) -> bytes:
     """An IFD with its values and the IFDs below it, to be placed at offset `start` (even) of a file."""
     ordered = sorted(fields, key=lambda field: field.tag)
-    values_at = start + 2 + 12 * len(ordered) + 4
-    head, values = struct.pack(order + "H", len(ordered)), b""
+    place = start + 2 + 12 * len(ordered) + 4
+    entries, values = [struct.pack(order + "H", len(ordered))], []
     for field in ordered:
-        place = values_at + len(values)
         if field.children is not None:
             data, slot = write_ifd(field.children, place, order), struct.pack(order + "I", place)
         elif len(field.raw) <= 4:
             data, slot = b"", field.raw.ljust(4, b"\0")
         else:
             data, slot = field.raw, struct.pack(order + "I", place)
-        head += struct.pack(order + "HHI", field.tag, field.kind, field.count) + slot
-        values += data + b"\0" * (len(data) % 2)
-    return head + b"\0\0\0\0" + values
+        entries.append(struct.pack(order + "HHI", field.tag, field.kind, field.count) + slot)
+        values.append(data + b"\0" * (len(data) % 2))
+        place += len(values[-1])
+    return b"".join((*entries, bytes(4), *values))
 
 
 def write_block(fields: Iterable[Field], order: ByteOrder) -> bytes:
@@ -265,10 +268,18 @@ def _entries(block: Block, order: ByteOrder, start: int) -> list[tuple[int, int]
     return [(number(block, order, at, "H"), at) for at in places]
 
 
-def _read_ifd(block: Block, order: ByteOrder, start: int, pointers: tuple[int, ...]) -> tuple[Field, ...]:
+def _read_ifd(
+    block: Block,
+    order: ByteOrder,
+    start: int,
+    pointers: tuple[int, ...],
+    only: frozenset[int] | None = None,
+) -> tuple[Field, ...]:
     fields: dict[int, Field] = {}
     total = 0
     for tag, at in _entries(block, order, start):
+        if only is not None and tag not in only:
+            continue
         kind, count = number(block, order, at + 2, "H"), number(block, order, at + 4, "I")
         size = SIZES.get(kind, 0) * count
         place = at + 8 if size <= 4 else number(block, order, at + 8, "I")

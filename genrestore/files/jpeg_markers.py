@@ -15,6 +15,8 @@ from genrestore.files.appended import Data
 
 SOI, EOI, SOS, APP0, APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2
+MAX_SEGMENTS = 3000
+"""Of 65,533 bytes each; depth and sound in extended XMP take some hundreds."""
 MAX_SCANS = 100
 """Encoders write some ten scans, searching ones up to about sixty."""
 MAX_WORK, WORK_A_BYTE = 2_000_000_000, 500
@@ -101,6 +103,8 @@ def read(data: Data, start: int = 0) -> Structure:
             raise InputError("truncated or damaged JPEG (a segment reaches outside)")
         payload = bytes(data[at + 4 : at + 2 + length])
         segments.append(Segment(marker, at, payload))
+        if len(segments) > MAX_SEGMENTS:
+            raise InputError(f"damaged JPEG (more than {MAX_SEGMENTS} segments)")
         if marker in _FRAMES and frame == 0 and len(payload) >= 6:
             frame, precision = marker, payload[0]
             height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 
-from genrestore.files import metadata, orientation
+from genrestore.files import metadata, orientation, photoshop
 
 Chunk = tuple[bytes, bytes]
 _ELSEWHERE = frozenset(b"eXIf pHYs sBIT bKGD tEXt zTXt iTXt".split())
@@ -16,6 +16,7 @@ PROVENANCE_KEY = metadata.PROVENANCE_KEY.encode()
 _XMP_KEY, _XMP_MARK = b"XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
 _RAW_EXIF, _RAW_XMP, _RAW_EITHER = (b"Raw profile type " + name for name in (b"exif", b"xmp", b"APP1"))
 _CREDENTIALS = b"caBX"
+_RAW_RESOURCES = (b"Raw profile type 8bim", b"Raw profile type iptc")
 _MAX_TRIED = 4
 """Of many chunks that may hold EXIF or XMP, so many are unpacked."""
 # Chunks that PNG calls unsafe to copy, but that hold true: the colour space, and the time of the last change.
@@ -77,7 +78,7 @@ def describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[metadata.Metadata
         elif kind == b"pHYs" and len(payload) == 9 and turned in orientation.QUARTER_TURNS:
             carried.append((kind, payload[4:8] + payload[:4] + payload[8:]))
         elif kind in _TRUE or (kind in (b"sBIT", b"bKGD") and plain) or _is_safe(kind):
-            carried.append((kind, payload))
+            carried.append(_without_thumbnails((kind, payload)))
         elif kind not in _OF_THE_PIXELS | {_CREDENTIALS}:
             lost.append(name(kind))
     found = dict(carried)
@@ -179,6 +180,17 @@ def _xmp_of(chunk: Chunk) -> bytes | None:
     if profile is None or (place == _RAW_EITHER and not profile.startswith(_XMP_MARK)):
         return None
     return profile.removeprefix(_XMP_MARK)
+
+
+def _without_thumbnails(chunk: Chunk) -> Chunk:
+    """A chunk without the thumbnails among Photoshop's resources, which ImageMagick writes as text."""
+    key = _place(*chunk)
+    profile = _raw_profile(chunk) if key in _RAW_RESOURCES else None
+    clean = None if profile is None else photoshop.without_thumbnails(profile)
+    if clean is None or clean == profile:
+        return chunk
+    text = b"\n%s\n%8d\n%s\n" % (key.rsplit(b" ", 1)[-1], len(clean), clean.hex().encode())
+    return b"zTXt", key + b"\0\0" + zlib.compress(text)
 
 
 def _raw_profile(chunk: Chunk) -> bytes | None:

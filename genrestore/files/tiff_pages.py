@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from genrestore.errors import InputError
@@ -49,15 +48,12 @@ def choose(
     return page, copies, others
 
 
-def fields(
-    stream: BinaryIO, page_at: int | None = None, *, alone: bool = False
-) -> tuple[exif.ByteOrder, Fields]:
+def fields(stream: BinaryIO, page_at: int | None = None) -> tuple[exif.ByteOrder, Fields]:
     """The raw fields of a page, and of the first page those that it has not itself (EXIF, the camera's name).
 
     Args:
         stream: The whole file.
         page_at: Where the page's IFD stands; None: it is the first.
-        alone: Without those of the first page.
 
     Returns:
         Byte order and fields; none where they cannot be read.
@@ -65,7 +61,7 @@ def fields(
     try:
         with view(stream) as data:
             order, own = _read(data, page_at)
-            if page_at is None or alone:
+            if page_at is None:
                 return order, own
             there = {field.tag for field in own}
             return order, (*own, *(field for field in _read(data, None)[1] if field.tag not in there))
@@ -73,18 +69,27 @@ def fields(
         return "<", ()
 
 
-def _read(data: exif.Block, start: int | None) -> tuple[exif.ByteOrder, Fields]:
+def _read(
+    data: exif.Block, start: int | None, only: frozenset[int] | None = None
+) -> tuple[exif.ByteOrder, Fields]:
     """Raises BadBlock, a ValueError, where there is no IFD."""
     try:
         order = exif.byte_order(data)
     except exif.BadBlock:
-        return bigtiff.byte_order(data), bigtiff.read_fields(data, start)
-    return order, exif.read_fields(data, start)
+        return bigtiff.byte_order(data), bigtiff.read_fields(data, start, only)
+    return order, exif.read_fields(data, start, only)
 
 
-def _kinds_below(stream: BinaryIO, starts: tuple[int, ...]) -> Iterator[int]:
+def _kinds_below(stream: BinaryIO, starts: tuple[int, ...]) -> list[int]:
     """The kinds of the pages that a page leads to; one that cannot be read is no copy."""
-    for start in starts[:_MAX_PAGES]:
-        order, found = fields(stream, start, alone=True)
-        raw = next((field.raw for field in found if field.tag == SUBFILE_TYPE), b"\0")
-        yield int.from_bytes(raw, "little" if order == "<" else "big")
+    with view(stream) as data:
+        return [_kind(data, start) for start in starts[:_MAX_PAGES]]
+
+
+def _kind(data: exif.Block, start: int) -> int:
+    try:
+        order, found = _read(data, start, frozenset((SUBFILE_TYPE,)))
+    except exif.BadBlock:
+        return 0
+    raw = found[0].raw if found else b""
+    return int.from_bytes(raw, "little" if order == "<" else "big")

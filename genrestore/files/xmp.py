@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import partial
+from itertools import islice
 
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _XMP, _GAIN_MAP = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/hdr-gain-map/1.0/"
@@ -20,6 +22,10 @@ _FILM = tuple(
 )
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PART = 65000
+MAX_BYTES = 2**25
+"""Larger packets are carried as they are, without a look inside."""
+_MAX_PREFIXES = 8
+_ITEM = re.compile(r"<rdf:li\b[^<>]*/>|<rdf:li\b(?:(?!</?rdf:li\b).)*</rdf:li\s*>", re.DOTALL)
 _SIDES = (
     (_TIFF, "ImageWidth", "ImageLength"),
     (_EXIF, "PixelXDimension", "PixelYDimension"),
@@ -44,18 +50,26 @@ def upright(packet: bytes, quarter_turned: bool) -> bytes:
         quarter_turned: Width and height, and the resolutions along them, change places.
     """
     text, encoding = _decoded(packet)
-    for begin, end in reversed(_values(text, _TIFF, "Orientation")):
-        text = text[:begin] + "1" + text[end:]
+    at, pieces = 0, []
+    for begin, end in _values(text, _TIFF, "Orientation"):
+        pieces += [text[at:begin], "1"]
+        at = end
+    text = "".join((*pieces, text[at:]))
     for namespace, across, down in _SIDES if quarter_turned else ():
         both = _values(text, namespace, across)[:1] + _values(text, namespace, down)[:1]
         if len(both) == 2:
             (begin, end), (start, stop) = sorted(both)
             text = text[:begin] + text[start:stop] + text[end:start] + text[begin:end] + text[stop:]
-    return without_thumbnails(text.encode(encoding, "surrogatepass"))
+    return packet if len(packet) > MAX_BYTES else without_thumbnails(text.encode(encoding, "surrogatepass"))
 
 
 def _decoded(packet: bytes) -> tuple[str, str]:
-    """A packet as text, and the encoding that gives the very bytes back; one of 8 bits is read as Latin-1."""
+    """A packet as text, and the encoding that gives the very bytes back; one of 8 bits is read as Latin-1.
+
+    One that is too large is empty.
+    """
+    if len(packet) > MAX_BYTES:
+        return "", "latin-1"
     zeros = [value == 0 for value in packet[:2].ljust(2, b"-")]
     encoding = "latin-1"
     if zeros[0] != zeros[1] or packet[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -68,18 +82,25 @@ def _decoded(packet: bytes) -> tuple[str, str]:
 
 def _prefixes(text: str, namespace: str) -> str:
     """The prefixes of a namespace in a packet, as a part of a regular expression."""
-    declared = re.findall(rf"""xmlns:([\w.-]+)\s*=\s*["']{re.escape(namespace)}["']""", text)
-    return "|".join(map(re.escape, sorted({*declared, _USUAL.get(namespace, "Item")})))
+    declared = re.finditer(rf"""xmlns:([\w.-]+)\s*=\s*["']{re.escape(namespace)}["']""", text)
+    some = {match[1] for match in islice(declared, _MAX_PREFIXES)}
+    return "|".join(map(re.escape, sorted({*some, _USUAL.get(namespace, "Item")})))
 
 
 def _values(text: str, namespace: str, name: str) -> list[Span]:
     """Where the values of a property stand: attributes or elements, with any prefix of its namespace."""
+    if f":{name}" not in text:
+        return []
     prefixes = _prefixes(text, namespace)
     found = re.compile(
-        rf"""(?<![\w:.-])(?:{prefixes}):{name}\s*=\s*["']\s*([^"'<]*?)\s*["']"""
-        rf"""|<(?:{prefixes}):{name}(?:\s[^>]*)?>\s*([^<]*?)\s*</"""
+        rf"""(?<![\w:.-])(?:{prefixes}):{name}\s*=\s*["']([^"'<]*)["']"""
+        rf"""|<(?:{prefixes}):{name}(?:\s[^<>]*)?>([^<]*)</"""
     )
-    spans = (match.span(1) if match[1] is not None else match.span(2) for match in found.finditer(text))
+    spans: list[Span] = []
+    for match in found.finditer(text):
+        value, begin = match[match.lastindex or 0], match.start(match.lastindex or 0)
+        begin += len(value) - len(value.lstrip())
+        spans.append((begin, begin + len(value.strip())))
     return [(begin, end) for begin, end in spans if end > begin]
 
 
@@ -114,7 +135,7 @@ def without_thumbnails_in_extension(payloads: list[bytes]) -> list[bytes]:
 def without_thumbnails(packet: bytes) -> bytes:
     """The packet without the thumbnails in it, which would show the old picture."""
     text, encoding = _decoded(packet)
-    clean = _without(text, _XMP, ("Thumbnails",))
+    clean = _without(text, _XMP, ("Thumbnails",))  # of a packet that is too large nothing, so it stays
     return packet if clean == text else clean.encode(encoding, "surrogatepass")
 
 
@@ -133,10 +154,8 @@ def without_claims(packet: bytes, *, pictures: bool, film: bool) -> bytes:
     if film:
         clean = _without(clean, _CAMERA, _FILM)
     for namespace in _CONTAINERS:
-        for item in re.findall(r"<rdf:li\b(?:(?!</?rdf:li\b).)*?(?:/>|</rdf:li\s*>)", clean, re.DOTALL):
-            is_film, is_primary = "MotionPhoto" in item, "Primary" in item
-            if "Semantic" in item and not is_primary and (film if is_film else pictures):
-                clean = clean.replace(item, "")
+        if ":Semantic" in clean:
+            clean = _ITEM.sub(partial(_item_or_nothing, pictures, film), clean)
         is_film = any(
             "MotionPhoto" in clean[begin:end] for begin, end in _values(clean, namespace, "Semantic")
         )
@@ -146,10 +165,26 @@ def without_claims(packet: bytes, *, pictures: bool, film: bool) -> bytes:
     return packet if clean == text else clean.encode(encoding, "surrogatepass")
 
 
+def _item_or_nothing(pictures: bool, film: bool, item: re.Match[str]) -> str:
+    """An item of a container, or nothing if it is of a part that is left out."""
+    is_film, is_primary = "MotionPhoto" in item[0], "Primary" in item[0]
+    left_out = "Semantic" in item[0] and not is_primary and (film if is_film else pictures)
+    return "" if left_out else item[0]
+
+
 def _without(text: str, namespace: str, names: tuple[str, ...]) -> str:
     """A packet without some properties of a namespace, attributes or elements."""
+    if not any(f":{name}" in text for name in names):
+        return text
     prefixes, either = _prefixes(text, namespace), "|".join(names)
-    text = re.sub(rf"""\s+(?:{prefixes}):(?:{either})\s*=\s*(?:"[^"]*"|'[^']*')""", "", text)
-    return re.sub(
-        rf"<((?:{prefixes}):(?:{either}))(?:\s[^>]*)?(?:/>|(?<!/)>.*?</\1\s*>)", "", text, flags=re.DOTALL
-    )
+    text = re.sub(rf"""(?<=\s)(?:{prefixes}):(?:{either})\s*=\s*(?:"[^"]*"|'[^']*')""", "", text)
+    start = re.compile(rf"<((?:{prefixes}):(?:{either}))(?:\s[^<>]*?)?(/?)>")
+    kept, at = [], 0
+    while found := start.search(text, at):
+        close = f"</{found[1]}"
+        end = found.end() if found[2] else text.find(close, found.end())
+        if end < 0:
+            break
+        kept.append(text[at : found.start()])
+        at = end if found[2] else text.find(">", end) + 1 or len(text)
+    return "".join((*kept, text[at:]))

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import struct
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -191,6 +192,15 @@ class TestThumbnails:
             parts = [self.RESOURCES[:at], self.RESOURCES[at:]]
             image = images.read(io.BytesIO(with_segments(*[(0xED, mark + part) for part in parts if part])))
             assert (0xED, mark + self.CLEAN) in segments(make.encoded(image, "JPEG"))
+
+    def test_of_photoshop_in_a_png(self) -> None:
+        key = b"Raw profile type 8bim\0"
+        text = b"\n8bim\n%8d\n%s\n" % (len(self.RESOURCES), self.RESOURCES.hex().encode())
+        content = make.with_chunks(saved("PNG"), (b"zTXt", key + b"\0" + zlib.compress(text)))
+        result = make.encoded(images.read(io.BytesIO(content)), "PNG")
+        found = next(payload for kind, payload in make.png_chunks(result) if payload.startswith(key))
+        plain = zlib.decompress(found[len(key) + 1 :]).split()
+        assert (int(plain[1]), bytes.fromhex(plain[2].decode())) == (len(self.CLEAN), self.CLEAN)
 
     def test_of_xmp(self) -> None:
         thumbnail = b"<xmp:Thumbnails><rdf:Alt><rdf:li>aGVsbG8=</rdf:li></rdf:Alt></xmp:Thumbnails>"

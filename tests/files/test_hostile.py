@@ -302,9 +302,8 @@ def test_a_whole_file_of_any_format_is_read_or_refused_by_name(format: str) -> N
         assert images.read(io.BytesIO(WRITTEN[format])).pixels.shape[2:] == (18, 24)
     else:
         said = refusal(WRITTEN[format])
-        assert said.startswith(
-            ("not a picture that genrestore reads", "truncated or damaged", "more than one")
-        )
+        usual = ("not a picture that genrestore reads", "truncated or damaged", "more than one")
+        assert said.startswith(usual) or " is not read; convert it first" in said
 
 
 SOUND = [WRITTEN[format] for format in sorted(READ)]

@@ -206,7 +206,12 @@ class TestFolders:
             "in/z.heic",
             "in/r.nef",
         )
-        touch("in/b.denoised.png", "in/b.inpainted.jpg", "in/b.denoised.compare.png", "in/.genrestore-0a.tmp")
+        touch(
+            "in/b.denoised.png",
+            "in/b.inpainted.jpg",
+            "in/b.denoised.compare.png",
+            "in/.genrestore-0123abcd-0123abcd.tmp",
+        )
         make.save(Path("in/known.jpg"), make.smooth(3)).rename("in/known")
         jobs = {job.source.name: job.skipped for job in planned("in", output="out") if job.source}
         own = "an output of genrestore; name it to take it as an input"
