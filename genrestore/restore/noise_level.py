@@ -35,13 +35,12 @@ TRUST = 16
 CLIPPED = 0.4
 """A cell with a larger share of its values at the ends of a file's range says too little of noise."""
 
-LEAST_CLEAR, LEAST_TOLD = 0.05, 0.02
-"""Shares of the cells: so many must be clear for the others not to be listened to, and so many neither flat
-nor clipped; where there are fewer, all are listened to."""
+LEAST_TOLD = 0.02
+"""Share of the cells that must say something of noise; where fewer do, all are listened to."""
 
 FRAME = 0.3
-"""Where few cells are clear and more than this share is of one colour, as on a screen or in a drawing, those
-say that there is no noise. Up to this share they are a frame or a cut-out, and say nothing."""
+"""Up to this share of a picture, cells of one colour are a frame or a cut-out, and say nothing. Where there
+are more of them, as on a screen or in a drawing, they say that there is no noise."""
 
 LARGEST = 0.5
 """The largest noise level that numbers from 0 to 1 can have."""
@@ -173,11 +172,9 @@ def _state(tile: Tensor, *, integers: bool) -> Tensor:
 def _those_that_tell(state: Tensor) -> Tensor:
     """The cells to listen to, bool [cells], from the `_state` of all: the best of which there are enough."""
     flat_share = float((state == FLAT).sum()) / max(1, int((state != CUT).sum()))
-    others = state != CUT if flat_share > FRAME else state <= NEAR
-    for cells, least in ((state == CLEAR, LEAST_CLEAR), (others, LEAST_TOLD)):
-        if float(cells.float().mean()) >= least:
-            return cells
-    return torch.ones_like(state, dtype=torch.bool)
+    choices = [state != CUT] if flat_share > FRAME else [state == CLEAR, state <= NEAR]
+    enough = [cells for cells in choices if float(cells.float().mean()) >= LEAST_TOLD]
+    return enough[0] if enough else torch.ones_like(state, dtype=torch.bool)
 
 
 def before_clipping(log_level: Tensor, colour: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.pyramid import fill
+from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise, Inpaint
 from genrestore.restore.tasks.fill_step_by_step import FIRST, LAST, STEPS, schedule
 from genrestore.restore.tiling import Pixels, Tiling, to_float
@@ -240,7 +241,7 @@ def test_an_inpainter_fills_at_once_what_a_pyramid_starts_with(inpainter: str) -
 
 def test_an_inpainter_removes_no_noise_of_a_whole_picture(inpainter: str) -> None:
     with pytest.raises(WeightsError, match="are of no denoiser"):
-        Denoise(inpainter, noise_level=0.1, runtime=RUNTIME)(ramp())
+        Denoise(inpainter, DenoiseSettings(0.1), runtime=RUNTIME)(ramp())
 
 
 def test_weights_that_fill_no_photographs_are_refused(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_run_that_was_stopped_in_either_part_ends_alike(asked: session.Request
     playing.train(replace(asked, run_dir=tmp_path / "half", max_minutes=0.0), **AFTER)
     parts = tmp_path / "half", tmp_path / "half" / "encoder"
     assert checkpoint.read(parts[0] / "checkpoint.safetensors")[0].step == 1
-    resumed = session.Request("small", run_dir=tmp_path / "half", resume=True)
+    resumed = session.Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
 
     class Stopping(toy.Witness):
         def stepped(self, step: int, steps: int) -> None:
