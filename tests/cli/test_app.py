@@ -170,8 +170,8 @@ def test_an_interruption_that_a_library_turned_into_its_own_error_is_one() -> No
 
 
 def test_a_file_that_the_system_refuses_is_one_line() -> None:
-    result = raising(PermissionError(13, "Permission denied", "/home/me/runs"))("go")
-    assert (result.stderr, result.exit_code) == ("genrestore: error: /home/me/runs: Permission denied\n", 1)
+    result = raising(PermissionError(13, "Permission denied", "/srv/runs"))("go")
+    assert (result.stderr, result.exit_code) == ("genrestore: error: /srv/runs: Permission denied\n", 1)
 
 
 def test_a_folder_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
