@@ -143,9 +143,9 @@ def photograph(scene: Tensor, settings: CameraSettings, generator: torch.Generat
     if settings.luma_blur or settings.chroma_blur or settings.chroma_gain != 1:
         noisy = clean + _smooth_noise(noisy - clean, settings)
     if settings.sharpening:
-        noisy, clean = (image + settings.sharpening * (image - _blur(image, 1.0)) for image in (noisy, clean))
+        noisy, clean = (image + settings.sharpening * (image - blur(image, 1.0)) for image in (noisy, clean))
     if settings.scale != 1:
-        noisy, clean = (_rescale(image, settings.scale) for image in (noisy, clean))
+        noisy, clean = (rescale(image, settings.scale) for image in (noisy, clean))
     noisy = save_and_open(noisy, settings.quality, settings.subsampling)
     if settings.again is not None:
         noisy = save_and_open(noisy, settings.again, settings.subsampling)
@@ -308,9 +308,9 @@ def _smooth_noise(noise: Tensor, settings: CameraSettings) -> Tensor:
     """
     brightness = noise.mean(0, keepdim=True)
     colour = noise - brightness
-    coarse = _as_strong(_blur(brightness, settings.luma_blur), brightness)
+    coarse = _as_strong(blur(brightness, settings.luma_blur), brightness)
     brightness = settings.luma_fine * brightness + (1 - settings.luma_fine) * coarse
-    coarse = _as_strong(_blur(colour, settings.chroma_blur), colour)
+    coarse = _as_strong(blur(colour, settings.chroma_blur), colour)
     colour = settings.chroma_fine * colour + (1 - settings.chroma_fine) * coarse
     return brightness + settings.chroma_gain * colour
 
@@ -319,7 +319,8 @@ def _as_strong(smoothed: Tensor, before: Tensor) -> Tensor:
     return smoothed * (before.square().mean() / smoothed.square().mean().clamp(min=1e-12)).sqrt()
 
 
-def _blur(image: Tensor, sigma: float) -> Tensor:
+def blur(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of σ pixels, [channel, height, width]; 0 leaves the image as it is."""
     if sigma == 0:
         return image
     radius = max(1, math.ceil(2.5 * sigma))
@@ -329,11 +330,12 @@ def _blur(image: Tensor, sigma: float) -> Tensor:
     return functional.conv2d(functional.conv2d(planes, kernel), kernel.transpose(2, 3))[:, 0]
 
 
-def _rescale(image: Tensor, scale: float) -> Tensor:
+def rescale(image: Tensor, scale: float) -> Tensor:
     """Enlarge and keep the middle, or shrink and mirror the outside, so that the size stays."""
     height, width = image.shape[-2:]
+    mode = "bicubic" if scale > 1 else "bilinear"
     small = functional.interpolate(
-        image[None], scale_factor=scale, mode="bilinear", antialias=True, align_corners=False
+        image[None], scale_factor=scale, mode=mode, antialias=True, align_corners=False
     )
     down, right = height - small.shape[-2], width - small.shape[-1]
     if down < 0:

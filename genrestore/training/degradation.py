@@ -32,15 +32,17 @@ class Mixture:
         impulses: Share of all samples in which some pixels are stuck.
         rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
         grey: Share of all samples turned to grey, replicated to three channels.
+        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian ones a quarter of it.
     """
 
     largest: float = 75 / 255
-    camera: float = 0.17
-    correlated: float = 0.33
-    jpeg: float = 0.12
+    camera: float = 0.15
+    correlated: float = 0.35
+    jpeg: float = 0.15
     impulses: float = 0.05
     rounded: float = 0.25
     grey: float = 0.3
+    soft: float = 0.55
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     """
     grey = chance(generator, mixture.grey)
     kind = uniform(generator)
+    white = kind >= mixture.camera + mixture.correlated + mixture.jpeg
+    if chance(generator, mixture.soft / (4 if white else 1)):
+        patch = soften(patch, generator)
     if kind < mixture.camera:
         noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
     elif kind < mixture.camera + mixture.correlated:
@@ -103,6 +108,27 @@ def _gaussian(patch: Tensor, grey: bool, mixture: Mixture, generator: torch.Gene
         if chance(generator, mixture.impulses * 2):
             noisy = _stuck(noisy, grey, generator)
     return Sample(noisy, clean, torch.full((2, *clean.shape[1:]), sigma), white=True)
+
+
+def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
+    """A scene as a lens and a sensor show it at full size: enlarged, blurred, or both.
+
+    Photographs to train on were reduced, and are sharp to the pixel. Those of a camera are not: at full size
+    they have a hundredth of the energy in the finest octave, and most of what is found there is noise.
+
+    Args:
+        patch: [3, height, width] in [0, 1].
+        generator: Source of every random draw.
+
+    Returns:
+        The same shape and range.
+    """
+    kind = uniform(generator)
+    if kind < 0.65:
+        patch = camera.rescale(patch, uniform(generator, 1.2, 3.0))
+    if kind > 0.4:
+        patch = camera.blur(patch, log_uniform(generator, 0.4, 1.8))
+    return patch.clamp(0, 1)
 
 
 def _as_file(image: Tensor, generator: torch.Generator) -> Tensor:
