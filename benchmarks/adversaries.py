@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from genrestore.models.dcgan import Discriminator, Generator
 from genrestore.runtime import Runtime
-from genrestore.training.dataset import Folder, Reading, load_images
-from genrestore.training.gan import LOOP, GanSettings, GanTraining
-from genrestore.training.named import Library
+from genrestore.train.data.dataset import Folder, Reading, load_images
+from genrestore.train.data.named import Library
+from genrestore.train.kinds.gan import LOOP, GanSettings, GanTraining
 
 LOSSES = ("non-saturating", "saturating", "l2")
 RATIOS = (1, 3)

@@ -23,7 +23,9 @@ from readme import keep, write_table
 from report import Row, Section, terminal, watched, wide_console
 from versions import run_facts
 
-from genrestore.files import batch, images, outputs
+from genrestore.files.codecs import images
+from genrestore.files.plan import outputs
+from genrestore.files.work import batch
 from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise
 

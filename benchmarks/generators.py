@@ -16,8 +16,8 @@ from settings import Bench
 from torch import Tensor
 
 from genrestore.errors import WeightsError
-from genrestore.latent import sampling
 from genrestore.runtime import Runtime
+from genrestore.study import sampling
 from genrestore.weights import load, store
 from genrestore.weights.header import read_header
 

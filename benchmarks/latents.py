@@ -13,9 +13,9 @@ from report import Row, Section
 from settings import Bench
 
 from genrestore.errors import WeightsError
-from genrestore.latent import coverage, study
-from genrestore.latent.encode import Encoder, load_encoder
 from genrestore.runtime import Runtime
+from genrestore.study import coverage, study
+from genrestore.study.encode import Encoder, load_encoder
 
 COVERING, LARGE, PLAIN = "mnist-ae", "mnist-ae-100", "mnist-ae-plain"
 """Weights that are measured; the last does not ship and is trained by the section `training`."""

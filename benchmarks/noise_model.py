@@ -22,8 +22,8 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
-from genrestore.training.correlated import OPPONENT
-from genrestore.training.degradation import MARGIN, Mixture, degrade
+from genrestore.train.data.correlated import OPPONENT
+from genrestore.train.data.degradation import MARGIN, Mixture, degrade
 
 PAIRS = {"PolyU": ("_real.JPG", "_mean.JPG"), "Phone": ("_noisy.png", "_gt.png")}
 SIDE = 256

@@ -2,7 +2,7 @@
 
     python examples/make.py
 
-The photograph comes from scikit-image (extra `bench`); the camera is the one of genrestore.training.camera.
+The photograph comes from scikit-image (extra `bench`); the camera is the one of genrestore.train.data.camera.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from genrestore.training.camera import CameraSettings, photograph
+from genrestore.train.data.camera import CameraSettings, photograph
 
 HERE = Path(__file__).parent
 CAMERA = CameraSettings(gain=0.008, read=0.008, white_balance=(1.9, 1.5), quality=None)

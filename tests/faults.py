@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from genrestore.errors import InputError
-from genrestore.files import formats, images, temporary
+from genrestore.files.codecs import formats, images
+from genrestore.files.disk import temporary
 from tests.cli.conftest import noisy_pixels, write
 
 GENRESTORE = [sys.executable, "-m", "genrestore"]

@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "files": {"errors"},
     "weights": {"errors", "runtime", "models", "files"},
     "restore": {"errors", "runtime", "models", "weights", "plotting"},
-    "latent": {"errors", "runtime", "models", "weights", "plotting"},
-    "training": {"errors", "metrics", "runtime", "models", "weights", "files", "latent", "plotting"},
+    "study": {"errors", "runtime", "models", "weights", "plotting"},
+    "train": {"errors", "metrics", "runtime", "models", "weights", "files", "study", "plotting"},
 }
 LIGHT_ROOMS = ["cli", "files"]
 LIGHT_FILES = [

@@ -87,9 +87,9 @@ def test_every_option_has_help_and_stands_in_the_documentation() -> None:
 
 def settings_of(kind: str) -> dict[str, Any]:
     """The defaults of a kind of training."""
-    from genrestore.training import autoencoder, gan
-    from genrestore.training.denoiser import DenoiserSettings
-    from genrestore.training.settings import LoopSettings
+    from genrestore.train.kinds import autoencoder, gan
+    from genrestore.train.kinds.denoiser import DenoiserSettings
+    from genrestore.train.loop.settings import LoopSettings
 
     loop, model = {
         "denoiser": (LoopSettings(), DenoiserSettings()),

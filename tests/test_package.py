@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import genrestore
-from genrestore.latent.sampling import sampler
 from genrestore.runtime import Runtime
+from genrestore.study.sampling import sampler
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 from genrestore.weights.load import load_file

@@ -10,14 +10,14 @@ import typer
 from genrestore.cli import file_options as files
 from genrestore.cli import one_class, options, restoring, together, untrained
 from genrestore.errors import UsageError
-from genrestore.files.jobs import OutputOptions
+from genrestore.files.plan.jobs import OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from genrestore.files.batch import Restore, Restored
-    from genrestore.files.part import Part
-    from genrestore.files.pixels import Array
+    from genrestore.files.codecs.pixels import Array
+    from genrestore.files.work.batch import Restore, Restored
+    from genrestore.files.work.part import Part
     from genrestore.restore.settings import DenoiseSettings
     from genrestore.restore.tasks import Denoise
 
@@ -76,8 +76,8 @@ def denoise(
     one class and one size.
     """
     said_of_prior = dict(locals())
-    from genrestore.files import batch
-    from genrestore.files import preview as previews
+    from genrestore.files.work import batch
+    from genrestore.files.work import preview as previews
     from genrestore.restore import provenance
     from genrestore.restore.settings import DenoiseSettings
 

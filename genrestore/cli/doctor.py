@@ -146,7 +146,7 @@ def _folders() -> Iterator[Finding]:
 def _formats() -> Iterator[Finding]:
     from PIL import features
 
-    from genrestore.files import formats
+    from genrestore.files.codecs import formats
 
     for name in formats.READABLE:
         with warnings.catch_warnings():

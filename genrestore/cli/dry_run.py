@@ -12,8 +12,8 @@ from genrestore.cli.report import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genrestore.files.batch import BatchOptions
-    from genrestore.files.outputs import Job
+    from genrestore.files.plan.outputs import Job
+    from genrestore.files.work.batch import BatchOptions
 
 
 def show(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> int:
@@ -22,7 +22,7 @@ def show(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> int:
     Returns:
         The exit code: 1 if an input has failed already, else 0.
     """
-    from genrestore.files import batch
+    from genrestore.files.work import batch
 
     failed = False
     for job in jobs:

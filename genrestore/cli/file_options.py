@@ -12,9 +12,9 @@ import typer
 
 from genrestore.cli.options import INPUTS, RESULTS, expand
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files.formats import SUFFIXES
-from genrestore.files.part import Part
-from genrestore.files.shards import Shard
+from genrestore.files.codecs.formats import SUFFIXES
+from genrestore.files.plan.shards import Shard
+from genrestore.files.work.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,7 +214,7 @@ def words(inputs: Sequence[str] | None, files_from: str | None, *, null: bool) -
         if not named:
             raise UsageError("no input: name files, folders, - for stdin, or --files-from LIST")
         return named
-    from genrestore.files import lists
+    from genrestore.files.plan import lists
 
     listed = lists.read(sys.stdin.buffer if files_from == "-" else Path(files_from), null=null)
     if not named and not listed:

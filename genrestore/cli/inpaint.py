@@ -11,12 +11,12 @@ import typer
 from genrestore.cli import file_options as files
 from genrestore.cli import mask_options as hole
 from genrestore.cli import one_class, options, restoring, together, untrained
-from genrestore.files.jobs import OutputOptions
+from genrestore.files.plan.jobs import OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genrestore.files.batch import Restore
+    from genrestore.files.work.batch import Restore
     from genrestore.restore.tasks import Inpaint
 
 
@@ -76,7 +76,7 @@ def inpaint(
     mask stays as it was.
     """
     said_of_prior = dict(locals())
-    from genrestore.files import batch, masks
+    from genrestore.files.work import batch, masks
     from genrestore.restore import provenance
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)

@@ -10,7 +10,7 @@ import typer
 from genrestore.cli import file_options as files
 from genrestore.cli import one_class, options, restoring, self_test, together, tracing, untrained
 from genrestore.errors import UsageError
-from genrestore.files.jobs import Attachment, OutputOptions
+from genrestore.files.plan.jobs import Attachment, OutputOptions
 
 if TYPE_CHECKING:
     from genrestore.restore.descent_settings import LatentSearch
@@ -88,8 +88,8 @@ def invert(
         _refuse_inputs(context)
         machine.check()
         raise typer.Exit(self_test.run(make, self_test_of, json=json, quiet=quiet))
-    from genrestore.files import batch
-    from genrestore.latent import file as latent_file
+    from genrestore.files.work import batch
+    from genrestore.study import file as latent_file
 
     which = restoring.Inputs(inputs, files_from, null, fail_fast, max_pixels)
     names = (output, "inverted", overwrite, False, compare, recursive, suffix, format)
@@ -147,6 +147,6 @@ def _task(weights: str, search: LatentSearch, machine: restoring.Machine, resize
 
 def _content(inverted: Inverted) -> bytes:
     """The latent file of an inverted picture."""
-    from genrestore.latent import file
+    from genrestore.study import file
 
     return file.to_bytes(inverted.latent, inverted.sha256)

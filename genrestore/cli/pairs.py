@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files import folders, formats, trees
-from genrestore.files.by_name import TOP, NamedPictures, bare_stem
-from genrestore.files.formats import shown
-from genrestore.files.jobs import OutputOptions, Source
+from genrestore.files.codecs import formats
+from genrestore.files.codecs.formats import shown
+from genrestore.files.plan import folders, trees
+from genrestore.files.plan.by_name import TOP, NamedPictures, bare_stem
+from genrestore.files.plan.jobs import OutputOptions, Source
 
 
 @dataclass(frozen=True)

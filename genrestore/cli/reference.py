@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from genrestore.cli.report import Scores
 from genrestore.errors import InputError, UsageError
-from genrestore.files.by_name import NamedPictures, several
-from genrestore.files.formats import shown
+from genrestore.files.codecs.formats import shown
+from genrestore.files.plan.by_name import NamedPictures, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from genrestore.files.batch import Outcome
-    from genrestore.files.outputs import Job
+    from genrestore.files.plan.outputs import Job
+    from genrestore.files.work.batch import Outcome
 
 PEAK = 255.0
 """All figures are those of the 8-bit range, of 16-bit pictures too."""
@@ -81,7 +81,7 @@ def compare(written: Path, clean: Path, max_pixels: int | None = None) -> Scores
         InputError: One cannot be read, or they differ in size or channels.
     """
     from genrestore import metrics
-    from genrestore.files import images
+    from genrestore.files.codecs import images
 
     limit = images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     result, reference = images.read(written, max_pixels=limit), images.read(clean, max_pixels=limit)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from genrestore.files.batch import Outcome
-    from genrestore.files.outputs import Job
+    from genrestore.files.plan.outputs import Job
+    from genrestore.files.work.batch import Outcome
 
 SCHEMA = 1
 """Version of the JSON records; a new field keeps it, a changed or missing one raises it."""

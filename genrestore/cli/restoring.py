@@ -15,13 +15,13 @@ from genrestore.cli import dry_run as rehearsal
 from genrestore.cli import file_options as files
 from genrestore.cli import loading, report
 from genrestore.cli import reference as references
-from genrestore.files.jobs import STDIO
+from genrestore.files.plan.jobs import STDIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from genrestore.files.batch import BatchOptions, Restore
-    from genrestore.files.jobs import Job, OutputOptions
+    from genrestore.files.plan.jobs import Job, OutputOptions
+    from genrestore.files.work.batch import BatchOptions, Restore
     from genrestore.runtime import Runtime
 
 
@@ -119,7 +119,7 @@ class Plan:
         Raises:
             DeviceError: There is work, and the device that it was asked for on is not here.
         """
-        from genrestore.files import batch
+        from genrestore.files.work import batch
 
         if not self.said.dry_run and _is_work_left(self.jobs, self.wanted.skip_existing):
             machine.check()
@@ -140,7 +140,7 @@ class Plan:
         Raises:
             typer.Exit: Always, with the exit code.
         """
-        from genrestore.files import batch
+        from genrestore.files.work import batch
 
         jobs, said = self.jobs, self.said
         if said.dry_run:
@@ -198,7 +198,7 @@ def plan(
         json=said.json,
         json_file=said.json_file,
     )
-    from genrestore.files import outputs
+    from genrestore.files.plan import outputs
 
     named = files.words(inputs.named, inputs.files_from, null=inputs.null)
     wanted = wanted if adjust is None else adjust(named, wanted)

@@ -12,15 +12,15 @@ import typer
 from genrestore.cli import file_options as files
 from genrestore.cli import options, report, screen
 from genrestore.errors import UsageError
-from genrestore.files import formats
-from genrestore.files.formats import shown
+from genrestore.files.codecs import formats
+from genrestore.files.codecs.formats import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from genrestore.latent.sampling import Sampler
+    from genrestore.study.sampling import Sampler
 
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
@@ -101,8 +101,8 @@ def sample(
     They are laid out in one picture, or written one by one into a folder.
     """
     check_words(output, count, interpolate, latent, json=json)
-    from genrestore.latent import sampling
     from genrestore.runtime import Runtime
+    from genrestore.study import sampling
     from genrestore.weights import load
 
     runtime = Runtime.create(device, "fp32", threads, seed)
@@ -162,7 +162,7 @@ def choose(
         InputError: A latent file that cannot be read.
         UsageError: One of other weights.
     """
-    from genrestore.latent import file
+    from genrestore.study import file
 
     if latent is not None:
         return file.read(latent, sampler.header.sha256, weights, sampler.network.latent), None
@@ -180,7 +180,7 @@ def targets(output: str, images: int, *, overwrite: bool) -> Sequence[Path] | No
         UsageError: A suffix that is not written, or a file that is there already.
         InputError: A file cannot be written.
     """
-    from genrestore.files.atomic import check_writable
+    from genrestore.files.disk.atomic import check_writable
 
     if output == "-":
         return None
@@ -211,10 +211,10 @@ def write(
     Raises:
         InputError: A file or stdout cannot be written.
     """
-    from genrestore.files import results
-    from genrestore.files.contact_sheet import grid
-    from genrestore.files.metadata import Metadata
-    from genrestore.files.pixels import Image
+    from genrestore.files.codecs.metadata import Metadata
+    from genrestore.files.codecs.pixels import Image
+    from genrestore.files.work import results
+    from genrestore.files.work.contact_sheet import grid
 
     about = Metadata("PNG", "L" if images.shape[1] == 1 else "RGB")
     if names is None:

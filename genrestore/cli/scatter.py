@@ -13,12 +13,12 @@ import typer
 
 from genrestore.cli import options, report, screen, training_options
 from genrestore.errors import UsageError
-from genrestore.files.formats import shown
+from genrestore.files.codecs.formats import shown
 
 if TYPE_CHECKING:
-    from genrestore.latent.encode import Encoder
-    from genrestore.latent.study import Study
-    from genrestore.training.dataset import ImageSet, Reading
+    from genrestore.study.encode import Encoder
+    from genrestore.study.study import Study
+    from genrestore.train.data.dataset import ImageSet, Reading
 
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
@@ -143,11 +143,11 @@ def scatter(
     """
     table = output.with_name(f"{output.stem}.table{output.suffix}") if outliers or outlier_image else None
     check_outputs([output, table, csv], overwrite=overwrite)
-    from genrestore.latent import study as studies
-    from genrestore.latent.encode import load_encoder
     from genrestore.runtime import Runtime
-    from genrestore.training.dataset import Folder, Reading, load_images
-    from genrestore.training.named import Library
+    from genrestore.study import study as studies
+    from genrestore.study.encode import load_encoder
+    from genrestore.train.data.dataset import Folder, Reading, load_images
+    from genrestore.train.data.named import Library
 
     encoder = load_encoder(weights, Runtime.create(device, "fp32", threads, seed))
     axes = [] if pca else coordinates(dims, encoder.dimensions)
@@ -159,7 +159,7 @@ def scatter(
     study = studies.examine(encoder, stack, {**others, **own_images(outlier_image or [], reading)})
     write_figure(output, picture(study, images, axes), overwrite=overwrite)
     if table is not None:
-        from genrestore.latent.scatter import table as draw_table
+        from genrestore.study.scatter import table as draw_table
 
         write_figure(table, draw_table(studies.examples(encoder, study), TABLE), overwrite=overwrite)
     if csv is not None:
@@ -178,7 +178,7 @@ def check_outputs(paths: Sequence[Path | None], *, overwrite: bool) -> None:
         UsageError: The picture's suffix is unknown, or something is there already.
         InputError: A file cannot be written.
     """
-    from genrestore.files.atomic import check_writable
+    from genrestore.files.disk.atomic import check_writable
 
     named = [path for path in paths if path is not None]
     if named[0].suffix.lower()[1:] not in FORMATS:
@@ -197,7 +197,7 @@ def coordinates(dims: str, dimensions: int) -> list[int]:
     Raises:
         UsageError: Not at least two different coordinates, or ones that the latent does not have.
     """
-    from genrestore.latent.scatter import MOST_AXES
+    from genrestore.study.scatter import MOST_AXES
 
     try:
         axes = list(range(dimensions)) if dims == "all" else [int(word) for word in dims.split(",")]
@@ -241,7 +241,7 @@ def own_images(paths: Sequence[Path], reading: Reading) -> dict[str, Any]:
     """
     import torch
 
-    from genrestore.training.dataset import read_image
+    from genrestore.train.data.dataset import read_image
 
     pixels = {path.name: read_image(path, reading) for path in paths}
     return {name: torch.from_numpy(one.transpose(2, 0, 1).copy())[None] for name, one in pixels.items()}
@@ -249,7 +249,7 @@ def own_images(paths: Sequence[Path], reading: Reading) -> dict[str, Any]:
 
 def picture(study: Study, images: ImageSet, axes: Sequence[int]) -> Any:
     """The scatter plot as a matplotlib figure; without axes, of principal components."""
-    from genrestore.latent import scatter as drawing
+    from genrestore.study import scatter as drawing
 
     others = {name: points[:DRAWN] for name, points in study.outlier_latents.items()}
     if axes:
@@ -266,7 +266,7 @@ def write_figure(path: Path, figure: Any, *, overwrite: bool) -> None:
     """Write a matplotlib figure whole or not at all, in the format of the path's suffix."""
     import matplotlib as mpl
 
-    from genrestore.files.atomic import atomic
+    from genrestore.files.disk.atomic import atomic
 
     format = path.suffix.lower()[1:]
     about = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -279,7 +279,7 @@ def write_figure(path: Path, figure: Any, *, overwrite: bool) -> None:
 
 def write_csv(path: Path, study: Study, images: ImageSet, *, overwrite: bool) -> None:
     """A row an image: its name, its class or the kind of outlier, and its latent."""
-    from genrestore.files.atomic import atomic
+    from genrestore.files.disk.atomic import atomic
 
     text = io.StringIO(newline="")
     writer = _csv.writer(text, lineterminator="\n")

@@ -12,8 +12,8 @@ from genrestore.cli import tracing
 from genrestore.errors import GenrestoreError
 
 if TYPE_CHECKING:
-    from genrestore.files.batch import BatchOptions, Restore
-    from genrestore.files.jobs import Job
+    from genrestore.files.plan.jobs import Job
+    from genrestore.files.work.batch import BatchOptions, Restore
     from genrestore.restore.ahead import Asked
     from genrestore.restore.progress import OnProgress
     from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
@@ -81,7 +81,8 @@ def _check(task: Task, asked: Asked[Job]) -> None:
 
 def _upcoming(jobs: Sequence[Job], settings: BatchOptions) -> Iterator[Asked[Job]]:
     """Every input that is still to be done and can be read, with what is known of it."""
-    from genrestore.files import batch, images
+    from genrestore.files.codecs import images
+    from genrestore.files.work import batch
     from genrestore.restore.ahead import Asked
 
     for job in jobs:

@@ -47,8 +47,9 @@ class Trace:
     def _write_picture(self, piece: int, step: Step) -> None:
         import numpy as np
 
-        from genrestore.files import atomic, images
-        from genrestore.files.metadata import Metadata
+        from genrestore.files.codecs import images
+        from genrestore.files.codecs.metadata import Metadata
+        from genrestore.files.disk import atomic
 
         pixels = (step.image.clamp(0, 1).cpu().numpy() * 255).round().astype(np.uint8)
         picture = images.Image(pixels, None, Metadata("PNG", "L" if pixels.shape[1] == 1 else "RGB"))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrestore.errors import UsageError
-from genrestore.files.formats import shown
+from genrestore.files.codecs.formats import shown
 
 if TYPE_CHECKING:
-    from genrestore.files.jobs import Job
+    from genrestore.files.plan.jobs import Job
     from genrestore.restore.ahead import Asked
     from genrestore.restore.descent import Descended
     from genrestore.restore.trace import Trace
@@ -88,7 +88,7 @@ def write(folder: Path, trace: Trace, damaged: Any, source: Path | None = None) 
     """
     from PIL import Image
 
-    from genrestore.files.atomic import atomic
+    from genrestore.files.disk.atomic import atomic
     from genrestore.restore import trace as drawing
 
     text = io.StringIO(newline="")

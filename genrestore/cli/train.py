@@ -13,7 +13,7 @@ from genrestore.cli import gan_options, options, training_options, training_scre
 from genrestore.errors import GenrestoreError, UsageError
 
 if TYPE_CHECKING:
-    from genrestore.training.session import Kind, Request
+    from genrestore.train.loop.session import Kind, Request
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -75,8 +75,8 @@ def denoiser(
     Several processes: [bold]torchrun --nproc-per-node N -m genrestore train denoiser ...[/bold]
     """
     given = dict(locals())
-    from genrestore.training import denoiser as task
-    from genrestore.training import session
+    from genrestore.train.kinds import denoiser as task
+    from genrestore.train.loop import session
 
     given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
     _train(session.Kind("denoiser", task.DenoiserSettings(), task.DenoiserTraining), given)
@@ -134,7 +134,7 @@ def inpainter(
     Several processes: [bold]torchrun --nproc-per-node N -m genrestore train inpainter ...[/bold]
     """
     given = dict(locals())
-    from genrestore.training import inpainter as task
+    from genrestore.train.kinds import inpainter as task
 
     given |= {"widths": _numbers("--widths", widths), "blocks": _numbers("--blocks", blocks)}
     _train(task.KIND, given)
@@ -196,7 +196,7 @@ def ae(
     Several processes: [bold]torchrun --nproc-per-node N -m genrestore train ae ...[/bold]
     """
     given = dict(locals())
-    from genrestore.training import autoencoder as task
+    from genrestore.train.kinds import autoencoder as task
 
     _train(task.KIND, _filled(given, task.report(cover or "none") if recipe else None))
 
@@ -261,7 +261,7 @@ def gan(
     Several processes: [bold]torchrun --nproc-per-node N -m genrestore train gan ...[/bold]
     """
     given = dict(locals())
-    from genrestore.training import gan as task
+    from genrestore.train.kinds import gan as task
 
     given |= {"augment": tuple(augment) if augment else None}
     _train(task.KIND, _filled(given, task.report() if recipe else None))
@@ -289,8 +289,8 @@ def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
 
 def _request(kind: Kind, given: Mapping[str, Any]) -> Request:
     """Sort the options that were given into what they are about."""
-    from genrestore.training.session import Request
-    from genrestore.training.settings import LoopSettings
+    from genrestore.train.loop.session import Request
+    from genrestore.train.loop.settings import LoopSettings
 
     said = {name: value for name, value in given.items() if value is not None}
     if said["precision"] == "auto":
@@ -314,7 +314,7 @@ def _request(kind: Kind, given: Mapping[str, Any]) -> Request:
 def _train(kind: Kind, given: Mapping[str, Any]) -> None:
     """Train, alone or as one of torchrun's processes; only the first of them speaks."""
     from genrestore.runtime import Runtime
-    from genrestore.training import distributed, session
+    from genrestore.train.loop import distributed, session
 
     request = _request(kind, given)
     threads = given["threads"] or (1 if distributed.launched() else None)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from genrestore.training.checkpoint import Progress
-    from genrestore.training.session import Result
+    from genrestore.train.loop.checkpoint import Progress
+    from genrestore.train.loop.session import Result
 
 NOT_SHOWN = frozenset({"step", "seconds", "learning_rate", "images_per_second"})
 

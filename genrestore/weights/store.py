@@ -218,7 +218,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _write(path: Path, raw: bytes, overwrite: bool, source: Path | None = None) -> None:
-    from genrestore.files.atomic import atomic
+    from genrestore.files.disk.atomic import atomic
 
     _check_free(path, overwrite)
     with atomic(path, overwrite=overwrite, source=source) as stream:

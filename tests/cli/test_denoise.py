@@ -155,7 +155,7 @@ class TestOneFile:
     def test_turns_are_kept_in_the_provenance_where_they_are_asked_for(
         self, denoise: Run, photo: Path
     ) -> None:
-        from genrestore.files.images import read_provenance
+        from genrestore.files.codecs.images import read_provenance
 
         assert denoise(photo, "--turns", "4", "-o", "four.png").exit_code == 0
         assert (read_provenance(Path("four.png")) or {})["turns"] == 4
@@ -180,7 +180,7 @@ class TestOneFile:
         assert len(seen) == calls
 
     def test_provenance(self, denoise: Run, photo: Path) -> None:
-        from genrestore.files.images import read_provenance
+        from genrestore.files.codecs.images import read_provenance
 
         assert denoise(photo, "--sigma", "20", "--seed", "3").exit_code == 0
         noted = read_provenance(Path("photo.denoised.png"))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genrestore.latent import file
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.runtime import Runtime
+from genrestore.study import file
 from genrestore.weights.header import read_header
 from tests import tiny
 from tests.cli.conftest import Run

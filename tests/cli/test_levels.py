@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import genrestore
-from genrestore.files.contact_sheet import STRENGTHS
-from genrestore.files.images import read, read_provenance
-from genrestore.files.preview import FACTORS
+from genrestore.files.codecs.images import read, read_provenance
+from genrestore.files.work.contact_sheet import STRENGTHS
+from genrestore.files.work.preview import FACTORS
 from genrestore.restore.tasks.denoise import BT601
 from genrestore.runtime import Runtime
 from tests import two_levels
@@ -141,7 +141,7 @@ def test_what_a_sheet_calls_its_levels_can_be_typed(
     denoise: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Labels are noise levels in grey levels, of half to four times what is given."""
-    from genrestore.files import contact_sheet
+    from genrestore.files.work import contact_sheet
 
     seen: list[str] = []
     label = contact_sheet._label

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genrestore.files import images
-from genrestore.files.contact_sheet import STRENGTHS
+from genrestore.files.codecs import images
+from genrestore.files.work.contact_sheet import STRENGTHS
 from tests.cli.conftest import Run, noisy_pixels, write
 from tests.files.test_contact_sheet import occurrences
 

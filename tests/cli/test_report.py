@@ -14,8 +14,8 @@ import pytest
 
 from genrestore.cli import report
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
-from genrestore.files.batch import Outcome
-from genrestore.files.outputs import Job
+from genrestore.files.plan.outputs import Job
+from genrestore.files.work.batch import Outcome
 
 KEYS = [
     "schema",

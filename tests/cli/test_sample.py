@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from genrestore.files.contact_sheet import LINE
-from genrestore.files.images import read_provenance
-from genrestore.latent import file
+from genrestore.files.codecs.images import read_provenance
+from genrestore.files.work.contact_sheet import LINE
+from genrestore.study import file
 from genrestore.weights.header import read_header
 from tests import tiny
 from tests.cli.conftest import Run

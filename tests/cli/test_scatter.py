@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests import tiny
 from tests.cli.conftest import Run
-from tests.training import toy
+from tests.train import toy
 
 
 @pytest.fixture

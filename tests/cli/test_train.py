@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from genrestore.cli import training_screen
-from genrestore.training.denoiser import DenoiserTraining
+from genrestore.train.kinds.denoiser import DenoiserTraining
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 from tests.cli.conftest import Run
-from tests.training import toy
+from tests.train import toy
 
 QUICK = ["--steps", "4", "--batch-size", "2", "--patch-size", "16", "--widths", "4,4", "--blocks", "1,1"]
 QUICK += [
@@ -123,7 +123,7 @@ def test_a_contradiction_on_resume_names_both_values(run: Run, photos: Path) -> 
 
 def test_another_process_of_torchrun_says_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from genrestore.errors import UsageError
-    from genrestore.training import distributed, session
+    from genrestore.train.loop import distributed, session
 
     def refuse(*words: object) -> None:
         raise UsageError("no")

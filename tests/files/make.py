@@ -13,8 +13,8 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
-from genrestore.files import images
-from genrestore.files.images import Image, Metadata
+from genrestore.files.codecs import images
+from genrestore.files.codecs.images import Image, Metadata
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -154,7 +154,7 @@ def again(image: Image, format: str) -> Image:
 
 def plain(array: np.ndarray, format: str = "PNG") -> Image:
     """A picture without metadata from [height, width] or [height, width, channel]."""
-    from genrestore.files.pixels import from_buffer
+    from genrestore.files.codecs.pixels import from_buffer
 
     return from_buffer(array.copy(), Metadata(format, "?"))
 

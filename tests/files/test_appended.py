@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image as Pillow
 
-from genrestore.files import images, jpeg_markers, xmp
+from genrestore.files.codecs import images, jpeg_markers, xmp
 from tests.files import make
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20

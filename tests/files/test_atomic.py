@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from genrestore.errors import InputError
-from genrestore.files import folders, formats
-from genrestore.files.outputs import atomic, check_writable
+from genrestore.files.codecs import formats
+from genrestore.files.plan import folders
+from genrestore.files.plan.outputs import atomic, check_writable
 
 
 def listing(folder: Path) -> list[str]:
@@ -134,7 +135,7 @@ def test_kill_9_leaves_nothing_that_looks_like_a_picture(tmp_path: Path) -> None
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     code = (
-        "import sys, time, pathlib; from genrestore.files.outputs import atomic\n"
+        "import sys, time, pathlib; from genrestore.files.plan.outputs import atomic\n"
         "with atomic(pathlib.Path(sys.argv[1])) as stream:\n"
         "    stream.write(b'half'); stream.flush(); print('ready', flush=True); time.sleep(60)\n"
     )

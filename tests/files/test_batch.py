@@ -17,9 +17,10 @@ import pytest
 from PIL import Image as Pillow
 
 from genrestore.errors import WeightsError
-from genrestore.files import batch, images, results
-from genrestore.files.batch import BatchOptions, Outcome
-from genrestore.files.outputs import Job, OutputOptions, plan
+from genrestore.files.codecs import images
+from genrestore.files.plan.outputs import Job, OutputOptions, plan
+from genrestore.files.work import batch, results
+from genrestore.files.work.batch import BatchOptions, Outcome
 from tests.files import make
 
 

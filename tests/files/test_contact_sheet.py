@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genrestore.files import contact_sheet
-from genrestore.files.contact_sheet import GAP, GROUND, LINE, STRENGTHS, Panel, grid, mixed, sheet, strengths
+from genrestore.files.work import contact_sheet
+from genrestore.files.work.contact_sheet import (
+    GAP,
+    GROUND,
+    LINE,
+    STRENGTHS,
+    Panel,
+    grid,
+    mixed,
+    sheet,
+    strengths,
+)
 
 
 def panels(height: int, width: int, dtype: type = np.uint8, channels: int = 3) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags
 from PIL import Image as Pillow
 
-from genrestore.files import exif
+from genrestore.files.codecs import exif
 from tests.files import make
 
 

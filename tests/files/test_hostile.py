@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError
-from genrestore.files import images
+from genrestore.files.codecs import images
 from tests import damage
 from tests.files import make
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError
-from genrestore.files import images
+from genrestore.files.codecs import images
 from tests.files import make
 
 LOSSLESS = ["PNG", "TIFF"]

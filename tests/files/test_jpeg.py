@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL.JpegImagePlugin import get_sampling
 
-from genrestore.files import images
+from genrestore.files.codecs import images
 from tests.files import make
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genrestore.errors import UsageError
-from genrestore.files import lists
+from genrestore.files.plan import lists
 
 LINES = [
     (b"", []),

@@ -10,8 +10,9 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from genrestore.errors import InputError
-from genrestore.files import images, mask_meaning
-from genrestore.files.images import Image
+from genrestore.files.codecs import images
+from genrestore.files.codecs.images import Image
+from genrestore.files.work import mask_meaning
 from tests.cli.conftest import noisy_pixels
 
 HEIGHT, WIDTH = 40, 60

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError, UsageError
-from genrestore.files import masks
-from genrestore.files.jobs import Job
-from genrestore.files.masks import Mask, MaskOptions, Masks
-from genrestore.files.metadata import Metadata
-from genrestore.files.part import Part
-from genrestore.files.pixels import Image
+from genrestore.files.codecs.metadata import Metadata
+from genrestore.files.codecs.pixels import Image
+from genrestore.files.plan.jobs import Job
+from genrestore.files.work import masks
+from genrestore.files.work.masks import Mask, MaskOptions, Masks
+from genrestore.files.work.part import Part
 
 HEIGHT, WIDTH = 6, 8
 

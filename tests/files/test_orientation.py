@@ -13,8 +13,8 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from genrestore.files import exif, images, orientation, xmp
-from genrestore.files.exif import Field
+from genrestore.files.codecs import exif, images, orientation, xmp
+from genrestore.files.codecs.exif import Field
 from tests.files import make
 
 ARRAY = make.smooth(3)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files.outputs import Job, OutputOptions, comparison_path, plan
-from genrestore.files.shards import Shard
+from genrestore.files.plan.outputs import Job, OutputOptions, comparison_path, plan
+from genrestore.files.plan.shards import Shard
 from tests.files import make
 from tests.files.make import touch
 
@@ -283,7 +283,7 @@ class TestFolders:
         import subprocess
 
         heavy = "sorted({'torch', 'PIL', 'numpy'} & set(sys.modules))"
-        code = f"import sys, genrestore.files.outputs; print({heavy})"
+        code = f"import sys, genrestore.files.plan.outputs; print({heavy})"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert found.stdout == "[]\n"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from genrestore.files import pipeline
-from genrestore.files.pipeline import Stages
+from genrestore.files.work import pipeline
+from genrestore.files.work.pipeline import Stages
 
 DEADLINE = 60
 """Seconds after which a test that waits for another thread gives up; nothing is timed."""

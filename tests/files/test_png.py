@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from genrestore.files import images, png_chunks
+from genrestore.files.codecs import images, png_chunks
 from tests.files import make
 
 ICCP = b"Display P3\0\0" + zlib.compress(make.ICC)

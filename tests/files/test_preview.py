@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from genrestore.errors import InputError, UsageError
-from genrestore.files import preview
-from genrestore.files.batch import BatchOptions
-from genrestore.files.contact_sheet import STRENGTHS, Panel, mixed
-from genrestore.files.metadata import Metadata
-from genrestore.files.outputs import OutputOptions
-from genrestore.files.part import Part
-from genrestore.files.pixels import Image
+from genrestore.files.codecs.metadata import Metadata
+from genrestore.files.codecs.pixels import Image
+from genrestore.files.plan.outputs import OutputOptions
+from genrestore.files.work import preview
+from genrestore.files.work.batch import BatchOptions
+from genrestore.files.work.contact_sheet import STRENGTHS, Panel, mixed
+from genrestore.files.work.part import Part
 from genrestore.restore.tasks.restored import Restored
 from tests.files.test_contact_sheet import occurrences
 
@@ -114,7 +114,7 @@ PLACES = {
 def test_the_sheet_goes_beside_where_the_result_would(
     output: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genrestore.files.outputs import plan
+    from genrestore.files.plan.outputs import plan
 
     monkeypatch.chdir(tmp_path)
     Path("there").mkdir()

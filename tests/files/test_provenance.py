@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from genrestore.files import folders, images, provenance
+from genrestore.files.codecs import images, provenance
+from genrestore.files.plan import folders
 from tests.files import make
 
 RECORD = b'{"tool":"genrestore"}'

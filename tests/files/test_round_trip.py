@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from genrestore.files import images
+from genrestore.files.codecs import images
 from tests.files import make
 
 EXIF, ICC, XMP, DPI = "exif", "icc", "xmp", "dpi"

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from genrestore.files import images, skipping
-from genrestore.files.jobs import Attachment, Job, comparison_path
-from genrestore.files.skipping import Existing
+from genrestore.files.codecs import images
+from genrestore.files.plan import skipping
+from genrestore.files.plan.jobs import Attachment, Job, comparison_path
+from genrestore.files.plan.skipping import Existing
 from tests.files import make
 
 WANTED = {

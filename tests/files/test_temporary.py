@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from genrestore.files import temporary
-from genrestore.files.atomic import atomic
+from genrestore.files.disk import temporary
+from genrestore.files.disk.atomic import atomic
 
 ATOMIC_THAT_WAITS = """
 import sys, time, pathlib
-from genrestore.files.atomic import atomic
+from genrestore.files.disk.atomic import atomic
 with atomic(pathlib.Path(sys.argv[1])) as stream:
     stream.write(b"half")
     stream.flush()

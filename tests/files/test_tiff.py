@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError
-from genrestore.files import images
+from genrestore.files.codecs import images
 from tests.files import make
 
 

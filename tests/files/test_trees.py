@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from genrestore.files import folders, trees
-from genrestore.files.jobs import OutputOptions, Source
+from genrestore.files.plan import folders, trees
+from genrestore.files.plan.jobs import OutputOptions, Source
 from tests.files.make import touch
 
 

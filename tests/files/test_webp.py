@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from genrestore.files import images
+from genrestore.files.codecs import images
 from tests.files import make
 
 

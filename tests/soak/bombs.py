@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from genrestore.files import images, provenance
+from genrestore.files.codecs import images, provenance
 from tests import damage
 from tests.soak import mutants
 from tests.soak.checks import Checks

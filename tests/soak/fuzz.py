@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from genrestore.errors import InputError, WeightsError
-from genrestore.files import images
+from genrestore.files.codecs import images
 from genrestore.weights import content
 from genrestore.weights.header import read_header
 from tests import damage

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genrestore.errors import GenrestoreError
-from genrestore.files import images, provenance
+from genrestore.files.codecs import images, provenance
 from genrestore.weights import load
 from tests import damage
 from tests.soak.checks import Checks
@@ -52,7 +52,7 @@ def mutant(raw: bytes, draw: random.Random) -> bytes:
 
 def sound_pictures() -> dict[str, list[bytes]]:
     """Small files of every format that is read, plain and with all metadata."""
-    from genrestore.files import formats
+    from genrestore.files.codecs import formats
     from tests.files.test_hostile import SOUND
     from tests.files.test_round_trip import CARRIES, DPI, EXIF, ICC, XMP, written
 

@@ -1,0 +1,1 @@
+"""Formats: bytes of a file to pixels and metadata, and back."""

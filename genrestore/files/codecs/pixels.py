@@ -1,0 +1,110 @@
+"""The one picture type of this room, and the views that lead from interleaved buffers to it and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genrestore.files.codecs.metadata import Metadata
+
+Array = npt.NDArray[Any]  # uint8 or uint16; never changed from one to the other on the way
+
+
+@dataclass
+class Image:
+    """A decoded picture.
+
+    Attributes:
+        pixels: [1, channel, height, width], uint8 or uint16, full range; channel is 1 (grey) or 3 (RGB).
+            A writable view of the decoded buffer; `np.empty_like` of it has the layout that is written
+            without a copy.
+        alpha: [1, 1, height, width] of the same type, or None. Never changed.
+        metadata: What else the file holds.
+        extra: [1, 1, height, width] of the same type, or None: a sample of which a TIFF does not say what it
+            is (a scanner's infrared). Never changed.
+    """
+
+    pixels: Array
+    alpha: Array | None
+    metadata: Metadata
+    extra: Array | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Decoded pixels in one of the four layouts that are restored.
+
+    Attributes:
+        buffer: [height, width] or [height, width, channel], uint8 or uint16.
+        mode: The source's, in Pillow's words.
+        icc: The profile that fits the buffer.
+        notes: What was converted.
+        extra: Whether the last channel is no colour and no alpha.
+    """
+
+    buffer: Array
+    mode: str
+    icc: bytes | None
+    notes: tuple[str, ...]
+    extra: bool = False
+
+
+def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extra: bool = False) -> Image:
+    """A picture as views of an interleaved buffer.
+
+    Args:
+        buffer: [height, width] or [height, width, channel] with 1 to 4 channels: grey, grey and alpha, RGB,
+            RGBA.
+        metadata: Goes into the picture as it is.
+        orientation: EXIF's number, 1 to 8; other than 1 costs one copy.
+        extra: The last of 2 or 4 channels is no alpha.
+    """
+    if buffer.ndim == 2:
+        buffer = buffer[:, :, None]
+    if orientation != 1:
+        buffer = np.ascontiguousarray(_upright(buffer, orientation))
+    planes = buffer.transpose(2, 0, 1)[None]
+    if buffer.shape[2] in (2, 4) and extra:
+        return Image(planes[:, :-1], None, metadata, planes[:, -1:])
+    if buffer.shape[2] in (2, 4):
+        return Image(planes[:, :-1], planes[:, -1:], metadata)
+    return Image(planes, None, metadata)
+
+
+def interleaved(image: Image, *, with_alpha: bool = True, with_extra: bool = False) -> Array:
+    """The picture as one C-contiguous buffer, [height, width, channel]; no copy where it lies so already."""
+    pixels = image.pixels[0].transpose(1, 2, 0)
+    beside = image.alpha if with_alpha else None
+    if beside is None and with_extra:
+        beside = image.extra
+    if beside is None:
+        # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
+        return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
+    both = np.concatenate([pixels, beside[0].transpose(1, 2, 0)], axis=2)
+    return np.ascontiguousarray(both)  # planes that lie apart would be joined in another order
+
+
+def without_single(buffer: Array) -> Array:
+    """[height, width, 1] as [height, width]; anything else as it is."""
+    return buffer[:, :, 0] if buffer.shape[2] == 1 else buffer
+
+
+def to_8_bit(buffer: Array) -> Array:
+    """uint16 to uint8 by rounding x / 257; uint8 as it is. Works row by row to stay small."""
+    if buffer.dtype == np.uint8:
+        return buffer
+    result = np.empty(buffer.shape, np.uint8)
+    for row in range(0, buffer.shape[0], 64):
+        result[row : row + 64] = (buffer[row : row + 64].astype(np.uint32) + 128) // 257
+    return result
+
+
+def _upright(buffer: Array, orientation: int) -> Array:
+    if orientation in (5, 6, 7, 8):
+        buffer = buffer.swapaxes(0, 1)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    return buffer[rows, columns]

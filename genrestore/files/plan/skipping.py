@@ -1,0 +1,197 @@
+"""What --skip-existing leaves alone: results that this run would write again as they are.
+
+A result says in its provenance how it was made (tool, version, weights, options, seed) and of which input.
+One that says what this run would say, and that can be decoded, is done. What does not say that genrestore
+made it is someone else's, whatever it is, and is never replaced. Needs no network and no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genrestore.errors import InputError
+from genrestore.files.codecs import metadata
+from genrestore.files.codecs import provenance as provenances
+from genrestore.files.codecs.metadata import Provenance
+from genrestore.files.plan import folders
+from genrestore.files.plan.jobs import Attachment, Job, beside, comparison_path
+
+SOURCE = "source_sha256"
+"""The key of provenance that holds the input's sha256."""
+MASK = "mask_sha256"
+"""The key of provenance that holds the sha256 of the input's mask file, if it has one."""
+NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK})
+"""Keys of provenance that are a mere name, a finding, or compared on their own."""
+NOT_OURS = "genrestore did not note that it made it"
+PANELS = 3
+"""A comparison is at most so many pictures wide."""
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What is to be made of an output that exists; nothing is set where none does.
+
+    Attributes:
+        done: Why nothing is left to do.
+        stale: Why it is made again.
+        foreign: What is there instead, which must stay.
+    """
+
+    done: str | None = None
+    stale: str | None = None
+    foreign: Path | None = None
+
+
+def examine(
+    job: Job,
+    provenance: Provenance | None,
+    *,
+    compare: bool,
+    max_pixels: int,
+    attachment: Attachment | None = None,
+) -> Existing:
+    """Look at what is where a job's output would go.
+
+    Args:
+        job: With a source and a target that are files; for others there is nothing to find.
+        provenance: What this run would write, but for the noise level and the source; None: it writes none,
+            and then an output counts as done if it can be decoded.
+        compare: A comparison belongs to the output.
+        max_pixels: As for inputs.
+        attachment: What else belongs to the output; only whether it is there is looked at.
+    """
+    if job.source is None or job.target is None or not folders.is_file(job.source):
+        return Existing()
+    wanted = None if provenance is None else json.loads(metadata.pack_provenance(provenance))
+    if job.target == job.source:
+        return _in_place(job.source, wanted)
+    paths = [job.target, comparison_path(job.target)] if compare else [job.target]
+    there = [path for path in paths if os.path.lexists(path)]
+    attached = attachment is not None and os.path.lexists(attachment.path(job.target))
+    for path in [job.target, *beside(job.target, attachment, compare=compare)]:
+        if is_foreign(path, attachment, told=wanted is not None):
+            return Existing(foreign=path)
+    if attachment is not None and attached and job.target not in there:
+        return Existing(stale=f"only {attachment.what} was there")
+    if not there:
+        return Existing()
+    if len(there) < len(paths):
+        return Existing(
+            stale="the comparison was missing" if job.target in there else "only the comparison was there"
+        )
+    if attachment is not None and not attached:
+        return Existing(stale=f"{attachment.what} was missing")
+    for path in paths:
+        if reason := _difference(path, job, wanted, max_pixels):
+            return Existing(stale=reason)
+    if wanted is None:
+        return Existing(done="exists and can be decoded; with --no-provenance nothing more is compared")
+    return Existing(done="done before, with the same parameters")
+
+
+def is_foreign(path: Path, attachment: Attachment | None = None, *, told: bool = True) -> bool:
+    """Whether something is there that does not say that genrestore made it.
+
+    Args:
+        path: Of a result, or of what is beside it.
+        attachment: What else is written beside results.
+        told: Results say how they were made. Where they do not, a picture that can be decoded may be one.
+    """
+    if not os.path.lexists(path) or provenances.is_ours(path):
+        return False
+    if attachment is not None and path.name.endswith(f".{attachment.suffix}"):
+        return not attachment.is_ours(path)
+    return told or not _can_be_decoded(path)
+
+
+def source_sha256(source: Path | io.BytesIO) -> str | None:
+    """The sha256 of an input's bytes; None for a pipe, which can be read only once, and if it has gone."""
+    if isinstance(source, io.BytesIO):
+        return hashlib.sha256(source.getbuffer()).hexdigest()
+    if not folders.is_file(source):
+        return None
+    sum = hashlib.sha256()
+    try:
+        with source.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                sum.update(chunk)
+    except OSError:
+        return None
+    return sum.hexdigest()
+
+
+def mask_of(job: Job) -> dict[str, str | None]:
+    """What a result says of its mask file: nothing if it has none."""
+    return {} if job.mask is None else {MASK: source_sha256(job.mask)}
+
+
+def _own_provenance(path: Path) -> dict[str, Any] | None:
+    found = provenances.read(path)
+    return found if found is not None and found.get("tool") == provenances.TOOL else None
+
+
+def _can_be_decoded(path: Path) -> bool:
+    from genrestore.files.codecs import images
+
+    if not folders.is_file(path):  # a pipe may keep us waiting for ever
+        return False
+    try:
+        images.read(path)
+    except InputError:
+        return False
+    return True
+
+
+def _in_place(source: Path, wanted: Mapping[str, Any] | None) -> Existing:
+    """An input that is a result of this command is never restored twice, since the original is gone."""
+    found = _own_provenance(source)
+    if found is None or wanted is None or found.get("command") != wanted.get("command"):
+        return Existing()
+    reason = _changed(found, wanted)
+    other = f"; {reason}, and the original is gone" if reason else ""
+    return Existing(done=f"restored in place before{other}")
+
+
+def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixels: int) -> str | None:
+    """Why an output is not what this run would write, or None if it is."""
+    from genrestore.files.codecs import images
+
+    assert job.source is not None
+    if wanted is not None:
+        found = _own_provenance(path)
+        if found is None:
+            return "it was damaged"
+        if reason := _changed(found, wanted):
+            return reason
+        if found.get(SOURCE) != source_sha256(job.source):
+            return "the input was another one"
+        if found.get(MASK) != mask_of(job).get(MASK):
+            return "the mask was another one"
+    if provenances.is_ours(path) and _own_provenance(path) is None:  # which a decoder may not mind
+        return "it was damaged"
+    try:
+        image = images.read(path, max_pixels=PANELS * max_pixels)
+    except InputError:
+        return "it was damaged"
+    format = image.metadata.format
+    return f"it was {format}" if job.format not in (None, format) else None
+
+
+def _changed(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    """The first of the parameters that is another one, in words, or None."""
+    for key in (*wanted, *sorted(found.keys() - wanted.keys())):
+        if key in NOT_COMPARED or found.get(key) == wanted.get(key):
+            continue
+        if key == "weights_sha256":
+            return "the weights were others"
+        return f"{key} was {'not given' if found.get(key) is None else reprlib.repr(found[key])}"
+    return None

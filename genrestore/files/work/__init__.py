@@ -1,0 +1,1 @@
+"""Jobs to outcomes: reading, restoring by what is handed in, writing."""

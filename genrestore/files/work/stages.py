@@ -1,0 +1,286 @@
+"""What happens to one picture: it is read, restored, written. Each stage may have a thread of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from genrestore.errors import InputError
+from genrestore.files.codecs import formats, images
+from genrestore.files.codecs.metadata import Provenance
+from genrestore.files.codecs.pixels import Array, Image
+from genrestore.files.plan import skipping
+from genrestore.files.plan.jobs import Attachment, Job, OutputOptions
+from genrestore.files.work import results
+from genrestore.files.work.masks import Mask
+
+Figures = Mapping[str, float | list[float]]
+
+
+class Restored(Protocol):
+    """What a restoring gives back."""
+
+    @property
+    def pixels(self) -> Array:
+        """The result, [1, channel, height, width], of the shape and type of what went in."""
+
+    @property
+    def noise_level(self) -> float | None:
+        """The level that was given or estimated, on the [0, 1] scale, or None."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user is told, one sentence each."""
+
+    @property
+    def in_domain(self) -> bool | None:
+        """Whether the prior knows such pictures; None where it knows all."""
+
+    @property
+    def figures(self) -> Figures:
+        """What else is told in numbers, by name."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Its share of the time that it was restored in together with others; None: the time of the call."""
+
+
+Restore = Callable[..., Restored]
+"""Takes pixels, [1, channel, height, width], and a callback for the fraction done, which is told the jobs too
+that are done at once with it, if any are; where a batch has masks, also which pixels are known, bool
+[1, 1, height, width]."""
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a batch is run.
+
+    Attributes:
+        max_pixels: Larger pictures fail before they are decoded.
+        provenance: Written into each output, with the noise level and the input's sha256; None: nothing is.
+        compare: Write input and result side by side, at `outputs.comparison_path`.
+        attachment: What else is written beside each output; None: nothing.
+        overwrite: Replace an output that came to be there since the plan was made.
+        skip_existing: Leave an output that says what this run would say, and make other ones again.
+        finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
+            None: it is the picture with those pixels.
+        masks: Says what is known of each picture; None: everything.
+        stdin: Where a job without a source reads; None: the process's standard input.
+        stdout: Where a job without a target writes; None: the process's standard output.
+        drop_extras: Replace an input though a part of its file is lost.
+    """
+
+    max_pixels: int = images.DEFAULT_MAX_PIXELS
+    provenance: Provenance | None = None
+    compare: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
+    finish: Callable[[Image, Array], Image] | None = None
+    masks: Callable[[Job, Image], Mask] | None = None
+    stdin: BinaryIO | None = None
+    stdout: BinaryIO | None = None
+    attachment: Attachment | None = None
+    drop_extras: bool = False
+
+    @classmethod
+    def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
+        """The options of a batch whose plan was made with `options`.
+
+        Args:
+            options: The user's words.
+            made: The provenance of the results, if they are to have one.
+            max_pixels: None takes `images.DEFAULT_MAX_PIXELS`.
+        """
+        return cls(
+            images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
+            made if options.provenance else None,
+            options.compare,
+            options.overwrite,
+            options.skip_existing,
+            attachment=options.attachment,
+            drop_extras=options.drop_extras,
+        )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture between two stages.
+
+    Attributes:
+        job: The job.
+        image: As it was read; restored, as it will be written.
+        format: Of the output, one of `formats.WRITABLE`.
+        notes: What the user is told besides what the image's metadata has to say, one sentence each.
+        provenance: What the output says of how it was made; None: nothing.
+        mask: What is known of it; None: everything.
+        times: Of the file's last access and change, in nanoseconds; None for a stream.
+        noise_level: On the [0, 1] scale, or None.
+        in_domain: Whether the prior knows such pictures; None where it knows all.
+        figures: What else is told in numbers, by name.
+        before: The pixels that went in, [1, channel, height, width], where they are still needed.
+        attached: The content of what is written beside the output, or None.
+        stale: Why an output that exists is made again; None where there is none.
+        seconds: Spent on it so far; of what was spent on several at once, its share.
+    """
+
+    job: Job
+    image: Image
+    format: str
+    notes: tuple[str, ...]
+    provenance: Provenance | None
+    times: tuple[int, int] | None
+    mask: Mask | None = None
+    noise_level: float | None = None
+    in_domain: bool | None = None
+    figures: Figures = field(default_factory=dict)
+    before: Array | None = None
+    attached: bytes | None = None
+    stale: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels that are held."""
+        known = None if self.mask is None else self.mask.known
+        held = (self.image.pixels, self.image.alpha, self.before, known)
+        return sum(plane.nbytes for plane in held if plane is not None)
+
+
+def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
+    """Read a job's picture, and all that is to be known of its file.
+
+    Args:
+        job: Its source may be standard input.
+        options: Of the batch.
+        max_pixels: Larger pictures fail before they are decoded.
+
+    Raises:
+        InputError: It or its mask cannot be read, or its format not be written in place; one line with its
+            name.
+    """
+    source = job.source or io.BytesIO((options.stdin or sys.stdin.buffer).read())
+    image = images.read(source, max_pixels=max_pixels)
+    lost = image.metadata.lost
+    if lost and job.target is not None and job.target == job.source and not options.drop_extras:
+        raise InputError(
+            f"{job.name}: {'; '.join(lost)}; name an output, or give --drop-extras to replace the file anyway"
+        )
+    times = _times(job.source)
+    format, notes = _format(job, image)
+    provenance = options.provenance
+    if provenance is not None:
+        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
+    mask = None if options.masks is None else options.masks(job, image)
+    notes = (*lost, *notes, *(() if mask is None else mask.notes))
+    return Picture(job, image, format, notes, provenance, times, mask)
+
+
+def restore(
+    picture: Picture, restoring: Restore, options: BatchOptions, on_progress: Callable[..., None]
+) -> Picture:
+    """Restore a picture that was read; its decoded pixels are given back, unless a comparison needs them.
+
+    Args:
+        picture: From `read`; its image is changed.
+        restoring: Takes and gives pixels, [1, channel, height, width]; see `Restore`.
+        options: Of the batch.
+        on_progress: Is told the finished share, 0 to 1, and the jobs that are done at once with it, if any.
+
+    Returns:
+        The restored picture. Where it was restored together with others, its seconds are changed by what its
+        share is more than the time of this call.
+    """
+    image, provenance, mask = picture.image, picture.provenance, picture.mask
+    started = time.perf_counter()
+    restored = restoring(image.pixels, on_progress, *(() if mask is None else (mask.known,)))
+    took = time.perf_counter() - started
+    before = _before(image, mask) if options.compare else None
+    if options.finish is not None:
+        image = options.finish(image, restored.pixels)
+    else:
+        image.pixels = restored.pixels
+    if mask is not None:
+        mask.show_filled(image)
+    if provenance is not None and restored.noise_level is not None:
+        provenance = {**provenance, "noise_level": restored.noise_level}
+    return replace(
+        picture,
+        image=image,
+        provenance=provenance,
+        notes=(*picture.notes, *restored.notes),
+        noise_level=restored.noise_level,
+        in_domain=restored.in_domain,
+        figures=restored.figures,
+        before=before,
+        attached=None if options.attachment is None else options.attachment.content(restored),
+        seconds=picture.seconds + (0.0 if restored.seconds is None else restored.seconds - took),
+    )
+
+
+def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str, ...]:
+    """Write a restored picture to its job's target, or to standard output.
+
+    Args:
+        picture: From `restore`.
+        options: Of the batch.
+        overwrite: Replace what is there.
+
+    Returns:
+        What the format could not keep, one note each.
+
+    Raises:
+        InputError: It cannot be written; one line with the target's name.
+    """
+    image, target, provenance = picture.image, picture.job.target, picture.provenance
+    if target is None:
+        stdout = options.stdout or sys.stdout.buffer
+        return results.write_stdout(image, picture.format, provenance, stdout)
+    if options.attachment is not None and picture.attached is not None:  # first: the picture says it is done
+        beside = options.attachment.path(target)
+        results.write_attachment(picture.attached, beside, overwrite, picture.job.source)
+    notes = results.write_files(
+        image, picture.before, target, picture.format, provenance, overwrite, picture.job.source
+    )
+    if picture.times is not None:
+        with suppress(OSError):
+            os.utime(target, ns=picture.times)
+    return notes
+
+
+def _before(image: Image, mask: Mask | None) -> Array:
+    """What a comparison shows left of the result: the input, and its mask if it has one."""
+    return image.pixels if mask is None else mask.beside(image.pixels)
+
+
+def _times(source: Path | None) -> tuple[int, int] | None:
+    """Times of access and change in nanoseconds; None for a stream, or if the file has gone meanwhile."""
+    try:
+        found = None if source is None else source.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_atime_ns, found.st_mtime_ns)
+
+
+def _format(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
+    """The format of the output, and what is to be said of it.
+
+    Raises:
+        InputError: The picture is to be replaced in place, and its format is not written.
+    """
+    found = image.metadata.format
+    if job.format is None and job.target is not None and found not in formats.WRITABLE:
+        raise InputError(f"{job.name}: {found} is not written; name an output instead of --in-place")
+    chosen = job.format or (found if found in formats.WRITABLE else "PNG")
+    if found not in formats.WRITABLE:
+        return chosen, (f"{found} is not written: the result is {chosen}",)
+    named = None if job.source is None else formats.of_suffix(job.source)
+    if named is not None and named != found and chosen != found:
+        return chosen, (f"the file is named {named} and holds {found}: the result is {chosen}",)
+    return chosen, ()

@@ -1,0 +1,1 @@
+"""Training images and the damage that is done to them."""

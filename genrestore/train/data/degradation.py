@@ -1,0 +1,220 @@
+"""How clean patches are damaged: white noise, a digital camera, correlated noise, JPEG, stuck pixels.
+
+Every draw comes from the generator that is handed in, so a sample is a function of its seed alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from genrestore.train.data import camera
+from genrestore.train.data.camera import save_and_open
+from genrestore.train.data.correlated import OPPONENT, correlated_noise, draw_noise
+from genrestore.train.data.draws import chance, log_uniform, uniform
+
+MARGIN = 16
+"""Pixels by which a patch for `degrade` is larger on both axes than the sample made of it."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What share of the training samples gets which noise; what is left is white and Gaussian.
+
+    Attributes:
+        largest: Upper end of the Gaussian σ, on the [0, 1] scale.
+        camera: Share of samples that a digital camera takes.
+        correlated: Share of samples with noise of random spectrum and covariance.
+        jpeg: Share of samples that only JPEG has damaged.
+        impulses: Share of all samples in which some pixels are stuck.
+        rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
+        grey: Share of all samples turned to grey, replicated to three channels.
+        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian ones a quarter of it.
+    """
+
+    largest: float = 75 / 255
+    camera: float = 0.15
+    correlated: float = 0.35
+    jpeg: float = 0.15
+    impulses: float = 0.05
+    rounded: float = 0.25
+    grey: float = 0.3
+    soft: float = 0.55
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training sample.
+
+    Attributes:
+        noisy: [3, height, width], about [0, 1]; beyond where the noise was not clipped.
+        clean: What a denoiser should give, [3, height, width] in [0, 1].
+        level: Noise level of luma and of chroma around every pixel, [2, height, width], on the [0, 1] scale.
+        white: Whether the noise is white and Gaussian, of one level everywhere.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    level: Tensor
+    white: bool
+
+
+def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Sample:
+    """Make a training sample from a clean patch.
+
+    Args:
+        patch: Clean RGB patch [3, height + 16, width + 16] in [0, 1].
+        mixture: Shares of the kinds of noise.
+        generator: Source of every random draw.
+
+    Returns:
+        A sample of [3, height, width].
+    """
+    grey = chance(generator, mixture.grey)
+    kind = uniform(generator)
+    white = kind >= mixture.camera + mixture.correlated + mixture.jpeg
+    if chance(generator, mixture.soft / (4 if white else 1)):
+        patch = soften(patch, generator)
+    if kind < mixture.camera:
+        noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
+    elif kind < mixture.camera + mixture.correlated:
+        clean = luminance(patch) if grey else patch
+        noisy = clean + correlated_noise(clean, draw_noise(generator), generator)
+        noisy = _as_file(noisy, generator)
+    elif kind < mixture.camera + mixture.correlated + mixture.jpeg:
+        clean = luminance(patch) if grey else patch
+        noisy = _coded(clean, generator, finest=96, lean=1.2)
+    else:
+        return _gaussian(patch, grey, mixture, generator)
+    if grey:
+        noisy, clean = luminance(noisy), luminance(clean)
+    level = local_level(noisy - clean)
+    if chance(generator, mixture.impulses):
+        noisy = _stuck(noisy, grey, generator)
+    offsets = _offsets(generator)
+    noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
+    return Sample(noisy, clean, level, white=False)
+
+
+def _gaussian(patch: Tensor, grey: bool, mixture: Mixture, generator: torch.Generator) -> Sample:
+    clean = _trim(luminance(patch) if grey else patch, _offsets(generator))
+    sigma = _draw_sigma(mixture.largest, generator)
+    noisy = clean + sigma * torch.randn(clean[:1].shape if grey else clean.shape, generator=generator)
+    if chance(generator, mixture.rounded):
+        noisy = torch.round(noisy.clamp(0, 1) * 255) / 255
+        if chance(generator, mixture.impulses * 2):
+            noisy = _stuck(noisy, grey, generator)
+    return Sample(noisy, clean, torch.full((2, *clean.shape[1:]), sigma), white=True)
+
+
+def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
+    """A scene as a lens and a sensor show it at full size: enlarged, blurred, or both.
+
+    Photographs to train on were reduced, and are sharp to the pixel. Those of a camera are not: at full size
+    they have a hundredth of the energy in the finest octave, and most of what is found there is noise.
+
+    Args:
+        patch: [3, height, width] in [0, 1].
+        generator: Source of every random draw.
+
+    Returns:
+        The same shape and range.
+    """
+    kind = uniform(generator)
+    if kind < 0.65:
+        patch = camera.rescale(patch, uniform(generator, 1.2, 3.0))
+    if kind > 0.4:
+        patch = camera.blur(patch, log_uniform(generator, 0.4, 1.8))
+    return patch.clamp(0, 1)
+
+
+def _as_file(image: Tensor, generator: torch.Generator) -> Tensor:
+    """8 bits: without loss, or as JPEG, coded once or twice."""
+    if chance(generator, 0.25):
+        return save_and_open(image, None, 0)
+    return _coded(image, generator)
+
+
+def _coded(image: Tensor, generator: torch.Generator, finest: int = 100, lean: float = 2.5) -> Tensor:
+    """JPEG of a quality that `camera.draw_quality` draws; at times coded twice, with the blocks elsewhere."""
+    for _ in range(2 if chance(generator, 0.25) else 1):
+        quality = camera.draw_quality(generator, finest, lean)
+        subsampling = 2 if chance(generator, 0.6) else 0
+        down, right = torch.randint(8, (2,), generator=generator).tolist()
+        moved = torch.roll(image, (down, right), (1, 2))
+        image = torch.roll(save_and_open(moved, quality, subsampling), (-down, -right), (1, 2))
+    return image
+
+
+def _stuck(image: Tensor, grey: bool, generator: torch.Generator) -> Tensor:
+    """An image with pixels that say nothing: hot and dead ones of a sensor, or salt and pepper."""
+    density = log_uniform(generator, 3e-4, 0.04)
+    together = grey or chance(generator, 0.5)
+    shape = (1 if together else 3, *image.shape[1:])
+    hit = torch.rand(shape, generator=generator) < density / (1 if together else 2)
+    value = torch.rand(shape, generator=generator)
+    if chance(generator, 0.6):
+        value = (value < uniform(generator)).float()
+    elif chance(generator, 0.7):
+        value = 0.5 + 0.5 * value
+    return torch.where(hit, value, image)
+
+
+def local_level(noise: Tensor, window: int = 17) -> Tensor:
+    """Root mean square of the noise around every pixel, of luma and of chroma.
+
+        σ_L² = mean Y²,     σ_C² = mean (R² + G² + B² − Y²) / 2,     Y = (R + G + B) / √3
+
+    Convention: for white noise both are σ. A grey picture has one level, σ, told twice.
+
+    Args:
+        noise: Noisy minus clean, [3, height, width], on the [0, 1] scale.
+        window: Side of the square that is averaged over, odd.
+
+    Returns:
+        [2, height, width], on the [0, 1] scale.
+    """
+    planes = torch.einsum("ij,jhw->ihw", OPPONENT, noise)
+    energy = torch.stack([planes[0].square(), planes[1:].square().mean(0)])
+    if bool((noise == noise[:1]).all()):
+        energy = (energy[:1] / 3).expand(2, -1, -1)
+    energy = functional.pad(energy[None], [window // 2] * 4, mode="reflect")
+    return functional.avg_pool2d(energy, window, stride=1)[0].sqrt()
+
+
+def _draw_sigma(largest: float, generator: torch.Generator) -> float:
+    """Most draws from the lower two thirds, where photographs are, a tenth almost clean, some wholly.
+
+    A denoiser that has hardly seen clean pictures harms them.
+    """
+    kind = uniform(generator)
+    if kind < 0.05:
+        return 0.0
+    if kind < 0.15:
+        return log_uniform(generator, 0.2 / 255, 5 / 255)
+    if kind < 0.8:
+        return uniform(generator, 0, largest * 2 / 3)
+    return uniform(generator, largest * 2 / 3, largest)
+
+
+def luminance(image: Tensor) -> Tensor:
+    """The brightness of an RGB image [3, height, width] (ITU-R BT.601), in all three channels; same range."""
+    weights = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
+    return (image * weights).sum(0, keepdim=True).expand(3, -1, -1)
+
+
+def _offsets(generator: torch.Generator) -> tuple[int, int]:
+    """Rows and columns cut off at the top left: at random, so JPEG's blocks begin anywhere."""
+    quarter = MARGIN // 4
+    top, left = torch.randint(quarter, MARGIN - quarter + 1, (2,), generator=generator).tolist()
+    return top, left
+
+
+def _trim(image: Tensor, offsets: tuple[int, int]) -> Tensor:
+    """An image without the margin that filters may have touched, [channel, height - 16, width - 16]."""
+    top, left = offsets
+    height, width = (length - MARGIN for length in image.shape[-2:])
+    return image[:, top : top + height, left : left + width]

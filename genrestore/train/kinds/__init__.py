@@ -1,0 +1,1 @@
+"""One training for each kind of network: its batch, its step, its validation."""

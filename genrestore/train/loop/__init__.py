@@ -1,0 +1,1 @@
+"""The training loop, what it keeps on disk, and how it is started and resumed."""

@@ -1,0 +1,141 @@
+"""The batches of one process, in order, prepared in the loop or ahead of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from genrestore.train.loop import distributed
+from genrestore.train.loop.interruption import SIGNALS
+from genrestore.train.loop.protocol import Batch, Training
+from genrestore.train.loop.settings import LoopSettings
+
+
+class _Steps(Dataset[Any]):
+    """A map from step to batch, as torch's loader processes want it.
+
+    A batch comes as NumPy arrays, which go through a pipe. Tensors would go through shared memory, of which
+    containers often have too little, and then nobody hears of what got lost.
+    """
+
+    def __init__(self, training: Training[Any], indices: range) -> None:
+        self._training = training
+        self._indices = indices
+
+    def __getitem__(self, step: int) -> Any:
+        return _each(_packed, self.batch(step))
+
+    def batch(self, step: int) -> Any:
+        """The batch of a step, made here."""
+        return self._training.batch(step, self._indices)
+
+
+def batches(
+    training: Training[Batch], settings: LoopSettings, first: int, note: Callable[[str], None]
+) -> Iterator[Batch]:
+    """This process's share of the batches from step `first` to the last.
+
+    Args:
+        training: Makes them.
+        settings: Batch size, steps, and how many processes prepare batches ahead.
+        first: Steps done.
+        note: Is told if one of those processes dies; the batches are made here from then on.
+
+    Raises:
+        UsageError: The batch cannot be divided among the processes.
+    """
+    data = _Steps(training, distributed.share(settings.batch_size))
+    step = first
+    if settings.workers > 0:
+        ahead = _ahead(data, range(first, settings.steps), settings.workers)
+        while step < settings.steps:
+            try:
+                arrays = next(ahead)
+            except RuntimeError as error:
+                if "DataLoader worker" not in str(error):
+                    raise
+                note(f"--workers {settings.workers}: one of them died; batches are prepared without them now")
+                break
+            yield _each(_unpacked, arrays)
+            step += 1
+        del ahead  # and with it the processes
+    yield from map(data.batch, range(step, settings.steps))
+
+
+def _ahead(data: _Steps, steps: range, workers: int) -> Iterator[Any]:
+    """Batches that other processes prepare, in order."""
+    before = signal.getsignal(signal.SIGCHLD)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # more_than_cores says it
+        loader = DataLoader(
+            data,
+            batch_size=None,
+            sampler=steps,
+            num_workers=workers,
+            prefetch_factor=4,
+            collate_fn=_as_it_is,
+            multiprocessing_context="fork",
+            worker_init_fn=_leave_signals_to_the_loop,
+        )
+        iterator: Iterator[Any] = iter(loader)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, before)  # torch's raises in the middle of a step
+    return iterator
+
+
+def _each(function: Callable[[Any], Any], batch: Any) -> Any:
+    """A batch, which is a named tuple, a tensor or anything else, with a function of every part."""
+    if isinstance(batch, tuple):
+        parts = [function(part) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
+    return function(batch)
+
+
+def _packed(part: Any) -> Any:
+    """A tensor as an array, with the order of its axes in memory: how sums are rounded follows from it."""
+    if not isinstance(part, Tensor):
+        return part
+    strides = part.stride()
+    order = sorted(range(part.ndim), key=lambda axis: -strides[axis])
+    return _Packed(part.permute(order).numpy(), order)
+
+
+def _unpacked(part: Any) -> Any:
+    if not isinstance(part, _Packed):
+        return part
+    places = [part.order.index(axis) for axis in range(len(part.order))]
+    return torch.from_numpy(part.array).permute(places)
+
+
+@dataclass(frozen=True)
+class _Packed:
+    array: Any
+    order: list[int]
+
+
+def more_than_cores(workers: int) -> str | None:
+    """A line for the user where more processes prepare batches than there are cores for them."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    if workers <= cores:
+        return None
+    return f"--workers {workers}: more than this machine has cores ({cores}), which may slow it down"
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _leave_signals_to_the_loop(worker: int) -> None:  # noqa: ARG001
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
