@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genrestore.train.data.degradation import MARGIN, Mixture, degrade, local_level, luminance, soften
+from genrestore.train.data.degradation import (
+    MARGIN,
+    Mixture,
+    degrade,
+    guided_filter,
+    local_level,
+    luminance,
+    soften,
+)
 
 GAUSSIAN = Mixture(camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0, soft=0)
 
@@ -64,6 +72,15 @@ def test_scenes_are_soft_as_often_as_is_said(kind: str, share: float) -> None:
         sample = degrade(patch(), replace(KINDS[kind], soft=1), generator(seed))
         soft += finest(sample.clean) < 0.5 * finest(patch())
     assert soft == pytest.approx(40 * share, abs=0 if share == 1 else 6)
+
+
+def test_the_guided_filter_takes_texture_and_keeps_edges() -> None:
+    step = torch.zeros(3, 48, 48)
+    step[..., 24:] = 0.8
+    texture = 0.02 * torch.randn(step.shape, generator=generator())
+    filtered = guided_filter(step + texture, radius=4, contrast=0.1)
+    assert float((filtered - step)[..., :18].std()) < 0.25 * float(texture.std())
+    assert float((filtered - step).abs()[..., 23:25].max()) < 0.1
 
 
 def test_rounded_noise_is_what_a_file_holds() -> None:

@@ -24,7 +24,7 @@ OPPONENT = (
 )
 """Orthonormal rows: luma and two planes of chroma. White noise is as strong in each."""
 
-USUAL = 0.5
+USUAL = 0.6
 """Share of the draws that are of the usual kind: of files of cameras at high sensitivity."""
 
 KNOTS = 5
@@ -85,7 +85,7 @@ class CorrelatedNoise:
 
 
 def draw_noise(generator: torch.Generator) -> CorrelatedNoise:
-    """Draw a kind of noise at random; half of the time what cameras usually leave in their files."""
+    """Draw a kind of noise at random; mostly what cameras usually leave in their files."""
     if chance(generator, USUAL):
         return _draw_usual(generator)
     luma = log_uniform(generator, 0.7 / 255, 55 / 255)
@@ -105,7 +105,7 @@ def _draw_usual(generator: torch.Generator) -> CorrelatedNoise:
     return CorrelatedNoise(
         luma=luma,
         chroma=luma * log_uniform(generator, 0.15, 0.8),
-        luma_spectrum=Spectrum(log_uniform(generator, 0.2, 0.8), log_uniform(generator, 0.08, 0.3)),
+        luma_spectrum=Spectrum(log_uniform(generator, 0.15, 0.8), log_uniform(generator, 0.08, 0.3)),
         chroma_spectrum=Spectrum(log_uniform(generator, 0.03, 0.3), log_uniform(generator, 0.04, 0.2)),
         slope=_draw_slope(generator),
     )

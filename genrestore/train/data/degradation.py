@@ -111,10 +111,10 @@ def _gaussian(patch: Tensor, grey: bool, mixture: Mixture, generator: torch.Gene
 
 
 def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
-    """A scene as a lens and a sensor show it at full size: enlarged, blurred, or both.
+    """Turn a scene into what a lens and a sensor show of one at full size: smooth, enlarged, blurred.
 
-    Photographs to train on were reduced, and are sharp to the pixel. Those of a camera are not: at full size
-    they have a hundredth of the energy in the finest octave, and most of what is found there is noise.
+    Photographs to train on were reduced: sharp to the pixel and full of texture. Those of a camera at
+    full size have a hundredth of the energy in the finest octave, and most of what is found there is noise.
 
     Args:
         patch: [3, height, width] in [0, 1].
@@ -123,12 +123,36 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
     Returns:
         The same shape and range.
     """
+    if chance(generator, 0.4):
+        radius = int(torch.randint(2, 7, (), generator=generator))
+        patch = guided_filter(patch, radius, log_uniform(generator, 0.02, 0.12))
     kind = uniform(generator)
     if kind < 0.65:
         patch = camera.rescale(patch, uniform(generator, 1.2, 3.0))
     if kind > 0.4:
         patch = camera.blur(patch, log_uniform(generator, 0.4, 1.8))
     return patch.clamp(0, 1)
+
+
+def guided_filter(image: Tensor, radius: int, contrast: float) -> Tensor:
+    """Take texture away and keep edges: the guided filter of an image by itself.
+
+        q = mean(a) x + mean((1 − a) mean(x)),     a = var(x) / (var(x) + contrast²)
+
+    Source: He, Sun and Tang, "Guided Image Filtering", 2013, equations 5, 6 and 8.
+
+    Args:
+        image: [channel, height, width] in [0, 1].
+        radius: Half the side of the windows, in pixels.
+        contrast: Texture whose standard deviation is below it goes, on the [0, 1] scale.
+
+    Returns:
+        The same shape; beyond the range by little.
+    """
+    middle = _box_mean(image, radius)
+    variance = (_box_mean(image.square(), radius) - middle.square()).clamp(min=0)
+    slope = variance / (variance + contrast**2)
+    return _box_mean(slope, radius) * image + _box_mean((1 - slope) * middle, radius)
 
 
 def _as_file(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -181,8 +205,14 @@ def local_level(noise: Tensor, window: int = 17) -> Tensor:
     energy = torch.stack([planes[0].square(), planes[1:].square().mean(0)])
     if bool((noise == noise[:1]).all()):
         energy = (energy[:1] / 3).expand(2, -1, -1)
-    energy = functional.pad(energy[None], [window // 2] * 4, mode="reflect")
-    return functional.avg_pool2d(energy, window, stride=1)[0].sqrt()
+    return _box_mean(energy, window // 2).sqrt()
+
+
+def _box_mean(planes: Tensor, radius: int) -> Tensor:
+    """Means over squares of 2 · radius + 1 pixels, mirrored outside, [channel, height, width]."""
+    side = 2 * radius + 1
+    padded = functional.pad(planes[None], [radius] * 4, mode="reflect")
+    return functional.avg_pool2d(functional.avg_pool2d(padded, (side, 1), 1), (1, side), 1)[0]
 
 
 def _draw_sigma(largest: float, generator: torch.Generator) -> float:

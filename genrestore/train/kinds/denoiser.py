@@ -35,8 +35,9 @@ GRADIENT_LIMIT = 0.1
 Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
 """
 
-COLOURED_QUANTILE = 0.6
-"""Of the noise level that the estimator finds where noise is not white: coarse noise that is missed stays."""
+COLOURED_QUANTILE = (0.7, 0.5)
+"""Of the noise level of luma and of chroma that the estimator finds where noise is not white. Grain that is
+missed stays, and the harm is greater than of a level too high; colour at too high a level is washed out."""
 
 LEVELS = 2
 """Planes of noise levels: luma and chroma."""
@@ -104,7 +105,7 @@ class Batch(NamedTuple):
         told: What the denoiser is told of it, the same shape.
         estimated: [batch, 1, 1, 1]: 1 where the denoiser is told the estimator's level around every pixel
             instead, 2 where it is told the middle of those.
-        quantile: [batch, 1, 1, 1], which quantile of the level the estimator is to find.
+        quantile: [batch, 2, 1, 1], which quantile of each level the estimator is to find.
     """
 
     noisy: Tensor
@@ -196,7 +197,7 @@ class DenoiserTraining:
             torch.stack([sample.level for sample in samples]),
             torch.stack(told),
             torch.tensor(estimated).reshape(-1, 1, 1, 1),
-            torch.tensor([0.5 if s.white else COLOURED_QUANTILE for s in samples]).reshape(-1, 1, 1, 1),
+            torch.tensor([(0.5, 0.5) if s.white else COLOURED_QUANTILE for s in samples])[..., None, None],
         )
 
     def _tell(self, sample: Sample, generator: torch.Generator) -> tuple[Tensor, int]:

@@ -66,9 +66,9 @@ def relative_level(log_estimate: Tensor, log_level: Tensor, quantile: Tensor) ->
     Source: Koenker and Bassett, "Regression Quantiles", 1978.
 
     Args:
-        log_estimate: Natural logarithm of σ, [batch, 1, height, width].
+        log_estimate: Natural logarithm of σ, [batch, level, height, width].
         log_level: The true one, same shape.
-        quantile: q of every sample, in (0, 1), [batch, 1, 1, 1].
+        quantile: q of every sample, in (0, 1), [batch, 1 or level, 1, 1].
 
     Returns:
         A scalar.
