@@ -141,7 +141,8 @@ def test_widths_and_blocks_must_match() -> None:
 def test_a_batch_has_the_level_of_luma_and_of_chroma() -> None:
     batch = training().batch(0, range(4))
     assert batch.level.shape == batch.told.shape == (4, 2, 16, 16)
-    assert batch.estimated.shape == batch.quantile.shape == (4, 1, 1, 1)
+    assert batch.estimated.shape == (4, 1, 1, 1)
+    assert batch.quantile.shape == (4, 2, 1, 1)
 
 
 def sample(white: bool) -> Sample:
