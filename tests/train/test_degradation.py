@@ -14,10 +14,11 @@ from genrestore.train.data.degradation import (
     guided_filter,
     local_level,
     luminance,
+    process,
     soften,
 )
 
-GAUSSIAN = Mixture(camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0, soft=0)
+GAUSSIAN = Mixture(camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0, processed=0, soft=0)
 
 
 def patch(side: int = 64) -> torch.Tensor:
@@ -78,9 +79,29 @@ def test_the_guided_filter_takes_texture_and_keeps_edges() -> None:
     step = torch.zeros(3, 48, 48)
     step[..., 24:] = 0.8
     texture = 0.02 * torch.randn(step.shape, generator=generator())
-    filtered = guided_filter(step + texture, radius=4, contrast=0.1)
+    filtered = guided_filter(step + texture, radius=4, limit=0.01)
     assert float((filtered - step)[..., :18].std()) < 0.25 * float(texture.std())
     assert float((filtered - step).abs()[..., 23:25].max()) < 0.1
+
+
+def test_a_camera_s_processing_leaves_more_noise_at_edges_than_on_surfaces() -> None:
+    clean = torch.full((3, 64, 64), 0.2)
+    clean[..., 32:] = 0.7
+    surface, edge = [], []
+    for seed in range(12):
+        noisy = clean + 0.03 * torch.randn(clean.shape, generator=generator(seed))
+        noisy, processed = process(noisy, clean, generator(seed + 100))
+        surface.append(float((noisy - processed)[..., 8:24].std()))
+        edge.append(float((noisy - processed)[..., 31:33].std()))
+    assert sum(surface) < 0.9 * sum(edge)
+
+
+def test_the_clean_picture_is_the_mean_of_the_processed_noisy_ones() -> None:
+    clean = patch(48) * 0.1 + 0.4
+    noises = [0.05 * torch.randn(clean.shape, generator=generator(seed)) for seed in range(60)]
+    found = [process(clean + noise, clean, generator(7)) for noise in noises]
+    mean = torch.stack([noisy for noisy, _ in found]).mean(0)
+    assert float((mean - found[0][1]).std()) < 0.4 * float((clean - found[0][1]).std())
 
 
 def test_rounded_noise_is_what_a_file_holds() -> None:

@@ -32,6 +32,7 @@ class Mixture:
         impulses: Share of all samples in which some pixels are stuck.
         rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
         grey: Share of all samples turned to grey, replicated to three channels.
+        processed: Share of the samples of correlated noise that went through a camera's own noise reduction.
         soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian ones a quarter of it.
     """
 
@@ -42,6 +43,7 @@ class Mixture:
     impulses: float = 0.05
     rounded: float = 0.25
     grey: float = 0.3
+    processed: float = 0.5
     soft: float = 0.55
 
 
@@ -83,7 +85,9 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     elif kind < mixture.camera + mixture.correlated:
         clean = luminance(patch) if grey else patch
         noisy = clean + correlated_noise(clean, draw_noise(generator), generator)
-        noisy = _as_file(noisy, generator)
+        if chance(generator, mixture.processed):
+            noisy, clean = process(noisy, clean, generator)
+        noisy, clean = _as_file(noisy, generator), clean.clamp(0, 1)
     elif kind < mixture.camera + mixture.correlated + mixture.jpeg:
         clean = luminance(patch) if grey else patch
         noisy = _coded(clean, generator, finest=96, lean=1.2)
@@ -125,7 +129,7 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
     """
     if chance(generator, 0.4):
         radius = int(torch.randint(2, 7, (), generator=generator))
-        patch = guided_filter(patch, radius, log_uniform(generator, 0.02, 0.12))
+        patch = guided_filter(patch, radius, log_uniform(generator, 0.02, 0.12) ** 2)
     kind = uniform(generator)
     if kind < 0.65:
         patch = camera.rescale(patch, uniform(generator, 1.2, 3.0))
@@ -134,24 +138,54 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
     return patch.clamp(0, 1)
 
 
-def guided_filter(image: Tensor, radius: int, contrast: float) -> Tensor:
-    """Take texture away and keep edges: the guided filter of an image by itself.
+def process(noisy: Tensor, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Reduce noise as a camera does, and sharpen: surfaces lose more of it than edges and texture do.
 
-        q = mean(a) x + mean((1 − a) mean(x)),     a = var(x) / (var(x) + contrast²)
-
-    Source: He, Sun and Tang, "Guided Image Filtering", 2013, equations 5, 6 and 8.
+    The clean picture loses the texture that the noisy one loses on average.
 
     Args:
-        image: [channel, height, width] in [0, 1].
+        noisy: [3, height, width], about [0, 1].
+        clean: The same shape.
+        generator: Source of every random draw.
+
+    Returns:
+        Both of them processed, of the same shape; about [0, 1].
+    """
+    planes, truth = (torch.einsum("ij,jhw->ihw", OPPONENT, image) for image in (noisy, clean))
+    spread = (planes - truth).square().mean((1, 2), keepdim=True)
+    radius = int(torch.randint(1, 5, (), generator=generator))
+    strength = torch.tensor([uniform(generator, 0.5, 2)] + [uniform(generator, 0.5, 4)] * 2)[:, None, None]
+    limit = strength.square() * spread + 1e-8
+    share = uniform(generator, 0.3, 1)
+    planes = torch.lerp(planes, guided_filter(planes, radius, limit), share)
+    truth = torch.lerp(truth, guided_filter(truth, radius, limit, spread), share)
+    noisy, clean = (torch.einsum("ji,jhw->ihw", OPPONENT, image) for image in (planes, truth))
+    if chance(generator, 0.5):
+        amount, width = uniform(generator, 0, 1.2), uniform(generator, 0.6, 1.3)
+        noisy, clean = (image + amount * (image - camera.blur(image, width)) for image in (noisy, clean))
+    return noisy, clean
+
+
+def guided_filter(image: Tensor, radius: int, limit: Tensor | float, spread: Tensor | float = 0.0) -> Tensor:
+    """Take texture away and keep edges: the guided filter of an image by itself.
+
+        q = mean(a) x + mean((1 − a) mean(x)),     a = (var(x) + s²) / (var(x) + s² + ε)
+
+    Source: He, Sun and Tang, "Guided Image Filtering", 2013, equations 5, 6 and 8; with s² it is, nearly, the
+    mean result over noise of this variance.
+
+    Args:
+        image: x, [channel, height, width], about [0, 1].
         radius: Half the side of the windows, in pixels.
-        contrast: Texture whose standard deviation is below it goes, on the [0, 1] scale.
+        limit: ε: texture of a variance below it goes, a scalar or [channel, 1, 1].
+        spread: s², a scalar or [channel, 1, 1].
 
     Returns:
         The same shape; beyond the range by little.
     """
     middle = _box_mean(image, radius)
-    variance = (_box_mean(image.square(), radius) - middle.square()).clamp(min=0)
-    slope = variance / (variance + contrast**2)
+    variance = (_box_mean(image.square(), radius) - middle.square()).clamp(min=0) + spread
+    slope = variance / (variance + limit)
     return _box_mean(slope, radius) * image + _box_mean((1 - slope) * middle, radius)
 
 
