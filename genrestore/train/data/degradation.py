@@ -33,13 +33,14 @@ class Mixture:
         rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
         grey: Share of all samples turned to grey, replicated to three channels.
         processed: Share of the samples of correlated noise that went through a camera's own noise reduction.
-        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian ones a quarter of it.
+        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian noise and JPEG alone a
+            quarter of it.
     """
 
     largest: float = 75 / 255
-    camera: float = 0.15
+    camera: float = 0.13
     correlated: float = 0.35
-    jpeg: float = 0.15
+    jpeg: float = 0.22
     impulses: float = 0.05
     rounded: float = 0.25
     grey: float = 0.3
@@ -77,8 +78,8 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     """
     grey = chance(generator, mixture.grey)
     kind = uniform(generator)
-    white = kind >= mixture.camera + mixture.correlated + mixture.jpeg
-    if chance(generator, mixture.soft / (4 if white else 1)):
+    noise_of_files = kind < mixture.camera + mixture.correlated
+    if chance(generator, mixture.soft / (1 if noise_of_files else 4)):
         patch = soften(patch, generator)
     if kind < mixture.camera:
         noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
