@@ -18,7 +18,9 @@ from genrestore.train.data.degradation import (
     soften,
 )
 
-GAUSSIAN = Mixture(camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0, processed=0, soft=0)
+GAUSSIAN = Mixture(
+    camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0, processed=0, aligned=0, soft=0
+)
 
 
 def patch(side: int = 64) -> torch.Tensor:
@@ -102,6 +104,18 @@ def test_the_clean_picture_is_the_mean_of_the_processed_noisy_ones() -> None:
     found = [process(clean + noise, clean, generator(7)) for noise in noises]
     mean = torch.stack([noisy for noisy, _ in found]).mean(0)
     assert float((mean - found[0][1]).std()) < 0.4 * float((clean - found[0][1]).std())
+
+
+@pytest.mark.parametrize("aligned", [0, 1])
+def test_blocks_begin_at_the_corner_where_that_is_said(aligned: int) -> None:
+    """Differences between neighbours are largest across the edges of blocks."""
+    steps = torch.zeros(8)
+    for seed in range(24):
+        sample = degrade(patch() * 0.1 + 0.4, replace(GAUSSIAN, jpeg=1, aligned=aligned), generator(seed))
+        steps += sample.noisy[:, :56, :57].diff(dim=2).abs().mean((0, 1)).reshape(7, 8).mean(0)
+    inside = steps[:7]
+    edges_stand_out = bool(steps[7] > inside.mean() + 4 * inside.std())
+    assert edges_stand_out == bool(aligned)
 
 
 def test_rounded_noise_is_what_a_file_holds() -> None:

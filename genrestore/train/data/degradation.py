@@ -33,6 +33,7 @@ class Mixture:
         rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
         grey: Share of all samples turned to grey, replicated to three channels.
         processed: Share of the samples of correlated noise that went through a camera's own noise reduction.
+        aligned: Share of the samples whose JPEG blocks begin at their corner, as in files that were not cut.
         soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian noise and JPEG alone a
             quarter of it.
     """
@@ -45,7 +46,8 @@ class Mixture:
     rounded: float = 0.25
     grey: float = 0.3
     processed: float = 0.5
-    soft: float = 0.55
+    aligned: float = 0.7
+    soft: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,22 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     """
     grey = chance(generator, mixture.grey)
     kind = uniform(generator)
+    offsets = _offsets(generator)
+    corner = offsets if chance(generator, mixture.aligned) else _corner(generator)
     noise_of_files = kind < mixture.camera + mixture.correlated
     if chance(generator, mixture.soft / (1 if noise_of_files else 4)):
         patch = soften(patch, generator)
     if kind < mixture.camera:
-        noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
+        noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator, corner)
     elif kind < mixture.camera + mixture.correlated:
         clean = luminance(patch) if grey else patch
         noisy = clean + correlated_noise(clean, draw_noise(generator), generator)
         if chance(generator, mixture.processed):
             noisy, clean = process(noisy, clean, generator)
-        noisy, clean = _as_file(noisy, generator), clean.clamp(0, 1)
+        noisy, clean = _as_file(noisy, generator, corner), clean.clamp(0, 1)
     elif kind < mixture.camera + mixture.correlated + mixture.jpeg:
         clean = luminance(patch) if grey else patch
-        noisy = _coded(clean, generator, finest=96, lean=1.2)
+        noisy = _coded(clean, generator, corner, finest=96, lean=1.2)
     else:
         return _gaussian(patch, grey, mixture, generator)
     if grey:
@@ -99,7 +103,6 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     level = local_level(noisy - clean)
     if chance(generator, mixture.impulses):
         noisy = _stuck(noisy, grey, generator)
-    offsets = _offsets(generator)
     noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
     return Sample(noisy, clean, level, white=False)
 
@@ -190,22 +193,28 @@ def guided_filter(image: Tensor, radius: int, limit: Tensor | float, spread: Ten
     return _box_mean(slope, radius) * image + _box_mean((1 - slope) * middle, radius)
 
 
-def _as_file(image: Tensor, generator: torch.Generator) -> Tensor:
-    """8 bits: without loss, or as JPEG, coded once or twice."""
+def _as_file(image: Tensor, generator: torch.Generator, corner: tuple[int, int]) -> Tensor:
+    """8 bits: without loss, or as JPEG, coded once or twice, the last time with its blocks at `corner`."""
     if chance(generator, 0.25):
         return save_and_open(image, None, 0)
-    return _coded(image, generator)
+    return _coded(image, generator, corner)
 
 
-def _coded(image: Tensor, generator: torch.Generator, finest: int = 100, lean: float = 2.5) -> Tensor:
-    """JPEG of a quality that `camera.draw_quality` draws; at times coded twice, with the blocks elsewhere."""
-    for _ in range(2 if chance(generator, 0.25) else 1):
+def _coded(
+    image: Tensor, generator: torch.Generator, corner: tuple[int, int], finest: int = 100, lean: float = 2.5
+) -> Tensor:
+    """JPEG of a quality that `camera.draw_quality` draws; at times coded before, with other blocks."""
+    corners = [_corner(generator), corner] if chance(generator, 0.25) else [corner]
+    for place in corners:
         quality = camera.draw_quality(generator, finest, lean)
-        subsampling = 2 if chance(generator, 0.6) else 0
-        down, right = torch.randint(8, (2,), generator=generator).tolist()
-        moved = torch.roll(image, (down, right), (1, 2))
-        image = torch.roll(save_and_open(moved, quality, subsampling), (-down, -right), (1, 2))
+        image = save_and_open(image, quality, 2 if chance(generator, 0.6) else 0, place)
     return image
+
+
+def _corner(generator: torch.Generator) -> tuple[int, int]:
+    """A row and a column at which the blocks of JPEG begin, 16×16 pixels with reduced chroma."""
+    row, column = torch.randint(16, (2,), generator=generator).tolist()
+    return row, column
 
 
 def _stuck(image: Tensor, grey: bool, generator: torch.Generator) -> Tensor:
@@ -272,7 +281,7 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def _offsets(generator: torch.Generator) -> tuple[int, int]:
-    """Rows and columns cut off at the top left: at random, so JPEG's blocks begin anywhere."""
+    """Rows and columns cut off at the top left, at random."""
     quarter = MARGIN // 4
     top, left = torch.randint(quarter, MARGIN - quarter + 1, (2,), generator=generator).tolist()
     return top, left
