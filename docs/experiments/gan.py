@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reports
 import torch
 from bench import QUICK, Bench, command, mean, watched
 from digits import FACES, WEAK, chosen, digits, faces, noisy, root, scores, task
 from matplotlib.figure import Figure
 from pictures import Pixels, square_hole
-from reports import PLACE, STEPS, classifier, fill, frechet, probabilities, rarest, samples, search, strip
+from reports import PLACE, STEPS, classifier, probabilities, search, strip
 from torch import Tensor
 
 from genrestore.restore.descent_settings import LatentSearch
@@ -260,8 +261,8 @@ def games(bench: Bench, new: bool) -> tuple[list[str], list[str]]:
         shown, cells = f"![]({place}-plot.png)", ["–", "–"]
         stopped = "" if weights.exists() else f", stopped after {rows[-1]['step']} steps"
         if weights.exists():  # the alarm leaves none
-            made, real = samples(bench, str(weights)), digits(bench)[0].float() / 255
-            cells = [f"{frechet(bench, made, real):.1f}", f"{rarest(bench, made):.1f} %"]
+            made, real = reports.samples(bench, str(weights)), digits(bench)[0].float() / 255
+            cells = [f"{reports.frechet(bench, made, real):.1f}", f"{reports.rarest(bench, made):.1f} %"]
             save_grid(PLACE / f"{place}.png", made[:36], columns=6)
             shown += f" ![]({place}.png)"
         last = [f"{float(rows[-1][player]):.2f}" for player in players]
@@ -292,7 +293,7 @@ def main() -> None:
         pictures += shown
     game, runs = games(bench, options.losses)
     parts = {"table": table, "pictures": pictures, "fours": fours(bench), "losses": game, "games": runs}
-    fill(PLACE / "gan.md", parts)
+    reports.fill(PLACE / "gan.md", parts)
 
 
 if __name__ == "__main__":
