@@ -1,6 +1,6 @@
 """Compare the noise of real files with what the training draws; see docs/noise.md.
 
-python benchmarks/noise_model.py --data FOLDER [--draws N] [--plot FILE]
+python docs/experiments/noise_model.py --data FOLDER [--draws N] [--plot FILE]
 
 FOLDER holds pairs of noisy and clean pictures, PolyU/ (NAME_real.JPG, NAME_mean.JPG) and Phone/
 (NAME_noisy.png, NAME_gt.png), there or under test/. Their noise is measured; no picture is learned from.
@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import numpy as np
 import torch
@@ -86,7 +89,7 @@ def pairs(data: Path, name: str) -> Iterator[tuple[Tensor, Tensor]]:
     noisy, clean = PAIRS[name]
     folder = next((path for path in (data / name, data / "test" / name) if path.is_dir()), None)
     if folder is None:
-        raise SystemExit(f"benchmarks/noise_model.py: {data / name}: not found")
+        raise SystemExit(f"docs/experiments/noise_model.py: {data / name}: not found")
     for path in sorted(folder.glob(f"*{noisy}")):
         yield _middle(read(path)), _middle(read(path.with_name(path.name.replace(noisy, clean))))
 
