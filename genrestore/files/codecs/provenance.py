@@ -1,4 +1,4 @@
-"""What a file says of how it was made, found by seeking and at a bounded price, whatever the file is."""
+"""The record of how a file was made, found by seeking and at a bounded price, whatever the file is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_STEPS, MAX_READ = 20_000, 2**24
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """What `images.encode` wrote as provenance into a file, or None; never fails, and decodes no pixels.
+    """Read the provenance that `images.encode` wrote into a file, or None; never fails, decodes no pixels.
 
     Convention: only regular files are opened, since a pipe may keep whoever opens it waiting for ever.
     """
@@ -24,7 +24,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a picture says that genrestore made it; also one that was cut off while it said so."""
+    """Tell whether a picture says that genrestore made it; also one that was cut off while it said so."""
     packed = _packed(path)
     if packed is None:
         return False
@@ -40,21 +40,9 @@ def _packed(path: Path) -> bytes | None:
             stream = cast("BinaryIO", _Bounded(file))
             format = formats.of_content(stream.read(formats.HEADER_BYTES))
             stream.seek(0)
-            return _read_as(format, stream)
+            return formats.codec(format).read_provenance(stream) if format in formats.WRITABLE else None
     except (OSError, ValueError, InputError):
         return None
-
-
-def _read_as(format: str | None, stream: BinaryIO) -> bytes | None:
-    from genrestore.files.codecs import jpeg, png, tiff, webp
-
-    readers = {
-        "PNG": png.read_provenance,
-        "JPEG": jpeg.read_provenance,
-        "TIFF": tiff.read_provenance,
-        "WEBP": webp.read_provenance,
-    }
-    return readers[format](stream) if format in readers else None
 
 
 class _Bounded:
