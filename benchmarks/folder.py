@@ -25,6 +25,7 @@ from versions import run_facts
 
 from genrestore.files.codecs import images
 from genrestore.files.plan import outputs
+from genrestore.files.plan.jobs import OutputOptions
 from genrestore.files.work import batch
 from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise
@@ -74,7 +75,7 @@ def run_folder(task: Denoise, folder: Path) -> None:
     Raises:
         RuntimeError: A picture failed.
     """
-    wanted = outputs.OutputOptions(f"{folder}-out/", overwrite=True)
+    wanted = OutputOptions(f"{folder}-out/", overwrite=True)
     jobs = outputs.plan([str(folder)], wanted)
     options = batch.BatchOptions.of(wanted, {"tool": "genrestore", **task.provenance})
     for outcome in batch.run(jobs, task, options, lambda _job, _fraction: None):

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 ROOMS_OF_FILES = {
     "codecs": set(),
-    "disk": {"codecs"},
+    "disk": set(),
     "plan": {"codecs", "disk"},
     "work": {"codecs", "disk", "plan"},
 }

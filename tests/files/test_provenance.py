@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genrestore.files.codecs import images, provenance
-from genrestore.files.plan import folders
+from genrestore.files.plan import sources
 from tests.files import make
 
 RECORD = b'{"tool":"genrestore"}'
@@ -59,7 +59,7 @@ def test_a_tiff_costs_what_one_field_costs(tmp_path: Path) -> None:
         stream.write(b"II*\0" + struct.pack("<IH", 8, 65535) + fields)
         stream.truncate(2**40)
     assert provenance.read(path) is None
-    assert folders.reason_to_skip(path) is None
+    assert sources.reason_to_skip(path) is None
 
 
 def test_pipes_are_not_opened(tmp_path: Path) -> None:

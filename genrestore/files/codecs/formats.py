@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import unicodedata
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -153,16 +151,6 @@ class Codec(Protocol):
 def codec(format: str) -> Codec:
     """Load the codec of a format that is read."""
     return cast(Codec, import_module(f"genrestore.files.codecs.{BY_NAME[format].codec}"))
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as one printable line: control characters and bytes that are no UTF-8 are escaped."""
-    return "".join(
-        character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-        else character
-        for character in os.fspath(path)
-    )
 
 
 def of_suffix(path: Path) -> str | None:

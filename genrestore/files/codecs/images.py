@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from genrestore.errors import InputError
+from genrestore.errors import InputError, shown
 from genrestore.files.codecs import exif, formats, jpeg, png, xmp
-from genrestore.files.codecs.formats import IMAGE_SUFFIXES, shown
+from genrestore.files.codecs.formats import IMAGE_SUFFIXES
 from genrestore.files.codecs.metadata import Metadata, Provenance
 from genrestore.files.codecs.pixels import Image
 from genrestore.files.codecs.provenance import read as read_provenance

@@ -11,18 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from genrestore.errors import GenrestoreError, InputError, UsageError
+from genrestore.errors import GenrestoreError, InputError, UsageError, shown
 from genrestore.files.codecs import images
-from genrestore.files.codecs.formats import shown
 from genrestore.files.codecs.metadata import Metadata
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.disk.atomic import atomic
-from genrestore.files.plan import folders
-from genrestore.files.plan.by_name import NamedPictures, several
-from genrestore.files.plan.jobs import Job
+from genrestore.files.plan import sources
+from genrestore.files.plan.jobs import Job, Part
+from genrestore.files.plan.sources import NamedPictures, several
 from genrestore.files.work import mask_meaning
 from genrestore.files.work.mask_meaning import Missing
-from genrestore.files.work.part import Part
 
 WHITE = 255
 
@@ -132,7 +130,7 @@ def _check_shown(jobs: Sequence[Job], options: MaskOptions) -> None:
 
 def _shown_path(job: Job, show: Path) -> Path:
     """A file as it is named; in a folder the stem of the picture."""
-    if show.suffix and not folders.is_folder(show):
+    if show.suffix and not sources.is_folder(show):
         return show
     stem = "standard-input" if job.source is None else job.source.stem
     return show / f"{stem}.mask.png"
