@@ -23,13 +23,13 @@ Block = bytes | memoryview | mmap.mmap
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAX_BYTES = 64 * 2**20
 UNITS_AN_INCH = {2: 1.0, 3: 2.54}
-"""How many of a unit of resolution, by EXIF's number, make an inch."""
+"""Units of resolution in an inch, by EXIF's number."""
 _RATIONAL, _UNIT = 5, 296
 RESOLUTION = frozenset((282, 283, _UNIT))
 _SIDES = ((256, 257), (282, 283), (40962, 40963), (41486, 41487))
 """Widths and heights, and resolutions along them."""
 _THUMBNAILS = ((513, 514), (273, 279))
-"""Where a thumbnail stands and its bytes, of a JPEG and of one that is not compressed."""
+"""Place and bytes of a thumbnail, of a JPEG and of one that is not compressed."""
 _JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xdd\xe0-\xef\xfe]")
 _MAX_PICTURES = 16
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -63,11 +63,10 @@ class Field:
 Fields = tuple[Field, ...]
 
 
-class _Tiff:
-    """The numbers of a TIFF or BigTIFF; everything raises BadBlock where it lies outside."""
+class Tiff:
+    """The numbers of a classic TIFF, or also of a BigTIFF; all raise BadBlock where they lie outside."""
 
     def __init__(self, block: Block, *, classic: bool = True) -> None:
-        """Read the header; `classic` refuses a BigTIFF."""
         start = bytes(block[:8])
         self.block = block
         self.order: ByteOrder = "<" if start.startswith(b"II") else ">"
@@ -139,7 +138,7 @@ def byte_order(block: Block) -> ByteOrder:
     Raises:
         BadBlock: No TIFF header.
     """
-    return _Tiff(block, classic=False).order
+    return Tiff(block, classic=False).order
 
 
 def read_fields(block: Block, start: int | None = None, only: Collection[int] | None = None) -> Fields:
@@ -155,7 +154,7 @@ def read_fields(block: Block, start: int | None = None, only: Collection[int] | 
     Raises:
         BadBlock: An IFD lies outside the block.
     """
-    tiff = _Tiff(block, classic=False)
+    tiff = Tiff(block, classic=False)
     return tiff.fields(tiff.first if start is None else start, only)
 
 
@@ -194,7 +193,7 @@ def orientation(block: Block) -> int | None:
     """Return the Orientation of a block, 1 to 8, of 8, 16 or 32 bits; None where it states none."""
     codes = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
     with suppress(BadBlock):
-        tiff = _Tiff(block)
+        tiff = Tiff(block)
         for tag, at in tiff.entries(tiff.first):
             code = codes.get(tiff.number(at + 2, "H")) if tag == ORIENTATION else None
             if code and 1 <= (value := tiff.number(at + 8, code)) <= 8:
@@ -211,7 +210,7 @@ def without_resolution(block: bytes) -> bytes | None:
 def resolution(block: Block) -> tuple[float, float, int] | None:
     """Return the resolution that a block states: across, down, EXIF's number of the unit; None: none."""
     try:
-        order, found = _Tiff(block).order, {field.tag: field for field in read_fields(block)}
+        order, found = Tiff(block).order, {field.tag: field for field in read_fields(block)}
     except BadBlock:
         return None
     across, down = (_ratio(found, tag, order) for tag in _SIDES[1])
@@ -231,10 +230,7 @@ def upright(block: bytes, quarter_turned: bool = False) -> bytes:
     """Return the block without Orientation, thumbnail and other small pictures; all else stays in its place.
 
     Maker notes hold offsets into the block, so nothing may move. A block that cannot be read stays as it is.
-
-    Args:
-        block: EXIF.
-        quarter_turned: Width and height, and the resolutions along them, change places.
+    With `quarter_turned`, width and height, and the resolutions along them, change places.
     """
     block = _without_pictures(block)
     try:
@@ -245,7 +241,7 @@ def upright(block: bytes, quarter_turned: bool = False) -> bytes:
 
 
 def _without_orientation(block: bytes) -> bytes:
-    tiff = _Tiff(block)
+    tiff = Tiff(block)
     start, entries, end = tiff.first, tiff.entries(tiff.first), tiff.end(tiff.first)
     others = [block[at : at + 12] for tag, at in entries if tag != ORIENTATION]
     count = struct.pack(tiff.order + "H", len(others))
@@ -254,7 +250,7 @@ def _without_orientation(block: bytes) -> bytes:
 
 
 def _with_sides_swapped(block: bytes) -> bytes:
-    tiff, found = _Tiff(block), bytearray(block)
+    tiff, found = Tiff(block), bytearray(block)
     places = tiff.places(tiff.first)
     if EXIF_IFD in places:
         with suppress(BadBlock):
@@ -268,7 +264,7 @@ def _with_sides_swapped(block: bytes) -> bytes:
 
 
 def _without_thumbnail(block: bytes) -> bytes:
-    tiff = _Tiff(block)
+    tiff = Tiff(block)
     link = tiff.end(tiff.first)
     if (second := tiff.number(link, "I")) == 0:
         return block

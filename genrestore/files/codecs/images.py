@@ -17,9 +17,8 @@ from typing import BinaryIO
 from genrestore.errors import InputError, shown
 from genrestore.files.codecs import exif, formats, jpeg, png, xmp
 from genrestore.files.codecs.formats import IMAGE_SUFFIXES
-from genrestore.files.codecs.metadata import Metadata, Provenance
+from genrestore.files.codecs.metadata import Metadata, Provenance, read_provenance
 from genrestore.files.codecs.pixels import Image
-from genrestore.files.codecs.provenance import read as read_provenance
 
 __all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "Metadata", "encode", "read", "read_provenance"]
 

@@ -13,10 +13,10 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import containers, metadata, pillow, xmp
+from genrestore.files.codecs import containers, exif, metadata, pillow, xmp
 from genrestore.files.codecs.containers import APP0, APP1, APP2, APP11, APP13, APP14, COMMENT, Data, Segment
 from genrestore.files.codecs.metadata import JpegSettings
 from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 QUALITY = 95
 _MAX_SEGMENT, _PART = 65533, 65000
-_MARK = metadata.PROVENANCE_KEY.encode() + b" "
+_MARK = metadata.PROVENANCE_KEY + b" "
 _RESOURCES = b"Photoshop 3.0\0"
 _WRITTEN_ANEW = (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0")
 _MPF, _GAIN_MAP = b"MPF\0", b"urn:iso:std:iso:ts:21496"
@@ -40,11 +40,7 @@ _WORDS = {COMMENT: "comments", APP13: "IPTC and other resources of Photoshop"}
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode the picture of a JPEG.
-
-    Raises:
-        InputError: Damaged, truncated, too large, or scans without end; without the file's name.
-    """
+    """Decode the picture of a JPEG; see `formats.Codec`."""
     opened = pillow.open_as(stream, format, max_pixels)
     length, (width, height) = stream.seek(0, io.SEEK_END), opened.size
     if 8 * length < -(-width // 8) * -(-height // 8):
@@ -172,7 +168,7 @@ def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
 
 @dataclass(frozen=True)
 class _Beside:
-    """What a JPEG file holds beside its picture.
+    """The parts of a JPEG file beside its picture.
 
     Attributes:
         segments: Marker and payload of those to carry over. The entries of an index of further pictures count
@@ -193,10 +189,11 @@ class _Beside:
 
 
 def _beside(data: Data, found: containers.Jpeg, turned: int) -> _Beside:
-    """What a file holds, as far as it is true for the restored picture, which was turned by EXIF's number."""
+    """Find what is true for the restored picture too, which was turned by EXIF's number."""
     appended, too_many = containers.behind(data, found.end)
     lost, notes = list(too_many), []
-    pictures, index = list(_pictures(appended)), _index(found)
+    pictures = list(_pictures(appended))
+    index = next((_entries(segment)[1][1:] for segment in _indexes(found)), [])
     rest = appended[pictures[-1][1] if pictures else 0 :]
     previews = {entry.place - found.end for entry in index if entry.kind in _PREVIEWS}
     kept = [(begin, end) for begin, end in pictures if begin not in previews]
@@ -275,72 +272,51 @@ def _segments(
                 yield marker, payload
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """An entry of an index of pictures; the first is the file's own.
-
-    Attributes:
-        kind: Type of the picture.
-        size: Bytes.
-        place: Where it begins; as it stands in the entry, or in the file.
-        at: Where the entry stands in its segment's payload.
-        order: Byte order.
-    """
+class _Entry(NamedTuple):
+    """An entry of an index of pictures: type, bytes, begin in the file, place in the segment's payload."""
 
     kind: int
     size: int
     place: int
     at: int
-    order: str
 
 
-def _index_fields(payload: bytes) -> Iterator[tuple[str, int, int, int, int]]:
-    """Byte order, place in the payload, tag, count and value of each field of an MPF segment."""
-    block = payload[len(_MPF) :]
-    order = ">" if block.startswith(b"MM") else "<"
-    start = struct.unpack_from(order + "I", block, 4)[0]
-    for at in range(start + 2, start + 2 + 12 * struct.unpack_from(order + "H", block, start)[0], 12):
-        tag, _, count, value = struct.unpack_from(order + "HHII", block, at)
-        yield order, len(_MPF) + at, tag, count, value
+def _entries(segment: Segment) -> tuple[exif.Tiff | None, list[_Entry]]:
+    """The block of an MPF segment and its entries, of which the first is the file's own."""
+    found: list[_Entry] = []
+    with suppress(exif.BadBlock):
+        tiff = exif.Tiff(segment.payload[len(_MPF) :])
+        with suppress(exif.BadBlock):
+            for tag, at in tiff.entries(tiff.first):
+                begin, size = tiff.number(at + 8, "I"), tiff.number(at + 4, "I") // _ENTRY * _ENTRY
+                for place in range(begin, begin + size, _ENTRY) if tag == _ENTRIES else ():
+                    kind, length, start = (tiff.number(place + 4 * n, "I") for n in range(3))
+                    base = segment.start + 8  # of the block in the file
+                    found.append(_Entry(kind & 0xFFFFFF, length, start + base, len(_MPF) + place))
+        return tiff, found
+    return None, found
 
 
-def _entries(payload: bytes) -> Iterator[_Entry]:
-    """The entries of an MPF segment; none of a damaged one."""
-    try:
-        for order, _, tag, count, value in _index_fields(payload):
-            for place in range(value, value + count // _ENTRY * _ENTRY, _ENTRY) if tag == _ENTRIES else ():
-                attribute, size, begin = struct.unpack_from(order + "III", payload, len(_MPF) + place)
-                yield _Entry(attribute & 0xFFFFFF, size, begin, len(_MPF) + place, order)
-    except struct.error:
-        return
-
-
-def _index(found: containers.Jpeg) -> list[_Entry]:
-    """The further pictures that a file's index knows, with their places in the file."""
-    for segment in found.segments:
-        if segment.marker == APP2 and segment.payload.startswith(_MPF):
-            base = segment.start + 8
-            return [replace(entry, place=entry.place + base) for entry in _entries(segment.payload)][1:]
-    return []
+def _indexes(found: containers.Jpeg) -> Iterator[Segment]:
+    own = (each for each in found.segments if each.marker == APP2)
+    return (each for each in own if each.payload.startswith(_MPF))
 
 
 def _kept_index(segment: Segment, places: Mapping[int, int]) -> bytes | None:
     """An index's payload with the pictures that are kept, their places counted from the picture's end."""
     payload = bytearray(segment.payload)
-    entries = list(_entries(segment.payload))
-    base = segment.start + 8
-    kept = [(entry, places[entry.place + base]) for entry in entries[1:] if entry.place + base in places]
-    if not kept:
+    tiff, entries = _entries(segment)
+    kept = [(entry, places[entry.place]) for entry in entries[1:] if entry.place in places]
+    if tiff is None or not kept:
         return None
     for slot, (entry, place) in zip(entries[1:], kept, strict=False):
         payload[slot.at : slot.at + _ENTRY] = segment.payload[entry.at : entry.at + _ENTRY]
-        struct.pack_into(entry.order + "I", payload, slot.at + 8, place)
-    with suppress(struct.error):  # where it is cut off behind the entries
-        for order, at, tag, _, _ in _index_fields(segment.payload):
-            if tag == _COUNT:
-                struct.pack_into(order + "I", payload, at + 8, 1 + len(kept))
-            elif tag == _ENTRIES:
-                struct.pack_into(order + "I", payload, at + 4, (1 + len(kept)) * _ENTRY)
+        struct.pack_into(tiff.order + "I", payload, slot.at + 8, place)
+    for tag, at in tiff.entries(tiff.first):
+        if tag == _COUNT:
+            struct.pack_into(tiff.order + "I", payload, len(_MPF) + at + 8, 1 + len(kept))
+        elif tag == _ENTRIES:
+            struct.pack_into(tiff.order + "I", payload, len(_MPF) + at + 4, (1 + len(kept)) * _ENTRY)
     return bytes(payload)
 
 
@@ -348,13 +324,13 @@ def _write_index(stream: BinaryIO) -> None:
     """Make the index of further pictures in a written JPEG, if it has one, true; the stream ends with it."""
     end = stream.seek(0, 2)
     stream.seek(0)
-    for segment in containers.read_jpeg(stream.read()).segments:
-        if segment.marker == APP2 and segment.payload.startswith(_MPF):
+    for segment in _indexes(containers.read_jpeg(stream.read())):
+        payload = bytearray(segment.payload)
+        tiff, entries = _entries(segment)
+        for number, entry in enumerate(entries):
             base = segment.start + 8
-            payload = bytearray(segment.payload)
-            for number, entry in enumerate(_entries(segment.payload)):
-                size, place = (end, 0) if number == 0 else (entry.size, (end + entry.place - base) % 2**32)
-                struct.pack_into(entry.order + "II", payload, entry.at + 4, size, place)
-            stream.seek(segment.start + 4)
-            stream.write(payload)
+            size, place = (end, 0) if number == 0 else (entry.size, (end + entry.place - 2 * base) % 2**32)
+            struct.pack_into(f"{tiff.order if tiff else '<'}II", payload, entry.at + 4, size, place)
+        stream.seek(segment.start + 4)
+        stream.write(payload)
     stream.seek(0, 2)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
-from genrestore.files.codecs import exif, xmp
+from genrestore.errors import InputError
+from genrestore.files.codecs import exif, formats, xmp
 
 Provenance = Mapping[str, Any]
 Sides = tuple[float, float]
-PROVENANCE_KEY = "genrestore"
+TOOL = "genrestore"
+PROVENANCE_KEY = TOOL.encode()
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
 MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
+MAX_STEPS, MAX_READ = 20_000, 2**24
+"""Calls of a stream, and bytes of it, after which a file says nothing of its making."""
 QUARTER_TURNS = frozenset((5, 6, 7, 8))
 """EXIF's numbers of pictures that lie on a side."""
 
 
 @dataclass(frozen=True)
 class JpegSettings:
-    """How a JPEG was written, so that the result can be written alike.
+    """Settings with which a JPEG was written, so that the result can be written alike.
 
     Attributes:
         tables: Quantisation tables by number, 64 values each; empty: choose by quality.
@@ -42,7 +48,7 @@ class JpegSettings:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What must survive from a file to its restored version.
+    """Metadata that must survive from a file to its restored version.
 
     Attributes:
         format: Of the source: one of `formats.READABLE`.
@@ -53,7 +59,7 @@ class Metadata:
         dpi: Horizontal and vertical resolution in pixels an inch.
         aspect: Horizontal and vertical resolution without a unit, where `dpi` is None.
         notes: Notes of the reading, for the user, one sentence each.
-        jpeg: How the source was compressed, if it was a JPEG.
+        jpeg: Settings of the source, if it was a JPEG.
         chunks: Type and payload of the PNG chunks to carry over; with them, `exif`, `icc`, `xmp` and `dpi`
             are not written a second time.
         compression: The TIFF's lossless compression, by tifffile's name.
@@ -90,11 +96,9 @@ def orientation(block: bytes | None, packet: bytes | None) -> int:
 
 
 def upright(found: Metadata, turned: int) -> Metadata:
-    """Return the metadata of a picture whose pixels were turned upright, EXIF without its thumbnail.
+    """Return the metadata of a picture that was `turned` upright, without thumbnails.
 
-    Args:
-        found: As the file has them.
-        turned: Its `orientation`; by a quarter, widths and heights change places.
+    After a quarter turn, widths and heights change places.
     """
     quarter = turned in QUARTER_TURNS
     dpi, aspect = (sides[::-1] if sides and quarter else sides for sides in (found.dpi, found.aspect))
@@ -127,3 +131,55 @@ def unpack_provenance(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """Read the record that `images.encode` wrote into a file, or None; never fails, decodes no pixels.
+
+    Convention: only regular files are opened, since a pipe may keep whoever opens it waiting for ever.
+    """
+    packed = _packed(path)
+    return None if packed is None else unpack_provenance(packed)
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a picture says that genrestore made it; also one that was cut off while it said so."""
+    packed = _packed(path)
+    if packed is None:
+        return False
+    found = unpack_provenance(packed)
+    return packed[:2] in (b"", b"{", b'{"') if found is None else found.get("tool") == TOOL
+
+
+def _packed(path: Path) -> bytes | None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as file:
+            stream = cast("BinaryIO", _Bounded(file))
+            format = formats.of_content(stream.read(formats.HEADER_BYTES))
+            stream.seek(0)
+            return formats.codec(format).read_provenance(stream) if format in formats.WRITABLE else None
+    except (OSError, ValueError, InputError):
+        return None
+
+
+class _Bounded:
+    """A stream that is read and sought until it has cost too much, and then raises ValueError."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._steps = self._bytes = 0
+
+    def read(self, size: int) -> bytes:
+        self._spend(size)
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._spend(0)
+        return self._stream.seek(offset, whence)
+
+    def _spend(self, size: int) -> None:
+        self._steps, self._bytes = self._steps + 1, self._bytes + size
+        if self._steps > MAX_STEPS or self._bytes > MAX_READ:
+            raise ValueError("too many steps to the provenance")

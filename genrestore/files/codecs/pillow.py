@@ -25,11 +25,7 @@ _FULL_16 = 65535
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode the one picture of a BMP, GIF, PPM or AVIF.
-
-    Raises:
-        InputError: Damaged, animated, too large, or pixels that cannot be kept; without the file's name.
-    """
+    """Decode the one picture of a BMP, GIF, PPM or AVIF; see `formats.Codec`."""
     opened = open_as(stream, format, max_pixels)
     described, turned = describe(opened, format)
     check_frames(opened, format)
@@ -62,11 +58,7 @@ def open_as(stream: BinaryIO, format: str, max_pixels: int) -> ImageFile:
 
 
 def check_frames(opened: ImageFile, format: str) -> None:
-    """Refuse animations.
-
-    Raises:
-        InputError: Several pictures, or too damaged to tell.
-    """
+    """Refuse animations, and what is too damaged to tell, by an InputError."""
     try:
         count = int(getattr(opened, "n_frames", 1))
     except Exception as error:  # counting the frames of a damaged GIF reads it all
@@ -85,12 +77,7 @@ def describe(opened: ImageFile, format: str) -> tuple[Metadata, int]:
 
 
 def decode(opened: ImageFile, described: Metadata, turned: int) -> Image:
-    """Decode an opened file, and convert what is neither grey nor RGB.
-
-    Args:
-        opened: Of Pillow.
-        described: Its metadata but for mode and profile.
-        turned: EXIF's number of how it is turned.
+    """Decode a file that was opened and described, and convert what is neither grey nor RGB.
 
     Raises:
         InputError: Truncated or damaged, or a pixel type that would lose precision.
@@ -185,8 +172,7 @@ def from_array(buffer: Array, mode: str) -> PillowImage:
 def cmyk_to_rgb(picture: PillowImage, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
     """Convert to sRGB by the file's own profile if that can be used, else by the plain formula.
 
-    Returns:
-        The picture, its new profile, and a note for the user.
+    Returns the picture, its new profile, and a note for the user.
     """
     from PIL import ImageCms
 

@@ -41,7 +41,7 @@ class Converted:
         buffer: [height, width] or [height, width, channel], uint8 or uint16.
         mode: The source's, in Pillow's words.
         icc: The profile that fits the buffer.
-        notes: What was converted.
+        notes: Notes on conversions.
         extra: The last channel is no colour and no alpha.
     """
 

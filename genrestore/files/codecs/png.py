@@ -26,7 +26,7 @@ Chunk = tuple[bytes, bytes]
 LEVEL = 4
 MAX_TEXT = 64 * 2**20
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_KEY = metadata.PROVENANCE_KEY.encode()
+_KEY = metadata.PROVENANCE_KEY
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _SMALL = 2**16
@@ -48,11 +48,7 @@ _RAW_EXIF, _RAW_XMP, _RAW_EITHER, *_RAW_RESOURCES = (
 
 
 def size(header: bytes) -> tuple[int, int]:
-    """Return width and height from the first 24 bytes.
-
-    Raises:
-        InputError: The header is not there.
-    """
+    """Return width and height from the first 24 bytes; an InputError where they are no header."""
     if len(header) < 24 or header[12:16] != b"IHDR":
         raise InputError("truncated or damaged PNG (no header)")
     width, height = struct.unpack(">II", header[16:24])
@@ -60,11 +56,7 @@ def size(header: bytes) -> tuple[int, int]:
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode a whole PNG file.
-
-    Raises:
-        InputError: Damaged, truncated, animated or too large; without the file's name.
-    """
+    """Decode a whole PNG file; see `formats.Codec`."""
     import imagecodecs
 
     check_size(*size(stream.read(24)), max_pixels)
@@ -195,7 +187,7 @@ def _notes(bits: int, colour: int, see_through: bool) -> Iterator[str]:
 
 
 def _describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[Metadata, int]:
-    """What all chunks say of the picture once it is upright, and EXIF's number of how it is turned.
+    """Metadata of all chunks once the picture is upright, and EXIF's number of how it is turned.
 
     With `plain`, the pixels keep the colour type that the file had.
     """
@@ -329,7 +321,7 @@ def _without_thumbnails(chunk: Chunk) -> Chunk:
 
 
 def _raw_profile(chunk: Chunk) -> bytes | None:
-    """What ImageMagick wrote as text: a name, a length, hexadecimal digits."""
+    """A profile that ImageMagick wrote as text: a name, a length, hexadecimal digits."""
     try:
         return bytes.fromhex(b"".join((_text_value(chunk) or b"").split()[2:]).decode("ascii"))
     except ValueError:

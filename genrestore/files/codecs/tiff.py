@@ -35,12 +35,7 @@ _LAYERS_LOST = "Photoshop's layers inside the TIFF are left out, since they are 
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode the one picture of a TIFF.
-
-    Raises:
-        InputError: Damaged, truncated, several pages, too large, or pixels that cannot be kept; without the
-            file's name.
-    """
+    """Decode the one picture of a TIFF; see `formats.Codec`."""
     import tifffile
 
     stream.seek(0)
@@ -100,10 +95,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
 
 
 def read_provenance(stream: BinaryIO) -> bytes | None:
-    """Return the provenance that `write` put into the private tag, packed; reads no other field.
-
-    Of a file that was cut off, what is left of it.
-    """
+    """Return the provenance in the private tag, packed; of a file that was cut off, what is left of it."""
     order: str = {b"II*\0": "<", b"MM\0*": ">"}.get(stream.read(4), "")
     offset = stream.read(4)
     if not order or len(offset) < 4:
@@ -167,7 +159,7 @@ def _fields(stream: BinaryIO, page_at: int | None = None) -> tuple[ByteOrder, Fi
 
 
 def _describe(page: tifffile.TiffPage, order: ByteOrder, fields: Fields) -> tuple[Metadata, int]:
-    """What the fields say of the picture once it is upright, and EXIF's number of how it is turned."""
+    """Metadata of the fields once the picture is upright, and EXIF's number of how it is turned."""
     packet = page.tags.valueof(XMP)
     packet = packet if isinstance(packet, bytes) else None
     stated = next((_whole(tag.value) for tag in page.tags.values() if tag.code == exif.ORIENTATION), 0)
@@ -195,7 +187,7 @@ def _describe(page: tifffile.TiffPage, order: ByteOrder, fields: Fields) -> tupl
 
 
 def _lost(page: tifffile.TiffPage, there: set[int]) -> Iterator[str]:
-    """What a page has and its result will not have, one note each."""
+    """Parts of a page that its result will not have, one note each."""
     if _LAYERS in page.tags:
         yield _LAYERS_LOST
     if missing := [tag.code for tag in page.tags if tag.code not in there]:

@@ -23,11 +23,7 @@ _ESCAPES = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode a still WebP.
-
-    Raises:
-        InputError: Damaged, animated or too large; without the file's name.
-    """
+    """Decode a still WebP; see `formats.Codec`."""
     opened = pillow.open_as(stream, format, max_pixels)
     found, turned = pillow.describe(opened, format)
     with view(stream) as data:
@@ -42,10 +38,7 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
-    """Encode to WebP; returns notes for the user.
-
-    Provenance goes into XMP, or into a chunk of its own at the end where the source has XMP.
-    """
+    """Encode to WebP; provenance goes into XMP, or where the source has XMP into a chunk at the end."""
     import PIL.Image
 
     found = image.metadata
@@ -74,10 +67,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
 
 
 def read_provenance(stream: BinaryIO) -> bytes | None:
-    """Return the provenance of `write`, packed; reads no pixels.
-
-    Of a file that was cut off, what is left of it.
-    """
+    """Return the provenance of `write`, packed; of a file that was cut off, what is left of it."""
     packed = None
     for kind, length in parts(stream, RIFF):
         if kind == b"XMP " and length <= metadata.MAX_PROVENANCE:

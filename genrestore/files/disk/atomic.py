@@ -210,7 +210,7 @@ def _about(path: Path) -> os.stat_result | None:
 
 
 def _umask() -> int:
-    """What the process leaves out of the mode of a new file; it can only be read by setting another one."""
+    """The mode bits that the process leaves out of new files; read by setting others for a moment."""
     with _UMASK:
         found = os.umask(0o077)
         os.umask(found)

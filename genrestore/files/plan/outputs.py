@@ -1,4 +1,4 @@
-"""Where results go: the plan from words to jobs, their names, and what forbids them, before any work."""
+"""The plan: words to jobs, the names of their results, and what forbids them, before any work."""
 
 from __future__ import annotations
 
@@ -61,11 +61,7 @@ def targets(jobs: Sequence[Job], options: OutputOptions) -> list[Path]:
 
 
 def check_only_read(written: Sequence[Path], read: Sequence[tuple[str, Path]]) -> None:
-    """Refuse to write where something stands that is only read, --overwrite or not.
-
-    Args:
-        written: Every file that will be written.
-        read: Files that are read besides the inputs, each with the option that named it.
+    """Refuse to write a file that is only read, --overwrite or not; `read` has the option of each.
 
     Raises:
         UsageError: The first file that is both.
@@ -77,7 +73,7 @@ def check_only_read(written: Sequence[Path], read: Sequence[tuple[str, Path]]) -
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells whether two paths are one file; None where none is there."""
+    """Return the identity of a file, whatever its path; None where none is there."""
     try:
         found = path.stat()
     except OSError:

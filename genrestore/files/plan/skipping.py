@@ -19,7 +19,6 @@ from typing import Any
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import metadata
-from genrestore.files.codecs import provenance as provenances
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.plan.jobs import Attachment, Job, beside, comparison_path
 from genrestore.files.plan.sources import is_file
@@ -105,7 +104,7 @@ def is_foreign(path: Path, attachment: Attachment | None = None, *, told: bool =
         attachment: What else is written beside results.
         told: Results say how they were made. Where they do not, a picture that can be decoded may be one.
     """
-    if not os.path.lexists(path) or provenances.is_ours(path):
+    if not os.path.lexists(path) or metadata.is_ours(path):
         return False
     if attachment is not None and path.name.endswith(f".{attachment.suffix}"):
         return not attachment.is_ours(path)
@@ -134,8 +133,8 @@ def mask_of(job: Job) -> dict[str, str | None]:
 
 
 def _own_provenance(path: Path) -> dict[str, Any] | None:
-    found = provenances.read(path)
-    return found if found is not None and found.get("tool") == provenances.TOOL else None
+    found = metadata.read_provenance(path)
+    return found if found is not None and found.get("tool") == metadata.TOOL else None
 
 
 def _format(path: Path, max_pixels: int | None = None) -> str | None:
@@ -162,7 +161,7 @@ def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixe
     """The reason why an output is not what this run would write, or None if it is."""
     assert job.source is not None
     found = _own_provenance(path)
-    if found is None and (wanted is not None or provenances.is_ours(path)):  # which a decoder may not mind
+    if found is None and (wanted is not None or metadata.is_ours(path)):  # which a decoder may not mind
         return _DAMAGED
     if wanted is not None and found is not None:
         if reason := _changed(found, wanted):

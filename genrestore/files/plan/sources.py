@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genrestore.errors import UsageError, shown
-from genrestore.files.codecs import formats, provenance
+from genrestore.files.codecs import formats
+from genrestore.files.codecs.metadata import read_provenance
 from genrestore.files.disk.atomic import is_temporary
 from genrestore.files.plan.jobs import STDIO, OutputOptions, Source
 
@@ -168,7 +169,7 @@ def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> st
             return None
         if formats.of_content(header) is None:
             return "not a picture"
-    return None if provenance.read(path) is None else OWN_OUTPUT
+    return None if read_provenance(path) is None else OWN_OUTPUT
 
 
 class NamedPictures:
