@@ -93,6 +93,7 @@ MAX_WORK, WORK_A_BYTE = 2_000_000_000, 500
 """Pixels times scans: at least, and for each byte. Each scan goes through all pixels."""
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_ZEROS = re.compile(rb"\0*")
 _NEXT = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 Colours = Literal["grey", "ycbcr", "rgb", "cmyk"]
 
@@ -194,6 +195,39 @@ def read_jpeg(data: Data, start: int = 0) -> Jpeg:
                 raise InputError(f"damaged JPEG (more than {most} {what})")
         at += 2 + length
     return Jpeg(tuple(segments), frame, precision, width, height, components, scans, end)
+
+
+def pictures(appended: bytes) -> Iterator[tuple[int, int]]:
+    """Find the JPEGs that stand one after the other behind the picture, with the zeros between them."""
+    at = 0
+    while True:
+        begin = _behind_zeros(appended, at)
+        if appended[begin : begin + 3] != b"\xff\xd8\xff":
+            return
+        try:
+            end = read_jpeg(appended, begin).end
+        except InputError:
+            return
+        following = _behind_zeros(appended, end)
+        at = following if appended[following : following + 3] == b"\xff\xd8\xff" else end
+        yield begin, at
+
+
+def _behind_zeros(data: bytes, at: int) -> int:
+    found = _ZEROS.match(data, at)
+    return found.end() if found else at
+
+
+def kept(appended: bytes) -> Iterator[str]:
+    """Yield notes on what is kept behind the picture; none on a few zeros."""
+    found = list(pictures(appended))
+    rest = appended[found[-1][1] if found else 0 :]
+    if found:
+        yield "further pictures behind the picture (gain map, depth) are kept as they were"
+    if rest.strip(b"\0"):
+        film = b"ftyp" in rest or b"MotionPhoto_Data" in rest
+        what = "the film" if film else "what stands"
+        yield f"{what} behind the picture is kept as it was, {len(rest)} bytes"
 
 
 def without_thumbnails(resources: bytes) -> bytes:

@@ -37,6 +37,7 @@ class Format:
         extra: Holds a channel that is no colour and no alpha.
         bits: Of a sample, at most.
         grey: Has a grey mode.
+        lossy: Changes pixels, unless a file is lossless.
         resolution: Has a place for pixels an inch.
         side: Pixels of width or height, at most.
         block: Bytes of EXIF or XMP with their prefix, at most.
@@ -53,6 +54,7 @@ class Format:
     extra: bool = False
     bits: int = 16
     grey: bool = True
+    lossy: bool = False
     resolution: bool = True
     side: int = 2**31
     block: int = 2**31
@@ -87,17 +89,17 @@ FORMATS = (
     Format("PNG", ".png", rb"\x89PNG\r\n\x1a\n", "png", True),
     Format(
         "JPEG", ".jpg .jpeg .jpe .jfif", rb"\xff\xd8\xff", "jpeg", True, ".mpo",
-        alpha=False, bits=8, side=65500, block=65533,
+        alpha=False, bits=8, lossy=True, side=65500, block=65533,
     ),
     Format("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", "tiff", True, extra=True),
     Format(
         "WEBP", ".webp", rb"RIFF....WEBP", "webp", True,
-        bits=8, grey=False, resolution=False, side=16383,
+        bits=8, grey=False, lossy=True, resolution=False, side=16383,
     ),
     Format("BMP", ".bmp", rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "pillow"),
     Format("GIF", ".gif", rb"GIF8[79]a", "pillow"),
     Format("PPM", ".ppm .pgm .pbm .pnm", rb"P[1-6]\s", "pillow"),
-    Format("AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "pillow"),
+    Format("AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "pillow", lossy=True),
     Format("HEIC", ".heic .heif .hif", _HEIC_START,
            advice="convert it first, for example: heif-convert in.heic out.png"),
     _RAW,

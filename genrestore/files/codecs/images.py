@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genrestore.errors import InputError, shown
-from genrestore.files.codecs import exif, formats, jpeg, png, xmp
+from genrestore.files.codecs import containers, exif, formats, xmp
 from genrestore.files.codecs.formats import IMAGE_SUFFIXES
 from genrestore.files.codecs.metadata import Metadata, Provenance, read_provenance
 from genrestore.files.codecs.pixels import Image
@@ -119,9 +119,9 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     found = image.metadata
     notes: list[str] = []
     if known.name == found.format:
-        notes += jpeg.kept(found.appended)
+        notes += containers.kept(found.appended)
     else:
-        missing = [*jpeg.only_in_jpeg(found.jpeg), *png.only_in_png(found.chunks or ())]
+        missing = list(found.only_here)
         if found.appended.strip(b"\0"):
             missing.append(f"what stands behind the picture in its file ({len(found.appended)} bytes)")
             if found.xmp is not None:

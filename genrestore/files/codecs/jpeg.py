@@ -8,7 +8,6 @@ index of further pictures (MPF, CIPA DC-007) counts from itself: `_write_index` 
 from __future__ import annotations
 
 import io
-import re
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -32,7 +31,6 @@ _WRITTEN_ANEW = (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0")
 _MPF, _GAIN_MAP = b"MPF\0", b"urn:iso:std:iso:ts:21496"
 _PREVIEWS = frozenset((0x010001, 0x010002))
 _COUNT, _ENTRIES, _ENTRY = 0xB001, 0xB002, 16
-_ZEROS = re.compile(rb"\0*")
 _BOXES = "boxes in APP11 are left out, since they may not hold true any more"
 _STALE = "the previews inside the JPEG are left out, since they show the old picture"
 _NOT_TURNED = "further pictures inside the JPEG (gain map, depth) are left out: they do not turn with it"
@@ -58,6 +56,7 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         described,
         xmp=packet,
         jpeg=_settings(opened, beside.segments),
+        only_here=tuple(dict.fromkeys(_in_words(beside.segments))),
         appended=beside.appended,
         notes=beside.notes,
         lost=beside.lost,
@@ -119,27 +118,13 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
     return None
 
 
-def kept(appended: bytes) -> Iterator[str]:
-    """Yield notes on what is kept behind the picture; none on a few zeros."""
-    pictures = list(_pictures(appended))
-    rest = appended[pictures[-1][1] if pictures else 0 :]
-    if pictures:
-        yield "further pictures behind the picture (gain map, depth) are kept as they were"
-    if rest.strip(b"\0"):
-        film = b"ftyp" in rest or b"MotionPhoto_Data" in rest
-        what = "the film" if film else "what stands"
-        yield f"{what} behind the picture is kept as it was, {len(rest)} bytes"
-
-
-def only_in_jpeg(settings: JpegSettings | None) -> Iterator[str]:
-    """Yield the segments that are no EXIF, no profile and no XMP packet, in words."""
-    words = []
-    for marker, payload in () if settings is None else settings.segments:
+def _in_words(segments: tuple[tuple[int, bytes], ...]) -> Iterator[str]:
+    """The segments that are no EXIF, no profile and no XMP packet."""
+    for marker, payload in segments:
         if marker == APP1 and payload.startswith(xmp.EXTENSION):
-            words.append("the extended XMP")
+            yield "the extended XMP"
         elif not (marker == APP2 and payload.startswith((_MPF, _GAIN_MAP))):  # tell of what is behind
-            words.append(_WORDS.get(marker, f"segments APP{marker - APP0}"))
-    yield from dict.fromkeys(words)
+            yield _WORDS.get(marker, f"segments APP{marker - APP0}")
 
 
 def _settings(opened: ImageFile, segments: tuple[tuple[int, bytes], ...]) -> JpegSettings:
@@ -192,7 +177,7 @@ def _beside(data: Data, found: containers.Jpeg, turned: int) -> _Beside:
     """Find what is true for the restored picture too, which was turned by EXIF's number."""
     appended, too_many = containers.behind(data, found.end)
     lost, notes = list(too_many), []
-    pictures = list(_pictures(appended))
+    pictures = list(containers.pictures(appended))
     index = next((_entries(segment)[1][1:] for segment in _indexes(found)), [])
     rest = appended[pictures[-1][1] if pictures else 0 :]
     previews = {entry.place - found.end for entry in index if entry.kind in _PREVIEWS}
@@ -214,27 +199,6 @@ def _beside(data: Data, found: containers.Jpeg, turned: int) -> _Beside:
     appended = b"".join(appended[begin:end] for begin, end in kept) + rest
     lost_pictures = bool(too_many) or len(kept) < len(pictures)
     return _Beside(segments, appended, tuple(notes), tuple(lost), lost_pictures, bool(too_many))
-
-
-def _pictures(appended: bytes) -> Iterator[tuple[int, int]]:
-    """Find the JPEGs that stand one after the other behind the picture, with the zeros between them."""
-    at = 0
-    while True:
-        begin = _behind_zeros(appended, at)
-        if appended[begin : begin + 3] != b"\xff\xd8\xff":
-            return
-        try:
-            end = containers.read_jpeg(appended, begin).end
-        except InputError:
-            return
-        following = _behind_zeros(appended, end)
-        at = following if appended[following : following + 3] == b"\xff\xd8\xff" else end
-        yield begin, at
-
-
-def _behind_zeros(data: bytes, at: int) -> int:
-    found = _ZEROS.match(data, at)
-    return found.end() if found else at
 
 
 def _segments(

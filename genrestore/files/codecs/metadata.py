@@ -65,6 +65,7 @@ class Metadata:
         compression: The TIFF's lossless compression, by tifffile's name.
         lossless: A WebP was lossless.
         appended: Bytes behind the picture in its file, as they were: a film, a gain map.
+        only_here: Kept parts that no other format has a place for, in words.
         lost: Parts left out of the result in the same format that are no copy of the picture, one note each.
     """
 
@@ -81,6 +82,7 @@ class Metadata:
     compression: str | None = None
     lossless: bool = False
     appended: bytes = b""
+    only_here: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 

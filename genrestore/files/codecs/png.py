@@ -120,28 +120,6 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
     return None
 
 
-def only_in_png(chunks: Sequence[Chunk]) -> Iterator[str]:
-    """Yield what chunks hold that no other format is given, in words.
-
-    sRGB and the gamma that goes with it are what other formats are taken for without a word.
-    """
-    kinds = dict(chunks)
-    told = b"iCCP" in kinds or b"sRGB" in kinds
-    for kind, payload in kinds.items():
-        if kind in _BRIGHTNESS:
-            yield f"{_name(kind)} (how bright it is meant)"
-        elif kind == b"gAMA" and not told and abs(int.from_bytes(payload[:4], "big") - 45455) > 100:
-            yield "gAMA"
-        elif kind == b"cHRM" and not told:
-            yield "cHRM"
-        elif kind not in _TRUE | _ELSEWHERE and _place((kind, payload)) != _XMP:
-            yield _name(kind)
-    keys = [_place(chunk) for chunk in chunks if chunk[0] in _TEXTS]
-    texts = [key.decode("latin-1") for key in dict.fromkeys(keys) if key != _XMP]
-    if texts:
-        yield f"text ({', '.join(texts)})"
-
-
 def _sift(data: memoryview) -> tuple[list[Chunk], bytes, list[str], int]:
     """All chunks (the pixels' left empty), the file with the essential ones alone, notes, and where it ends.
 
@@ -222,9 +200,32 @@ def _describe(chunks: Sequence[Chunk], *, plain: bool) -> tuple[Metadata, int]:
         aspect=_sides(kinds.get(b"pHYs", b""), 0, 1.0),
         notes=(metadata.CREDENTIALS,) if credentials else (),
         chunks=tuple(carried),
+        only_here=tuple(_only_here(carried)),
         lost=(f"{', '.join(dict.fromkeys(lost))}: left out, may not hold true any more",) if lost else (),
     )
     return found, turned
+
+
+def _only_here(chunks: Sequence[Chunk]) -> Iterator[str]:
+    """Yield what chunks hold that no other format is given, in words.
+
+    sRGB and the gamma that goes with it are what other formats are taken for without a word.
+    """
+    kinds = dict(chunks)
+    told = b"iCCP" in kinds or b"sRGB" in kinds
+    for kind, payload in kinds.items():
+        if kind in _BRIGHTNESS:
+            yield f"{_name(kind)} (how bright it is meant)"
+        elif kind == b"gAMA" and not told and abs(int.from_bytes(payload[:4], "big") - 45455) > 100:
+            yield "gAMA"
+        elif kind == b"cHRM" and not told:
+            yield "cHRM"
+        elif kind not in _TRUE | _ELSEWHERE and _place((kind, payload)) != _XMP:
+            yield _name(kind)
+    keys = [_place(chunk) for chunk in chunks if chunk[0] in _TEXTS]
+    texts = [key.decode("latin-1") for key in dict.fromkeys(keys) if key != _XMP]
+    if texts:
+        yield f"text ({', '.join(texts)})"
 
 
 def _new(found: Metadata) -> Iterator[Chunk]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrestore.errors import InputError
+from genrestore.files.codecs import formats
 from genrestore.files.codecs.pixels import Array, Image, to_8_bit
 
 NEAR = 16
@@ -45,8 +46,7 @@ def of(image: Image, *, invert: bool) -> Missing:
     Raises:
         InputError: It cannot be told; names what was found, without the file's name.
     """
-    format, lossless = image.metadata.format, image.metadata.lossless
-    lossy = format in ("JPEG", "AVIF") or (format == "WEBP" and not lossless)
+    lossy = formats.BY_NAME[image.metadata.format].lossy and not image.metadata.lossless
     # The largest channel, not luma: blue of 1 would be black.
     grey = image.pixels[0].max(axis=0)
     alpha = None if image.alpha is None else image.alpha[0, 0]
