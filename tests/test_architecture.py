@@ -27,6 +27,12 @@ MAY_IMPORT = {
     "study": {"errors", "runtime", "models", "weights", "plotting"},
     "train": {"errors", "metrics", "runtime", "models", "weights", "files", "study", "plotting"},
 }
+ROOMS_OF_FILES = {
+    "codecs": set(),
+    "disk": set(),
+    "plan": {"codecs", "disk"},
+    "work": {"codecs", "disk", "plan"},
+}
 LIGHT_ROOMS = ["cli", "files"]
 LIGHT_FILES = [
     "__init__.py",
@@ -109,7 +115,19 @@ def test_modules_import_only_the_rooms_above_them() -> None:
     assert not wrong
 
 
+def test_the_rooms_of_files_stand_in_one_row() -> None:
+    wrong = []
+    for path, tree in TREES.items():
+        if room(path) == "files" and (here := path.parent.name) in ROOMS_OF_FILES:
+            own = {found.split(".")[2] for found in imports(tree) if found.startswith("genrestore.files.")}
+            wrong += [f"{name(path)} imports {one}" for one in sorted(own - {here} - ROOMS_OF_FILES[here])]
+    assert not wrong
+
+
 def test_every_room_is_in_the_table() -> None:
+    assert {path.name for path in (PACKAGE / "files").iterdir() if path.is_dir()} - {"__pycache__"} == {
+        *ROOMS_OF_FILES
+    }
     assert {room(path) for path in SOURCES} <= {*MAY_IMPORT, "cli", "__init__", "__main__"}
 
 

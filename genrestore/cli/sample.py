@@ -11,9 +11,8 @@ import typer
 
 from genrestore.cli import file_options as files
 from genrestore.cli import options, report, screen
-from genrestore.errors import UsageError
+from genrestore.errors import UsageError, shown
 from genrestore.files.codecs import formats
-from genrestore.files.codecs.formats import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from genrestore.cli import options, report, screen, training_options
-from genrestore.errors import UsageError
-from genrestore.files.codecs.formats import shown
+from genrestore.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from genrestore.study.encode import Encoder

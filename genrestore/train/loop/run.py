@@ -17,8 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from genrestore.errors import UsageError
-from genrestore.files.disk.atomic import atomic
-from genrestore.files.disk.temporary import is_temporary
+from genrestore.files.disk.atomic import atomic, is_temporary
 from genrestore.train.data.dataset import Folder
 from genrestore.train.loop import checkpoint, distributed, plots
 from genrestore.train.loop.protocol import Diverged, Training
