@@ -19,7 +19,8 @@ from genrestore.models.dcgan import Discriminator, Generator
 from genrestore.runtime import Runtime
 from genrestore.train.data.dataset import Folder, Reading, load_images
 from genrestore.train.data.named import Library
-from genrestore.train.kinds.gan import LOOP, GanSettings, GanTraining
+from genrestore.train.kinds import KINDS, GanSettings
+from genrestore.train.kinds.gan import GanTraining
 
 LOSSES = ("non-saturating", "saturating", "l2")
 RATIOS = (1, 3)
@@ -120,7 +121,7 @@ def throughput_section(bench: Bench) -> Section:
 def our_step(bench: Bench) -> Callable[[], object]:
     """One step of ours, in the precision that this machine takes by itself."""
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(mnist.root(bench), "test"))
-    loop = replace(LOOP, batch_size=BATCH, learning_rate=RATE)
+    loop = replace(KINDS["gan"].loop, batch_size=BATCH, learning_rate=RATE)
     training = GanTraining(GanSettings(d_deeper=False), loop, images, images, Runtime.create())
     batch = training.batch(0, range(BATCH))
     return lambda: training.step(batch)

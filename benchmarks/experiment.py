@@ -202,7 +202,7 @@ def strip(path: Path, rows: list[Pixels], count: int = SHOWN) -> None:
         rows: [image, channel, height, width] in [0, 1] each.
         count: How many images of each.
     """
-    from genrestore.train.loop.plots import save_grid
+    from genrestore.train.loop.run import save_grid
 
     images = np.stack([one[:count] for one in rows], 1)
     save_grid(path, torch.from_numpy(images.reshape(-1, *images.shape[2:])).float(), columns=len(rows))

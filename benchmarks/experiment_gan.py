@@ -30,7 +30,7 @@ from genrestore.errors import WeightsError
 from genrestore.restore.descent_settings import LatentSearch
 from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert, Restored
 from genrestore.restore.tasks.denoise_one_class import OnTrace
-from genrestore.train.loop.plots import save_grid
+from genrestore.train.loop.run import save_grid
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 SIGMA, SIDE = 12.75, 8

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from genrestore.errors import WeightsError
 from genrestore.runtime import Runtime
-from genrestore.study import sampling
+from genrestore.study import latents as sampling
 from genrestore.weights import load, store
 from genrestore.weights.header import read_header
 

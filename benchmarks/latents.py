@@ -15,7 +15,8 @@ from settings import Bench
 from genrestore.errors import WeightsError
 from genrestore.runtime import Runtime
 from genrestore.study import coverage, study
-from genrestore.study.encode import Encoder, load_encoder
+from genrestore.study.latents import Encoder
+from genrestore.study.latents import encoder as load_encoder
 
 COVERING, LARGE, PLAIN = "mnist-ae", "mnist-ae-100", "mnist-ae-plain"
 """Weights that are measured; the last does not ship and is trained by the section `training`."""
@@ -133,7 +134,7 @@ def outliers_section(bench: Bench) -> Section:
     """Where images of no class fall, and what becomes of them."""
     images, _ = mnist.digits(bench)
     section = Section("outliers", "Images of no class, 100 of each kind")
-    others = study.draw_outliers(images, seed=0)
+    others = study.draw_out_of_class(images, seed=0)
     for name in (COVERING, PLAIN):
         found = encoder(bench, name)
         if found is None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genrestore.train.kinds.distance import multi_scale, sliced_wasserstein
+from genrestore.train.kinds.losses import multi_scale_wasserstein as multi_scale
+from genrestore.train.kinds.losses import sliced_wasserstein
 
 
 def draws() -> torch.Generator:
