@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrestore.study.coverage import sliced_distance
+
 LEAST_ERROR = 1e-10
 """Mean squared error that counts as none: 100 dB."""
 COARSEST = 14
@@ -17,53 +19,29 @@ COARSEST = 14
 PATCH = 7
 PATCHES = 32
 """Drawn from every image at every scale."""
-DIRECTIONS = 128
 
 
 def absolute(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Mean absolute error |x̂ − x|: for denoising it beats the square at equal training (Zhao et al., 2017).
-
-    Args:
-        estimate: [batch, channel, height, width], about [0, 1].
-        clean: The same shape, in [0, 1].
-
-    Returns:
-        A scalar.
-    """
+    """Mean absolute error |x̂ − x|, a scalar; for denoising it beats the square (Zhao et al., 2017)."""
     return (estimate - clean).abs().mean()
 
 
 def root_mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Mean over the samples of the root of each one's mean squared error.
+    """Mean over the samples of the root of each one's mean squared error, a scalar.
 
     Inside a picture it weighs errors as PSNR does; between pictures it weighs them as `absolute` does, so
     that strong noise does not drown the rest, as it would in a mean of squares.
-
-    Args:
-        estimate: [batch, channel, height, width], about [0, 1].
-        clean: The same shape, in [0, 1].
-
-    Returns:
-        A scalar.
     """
     return ((estimate - clean).square().flatten(1).mean(1) + 1e-8).sqrt().mean()
 
 
 def mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Mean squared error (x̂ − x)².
-
-    Args:
-        estimate: [batch, channel, height, width], about [0, 1].
-        clean: The same shape, in [0, 1].
-
-    Returns:
-        A scalar.
-    """
+    """Mean squared error (x̂ − x)², a scalar."""
     return (estimate - clean).square().mean()
 
 
 RECONSTRUCTION = {"absolute": absolute, "root-mean-square": root_mean_square, "mean-square": mean_square}
-"""Distances of a restored picture from the clean one."""
+"""Distances of estimates [batch, channel, height, width], about [0, 1], from clean pictures, by name."""
 
 
 def errors(estimate: Tensor, clean: Tensor) -> Tensor:
@@ -112,13 +90,7 @@ def logistic_discriminator(real: Tensor, made: Tensor) -> Tensor:
     """−E log D(x) − E log(1 − D(G(z))), where D is the sigmoid of the logit.
 
     Source: Goodfellow et al., "Generative Adversarial Nets", 2014, equation 1.
-
-    Args:
-        real: Logits of real images, [batch].
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar, 0 for a discriminator that is right and certain, log 4 for one that cannot tell.
+    From logits [batch] to a scalar: 0 where it is right and certain, log 4 where it cannot tell.
     """
     return functional.softplus(-real).mean() + functional.softplus(made).mean()
 
@@ -127,12 +99,7 @@ def non_saturating_generator(made: Tensor) -> Tensor:
     """−E log D(G(z)): strong where the discriminator is certain.
 
     Source: Goodfellow et al., 2014, section 3.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return functional.softplus(-made).mean()
 
@@ -141,12 +108,7 @@ def saturating_generator(made: Tensor) -> Tensor:
     """+E log(1 − D(G(z))): below 0, and flat where the discriminator is certain.
 
     Source: Goodfellow et al., 2014, equation 1.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return -functional.softplus(made).mean()
 
@@ -155,13 +117,7 @@ def least_squares_discriminator(real: Tensor, made: Tensor) -> Tensor:
     """½ E(D(x) − 1)² + ½ E D(G(z))², where D is the logit itself.
 
     Source: Mao et al., "Least Squares Generative Adversarial Networks", 2017, equation 9.
-
-    Args:
-        real: Logits of real images, [batch].
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar, 0 for a discriminator that is right and certain, ¼ for one that cannot tell.
+    From logits [batch] to a scalar: 0 where it is right and certain, ¼ where it cannot tell.
     """
     return 0.5 * (real - 1).square().mean() + 0.5 * made.square().mean()
 
@@ -170,12 +126,7 @@ def least_squares_generator(made: Tensor) -> Tensor:
     """½ E(D(G(z)) − 1)², where D is the logit itself.
 
     Source: Mao et al., 2017, equation 9.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return 0.5 * (made - 1).square().mean()
 
@@ -184,13 +135,7 @@ def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
     """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), where D is the logit itself.
 
     Source: Lim and Ye, "Geometric GAN", 2017.
-
-    Args:
-        real: Logits of real images, [batch].
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar, 0 for a discriminator that is right and certain, 2 for one that cannot tell.
+    From logits [batch] to a scalar: 0 where it is right and certain, 2 where it cannot tell.
     """
     return functional.relu(1 - real).mean() + functional.relu(1 + made).mean()
 
@@ -199,12 +144,7 @@ def hinge_generator(made: Tensor) -> Tensor:
     """−E D(G(z)), where D is the logit itself.
 
     Source: Lim and Ye, 2017.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return -made.mean()
 
@@ -253,49 +193,23 @@ def multi_scale_wasserstein(made: Tensor, real: Tensor, draws: torch.Generator) 
     other real ones it is small, but not 0.
     Source: Karras et al., "Progressive Growing of GANs", 2018, section 5; patches are not normalised here.
 
-    Args:
-        made: [images, channel, size, size] in [0, 1].
-        real: The same shape.
-        draws: Gives places and directions.
-
-    Returns:
-        A scalar, 0 or more, in units of [0, 1].
+    From [images, channel, size, size] in [0, 1] twice to a scalar in units of [0, 1]; `draws` gives places
+    and directions.
     """
     squares = []
     while made.shape[-1] >= 2 * PATCH:
         coarse = [functional.avg_pool2d(images, 2) for images in (made, real)]
         if made.shape[-1] // 2 < COARSEST:
-            squares.append(sliced_wasserstein(made.flatten(1), real.flatten(1), draws))
+            squares.append(sliced_distance(made.flatten(1), real.flatten(1), draws))
         details = [
             images - functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
             for images, small in zip((made, real), coarse, strict=True)
         ]
         places = _places(details[0].shape, draws)
         first, second = (_patches(detail, places) for detail in details)
-        squares.append(sliced_wasserstein(first, second, draws))
+        squares.append(sliced_distance(first, second, draws))
         made, real = coarse
     return torch.stack(squares).mean().sqrt()
-
-
-def sliced_wasserstein(first: Tensor, second: Tensor, draws: torch.Generator) -> Tensor:
-    """Squared sliced Wasserstein distance of two sets of vectors.
-
-        mean_θ mean_i ( sort(a θ)_i − sort(b θ)_i )²,     θ uniform on the sphere
-
-    Source: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", 2015.
-
-    Args:
-        first: a, [vectors, dimension].
-        second: b, the same shape.
-        draws: Gives θ.
-
-    Returns:
-        A scalar.
-    """
-    directions = torch.randn(first.shape[1], DIRECTIONS, generator=draws).to(first.device)
-    directions = functional.normalize(directions, dim=0)
-    gap = (first @ directions).sort(0).values - (second @ directions).sort(0).values
-    return gap.square().mean()
 
 
 def _places(shape: torch.Size, draws: torch.Generator) -> Tensor:
