@@ -23,7 +23,7 @@ from torchvision.datasets import MNIST
 from genrestore.restore.settings import DenoiseSettings
 from genrestore.restore.tasks import Denoise, DenoiseOneClass, InpaintOneClass, Invert
 from genrestore.runtime import Runtime
-from genrestore.study.encode import load_encoder
+from genrestore.study.latents import encoder as load_encoder
 
 COVERING, LARGE, GENERATOR = "mnist-ae", "mnist-ae-100", "mnist-gan"
 FACES = {"faces-gan": ("gray", 100), "faces-rgb-gan": ("color", 50)}

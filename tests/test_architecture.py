@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "weights": {"errors", "runtime", "models", "files"},
     "restore": {"errors", "runtime", "models", "weights", "plotting"},
     "study": {"errors", "runtime", "models", "weights", "plotting"},
-    "train": {"errors", "metrics", "runtime", "models", "weights", "files", "study", "plotting"},
+    "settings": {"errors"},
+    "train": {"errors", "metrics", "runtime", "settings", "models", "weights", "files", "study", "plotting"},
 }
 ROOMS_OF_FILES = {
     "codecs": set(),
@@ -39,6 +40,9 @@ LIGHT_FILES = [
     "__main__.py",
     "errors.py",
     "runtime.py",
+    "settings.py",
+    "train/settings.py",
+    "train/kinds/__init__.py",
     "weights/header.py",
     "weights/store.py",
 ]
@@ -153,11 +157,12 @@ def test_only_the_command_line_speaks_and_ends() -> None:
 
 
 def test_every_parameter_can_be_followed() -> None:
+    """No **; a command whose signature is made of settings is the one exception."""
     hidden = [
         f"{name(path)}: {node.name} takes **{node.args.kwarg.arg}"
         for path, tree in TREES.items()
         for node in ast.walk(tree)
-        if isinstance(node, Function) and node.args.kwarg
+        if isinstance(node, Function) and node.args.kwarg and node.name != "generated"
     ]
     assert not hidden
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from genrestore.restore.descent_settings import LatentSearch
 from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
-from genrestore.train.loop.plots import save_grid
+from genrestore.train.loop.run import save_grid
 
 TASKS, LOSSES = ("invert", "denoise", "inpaint"), ("l2", "l1")
 CLASSES = {"digits": ("Digits", "mnist-gan", 6), "faces": ("Colour faces", "faces-rgb-gan", 4)}

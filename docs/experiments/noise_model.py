@@ -26,7 +26,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from genrestore.train.data.correlated import OPPONENT
-from genrestore.train.data.degradation import MARGIN, Mixture, degrade
+from genrestore.train.data.degradation import MARGIN, degrade
+from genrestore.train.settings import Mixture
 
 PAIRS = {"PolyU": ("_real.JPG", "_mean.JPG"), "Phone": ("_noisy.png", "_gt.png")}
 SIDE = 256

@@ -40,8 +40,8 @@ from torch.nn import functional
 from genrestore.errors import WeightsError
 from genrestore.restore.tasks import DenoiseOneClass, Invert
 from genrestore.runtime import Runtime
-from genrestore.study import coverage, sampling, study
-from genrestore.train.loop.plots import save_grid
+from genrestore.study import coverage, latents, study
+from genrestore.train.loop.run import save_grid
 from genrestore.weights import load
 
 PLACE = Path(__file__).parent
@@ -131,7 +131,7 @@ def latents_section(bench: Bench) -> Section:
     latent, draws = found.encode(images), torch.Generator().manual_seed(0)
     variance = coverage.statistics(latent)["variance"]
     uniform = found.decode(torch.rand(SAMPLES // bench.every, found.dimensions, generator=draws))
-    strange = study.draw_outliers(images, seed=0)
+    strange = study.draw_out_of_class(images, seed=0)
     inside = study.describe(study.examine(found, images, strange))["outliers"]
     back = torch.cat([found.reconstruct(some) for some in strange.values()])
     section.rows = [
@@ -149,7 +149,7 @@ def latents_section(bench: Bench) -> Section:
 def samples(bench: Bench, weights: str) -> Tensor:
     """Samples of a generator, [image, 1, 28, 28] in [0, 1]."""
     runtime = Runtime.create(precision="fp32")
-    sampler = sampling.sampler(load.load(weights, runtime), weights, runtime)
+    sampler = latents.sampler(load.load(weights, runtime), weights, runtime)
     return sampler.render(sampler.draw(SAMPLES // bench.every, runtime.generator())).float() / 255
 
 

@@ -9,7 +9,6 @@ import torch
 
 from genrestore.train.data.degradation import (
     MARGIN,
-    Mixture,
     degrade,
     guided_filter,
     local_level,
@@ -17,6 +16,7 @@ from genrestore.train.data.degradation import (
     process,
     soften,
 )
+from genrestore.train.settings import Mixture
 
 GAUSSIAN = Mixture(
     camera=0, correlated=0, jpeg=0, impulses=0, rounded=0, grey=0, processed=0, aligned=0, soft=0

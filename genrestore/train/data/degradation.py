@@ -15,39 +15,10 @@ from genrestore.train.data import camera
 from genrestore.train.data.camera import save_and_open
 from genrestore.train.data.correlated import OPPONENT, correlated_noise, draw_noise
 from genrestore.train.data.draws import chance, log_uniform, uniform
+from genrestore.train.settings import Mixture
 
 MARGIN = 16
 """Pixels by which a patch for `degrade` is larger on both axes than the sample made of it."""
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """What share of the training samples gets which noise; what is left is white and Gaussian.
-
-    Attributes:
-        largest: Upper end of the Gaussian σ, on the [0, 1] scale.
-        camera: Share of samples that a digital camera takes.
-        correlated: Share of samples with noise of random spectrum and covariance.
-        jpeg: Share of samples that only JPEG has damaged.
-        impulses: Share of all samples in which some pixels are stuck.
-        rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
-        grey: Share of all samples turned to grey, replicated to three channels.
-        processed: Share of the samples of correlated noise that went through a camera's own noise reduction.
-        aligned: Share of the samples whose JPEG blocks begin at their corner, as in files that were not cut.
-        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian noise and JPEG alone a
-            quarter of it.
-    """
-
-    largest: float = 75 / 255
-    camera: float = 0.13
-    correlated: float = 0.35
-    jpeg: float = 0.22
-    impulses: float = 0.05
-    rounded: float = 0.25
-    grey: float = 0.3
-    processed: float = 0.5
-    aligned: float = 0.7
-    soft: float = 0.8
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Optimisers of every training: AdamW from torch, and Muon."""
+"""Optimisers of every training, AdamW from torch and Muon; and the moving average of the weights."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from genrestore.runtime import bf16_is_fast
-from genrestore.train.loop import distributed
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train import distributed
+from genrestore.train.settings import LoopSettings
 
 STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -178,3 +179,37 @@ def orthogonalise(matrices: Tensor) -> Tensor:
         x = a * x + (b * gram + c * gram @ gram) @ x
     found: Tensor = x.mT if tall else x
     return found.to(matrices.dtype)
+
+
+class Average:
+    """Exponential moving average of networks.
+
+        a  ←  d a + (1 − d) w,     d = min(decay, (1 + n) / (10 + n)) at step n
+
+    so that the first steps are forgotten soon; running statistics of batch normalisation are averaged alike,
+    and counters are copied. Source of the ramp: TensorFlow's ExponentialMovingAverage.
+
+    Args:
+        networks: The networks in training.
+        decay: From 0 (no averaging) to below 1.
+
+    Attributes:
+        networks: The averaged networks, in evaluation mode, without gradients.
+    """
+
+    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
+        self.decay = decay
+        self.networks = {name: copy.deepcopy(network) for name, network in networks.items()}
+        for network in self.networks.values():
+            network.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def update(self, networks: Mapping[str, nn.Module], step: int) -> None:
+        """Take in the weights after step number `step` (from 0) of those networks that are averaged."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
+        for name, network in self.networks.items():
+            mine, theirs = network.state_dict(), networks[name].state_dict()
+            real = [key for key, value in mine.items() if value.is_floating_point()]
+            torch._foreach_lerp_([mine[key] for key in real], [theirs[key] for key in real], weight)
+            for key in mine.keys() - set(real):
+                mine[key].copy_(theirs[key])
