@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from genrestore.errors import DeviceError, UsageError
@@ -44,8 +47,8 @@ class Runtime:
         Args:
             device: One of `DEVICES`; "auto" takes CUDA, then MPS, then the CPU.
             precision: One of `PRECISIONS`; "auto" takes bfloat16 where the hardware multiplies in it.
-            threads: CPU threads, up to `MAX_THREADS`; None for torch's own choice (all cores,
-                OMP_NUM_THREADS).
+            threads: CPU threads, up to `MAX_THREADS`; None for torch's own choice (OMP_NUM_THREADS, or all
+                cores that the process may run on).
             seed: From 0 to 2**63 - 1.
 
         Raises:
@@ -93,6 +96,51 @@ def available_devices() -> list[str]:
     if torch.backends.mps.is_available():
         found.append("mps")
     return [*found, "cpu"]
+
+
+def allowed_cores() -> int:
+    """Cores that the process may run on: those that exist, or those that its affinity names."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usable_cores(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Cores that the process can keep busy: `allowed_cores`, or what Linux' control groups leave of them.
+
+    A container that may use one and a half cores has two, so that none is lost.
+
+    Args:
+        cgroups: Where the control groups are mounted, of version 1 or 2.
+        own: Which of them the process is in.
+    """
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return allowed_cores()
+    shares = [math.inf]
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, place = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = cgroups / "cpu" if controllers else cgroups
+        inside = Path(place.lstrip("/"))
+        shares += [_quota(root / group) for group in (inside, *inside.parents)]
+    return max(1, math.ceil(min(allowed_cores(), *shares)))
+
+
+def _quota(group: Path) -> float:
+    """How many cores' time a control group may use; infinity where it does not say."""
+    try:
+        if (limit := group / "cpu.max").exists():
+            quota, period = limit.read_text(encoding="ascii").split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text(encoding="ascii")
+            period = (group / "cpu.cfs_period_us").read_text(encoding="ascii")
+        return int(quota) / int(period) if int(quota) > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):  # not there, or "max"
+        return math.inf
 
 
 def bf16_is_fast(device: str) -> bool:

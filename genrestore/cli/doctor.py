@@ -167,7 +167,12 @@ def _devices() -> Iterator[Finding]:
 
 
 def _taken(runtime: Runtime, asked: str) -> Finding:
-    detail = f"{runtime.device} in {runtime.precision} with {runtime.threads} of {os.cpu_count()} threads"
+    from genrestore.runtime import usable_cores
+
+    threads = f"{runtime.threads} {'thread' if runtime.threads == 1 else 'threads'}"
+    detail = (
+        f"{runtime.device} in {runtime.precision} with {threads}, cores that may be used: {usable_cores()}"
+    )
     return Finding("devices", f"--device {asked}", "ok", f"takes {detail}")
 
 
