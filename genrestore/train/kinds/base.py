@@ -49,7 +49,7 @@ class Training(ABC, Generic[Chosen, Batch]):
         images: Images to train on.
         validation: Images kept out.
         runtime: Device and precision.
-        before: Weights of the training that it follows; the networks in them are taken as they are.
+        before: Weights of the training that it follows; networks that are not learned are taken from them.
 
     Attributes:
         networks: By name, kept in checkpoints. Those that the header names are averaged and go into the
@@ -106,12 +106,17 @@ class Training(ABC, Generic[Chosen, Batch]):
         """Networks of the weights file, by name."""
 
     def build(self) -> dict[str, nn.Module]:
-        """All networks, with their first weights."""
-        given = {} if self.before is None else self.before.networks
-        return {
-            name: given[name] if name in given else NETWORKS[spec.name](**spec.arguments)
-            for name, spec in self.specs().items()
-        }
+        """All networks with their first weights; those that are not learned are of the training before."""
+        learned = (
+            None if self.LEARNING is None else {one for every in self.LEARNING.values() for one in every}
+        )
+        networks = {}
+        for name, spec in self.specs().items():
+            if self.before is None or learned is None or name in learned:
+                networks[name] = NETWORKS[spec.name](**spec.arguments)
+            else:
+                networks[name] = self.before.networks[name]
+        return networks
 
     @property
     def learning(self) -> dict[str, dict[str, nn.Module]]:
