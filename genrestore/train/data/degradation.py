@@ -1,4 +1,4 @@
-"""How clean patches are damaged: white noise, a digital camera, correlated noise, JPEG, stuck pixels.
+"""Degradations of clean patches: white noise, a digital camera, correlated noise, JPEG, stuck pixels.
 
 Every draw comes from the generator that is handed in, so a sample is a function of its seed alone.
 """

@@ -19,7 +19,8 @@ from genrestore.errors import GenrestoreError
 from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
 from genrestore.train import distributed, optimisers
-from genrestore.train.data.dataset import Epochs, ImageSet, Pixels, Reading, at_least, sample_generator
+from genrestore.train.data.dataset import Epochs, ImageSet, Pixels, Reading, at_least
+from genrestore.train.data.draws import sample_generator
 from genrestore.train.kinds import losses
 from genrestore.train.settings import LoopSettings
 from genrestore.weights.header import Header, NetworkSpec
@@ -130,7 +131,7 @@ class Training(ABC, Generic[Chosen, Batch]):
         return optimisers.make(networks, self.loop)
 
     def record(self) -> dict[str, Any]:
-        """What the weights file keeps of the training, as JSON values."""
+        """Record of the training in the weights file, as JSON values."""
         return asdict(self.settings)
 
     def header(self) -> Header:
