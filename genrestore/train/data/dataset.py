@@ -21,6 +21,7 @@ from torch import Tensor
 
 from genrestore.errors import InputError, NoInputError, UsageError
 from genrestore.train.data import named
+from genrestore.train.data.draws import mix
 
 MAX_BYTES = 8 * 2**30
 """Memory that the decoded images of one training may take."""
@@ -30,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Reading:
-    """How images are read.
+    """Format that images are read into.
 
     Attributes:
         channels: 1 (grey) or 3 (RGB).
@@ -209,17 +210,6 @@ def _order(seed: int, epoch: int, count: int) -> list[int]:
     draws = torch.Generator().manual_seed(mix(seed, -2, epoch))
     order: list[int] = torch.randperm(count, generator=draws).tolist()
     return order
-
-
-def sample_generator(seed: int, step: int, index: int) -> torch.Generator:
-    """The random generator of one sample: the same whoever asks for it, and whenever."""
-    return torch.Generator().manual_seed(mix(seed, step, index))
-
-
-def mix(*numbers: int) -> int:
-    """One 63-bit seed from several numbers, so that neighbours have nothing in common."""
-    words = ",".join(map(str, numbers)).encode()
-    return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1
 
 
 def load_images(

@@ -1,4 +1,4 @@
-"""What goes missing from pictures: single pixels, writing and scratches, blocks and objects.
+"""Masks of missing pixels: single pixels, writing and scratches, blocks and objects.
 
 Every draw comes from the generator that is handed in.
 """

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genrestore.train.data.dataset import mix
+from genrestore.train.data.draws import mix
 from genrestore.train.kinds import EncoderSettings, losses
 from genrestore.train.kinds.base import ClassTraining
 from genrestore.weights.header import NetworkSpec

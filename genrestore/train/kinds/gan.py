@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 
 from genrestore.models.dcgan import Discriminator
 from genrestore.train import distributed, optimisers
-from genrestore.train.data.dataset import ImageSet, mix
+from genrestore.train.data.dataset import ImageSet
+from genrestore.train.data.draws import mix
 from genrestore.train.kinds import GanSettings, losses
 from genrestore.train.kinds.base import ClassTraining, Diverged
 from genrestore.weights.header import NetworkSpec

@@ -150,7 +150,7 @@ def hinge_generator(made: Tensor) -> Tensor:
 
 
 class Adversarial(NamedTuple):
-    """What the two players are judged by.
+    """Losses of the two players.
 
     Attributes:
         discriminator: Logits of real and of made images to a scalar; 0 where it is right and certain.
@@ -213,7 +213,7 @@ def multi_scale_wasserstein(made: Tensor, real: Tensor, draws: torch.Generator) 
 
 
 def _places(shape: torch.Size, draws: torch.Generator) -> Tensor:
-    """Where patches begin, rows and columns: [2, images, patches]."""
+    """Corners of patches, rows and columns: [2, images, patches]."""
     reach = shape[-1] - PATCH + 1
     count = min(PATCHES, math.ceil(reach**2 / 2))
     return torch.randint(0, reach, (2, shape[0], count), generator=draws)

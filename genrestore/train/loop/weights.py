@@ -66,7 +66,7 @@ def start_from(
 
 
 def _is_within(there: NetworkSpec, here: NetworkSpec) -> bool:
-    """Whether all of a network is in another: they are the same, or the other has more blocks or levels."""
+    """Tell whether a network is a part of another, which is the same or has more blocks or levels."""
     before, after = (spec.arguments.get("blocks") for spec in (there, here))
     if isinstance(before, list) and isinstance(after, list):
         fits = len(before) == len(after) and all(few <= many for few, many in zip(before, after, strict=True))
@@ -111,7 +111,7 @@ class Destination:
 
     @property
     def path(self) -> Path:
-        """Where they go.
+        """Path of the weights.
 
         Raises:
             UsageError: Not a name for weights.
@@ -145,7 +145,7 @@ class Destination:
         return there
 
     def is_own(self) -> bool:
-        """Whether the weights that are there are the run's: of the same images and settings.
+        """Tell whether the weights that are there are the run's: of the same images and settings.
 
         Convention: the number of steps may be another one, since a run can be extended.
         """
@@ -170,7 +170,7 @@ class Destination:
 
 
 def _identity(weights: Path) -> tuple[Any, ...] | None:
-    """What the weights of one run have in common; None where there are none."""
+    """Fields that all weights of a run have in common; None where there are no weights."""
     if not weights.is_file():
         return None
     try:
