@@ -80,11 +80,7 @@ def parameters(defaults: Any) -> Iterator[Parameter]:
 
 def _parameter(of: type, name: str, kind: Any, default: Any) -> Parameter:
     meta = settings.options(of)[name]
-    item = (
-        next((one for one in get_args(kind) if one is not NoneType), kind)
-        if NoneType in get_args(kind)
-        else kind
-    )
+    item = get_args(kind)[0] if NoneType in get_args(kind) else kind
     parser: Callable[[Any], Any] | None = None
     if get_origin(item) is tuple and get_args(item)[0] is int:
         item, parser, default = str, partial(numbers, name=name), ",".join(map(str, default))
@@ -98,9 +94,8 @@ def _parameter(of: type, name: str, kind: Any, default: Any) -> Parameter:
         parser = options.expand
     default = Parameter.empty if default is dataclasses.MISSING else None if default == "" else default
     shown = default is not None and (item is not bool or bool(meta.names))
-    return parameter(
-        name, Annotated[item | None if default is None else item, declared(of, name, parser, shown)], default
-    )
+    value = item | None if default is None else item
+    return parameter(name, Annotated[value, declared(of, name, parser, shown)], default)
 
 
 def parameter(name: str, annotation: Any, default: Any) -> Parameter:
