@@ -46,7 +46,6 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     Args:
         patch: Clean RGB patch [3, height + 16, width + 16] in [0, 1].
         mixture: Shares of the kinds of noise.
-        generator: Source of every random draw.
 
     Returns:
         A sample of [3, height, width].
@@ -99,7 +98,6 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         patch: [3, height, width] in [0, 1].
-        generator: Source of every random draw.
 
     Returns:
         The same shape and range.
@@ -123,7 +121,6 @@ def process(noisy: Tensor, clean: Tensor, generator: torch.Generator) -> tuple[T
     Args:
         noisy: [3, height, width], about [0, 1].
         clean: The same shape.
-        generator: Source of every random draw.
 
     Returns:
         Both of them processed, of the same shape; about [0, 1].

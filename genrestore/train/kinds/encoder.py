@@ -60,7 +60,7 @@ class EncoderTraining(ClassTraining[EncoderSettings, Batch]):
         return int(self.specs()["generator"].arguments["latent"])
 
     def record(self) -> dict[str, Any]:
-        """The settings, what the generator's file said, and the error of G(E(x)) as "error_99"."""
+        """The settings, the record of the generator, and the error of G(E(x)) as "error_99"."""
         assert self.before is not None
         return {
             **super().record(),

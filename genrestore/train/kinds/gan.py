@@ -204,8 +204,8 @@ class Alarm:
         (stop,) = distributed.any_rank(count >= PATIENCE)
         if stop:
             raise Diverged(
-                f"the training has collapsed: for {count} steps the discriminator has told every image (its "
-                f"loss is {float(loss):.2g}), and the generator's gradient is {float(gradient):.2g}"
+                f"the training has collapsed: for {count} steps the discriminator has recognised every image "
+                f"(its loss is {float(loss):.2g}), and the generator's gradient is {float(gradient):.2g}"
             )
 
 

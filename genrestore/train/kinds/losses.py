@@ -71,7 +71,7 @@ def relative_level(log_estimate: Tensor, log_level: Tensor, quantile: Tensor) ->
         2 · max(q d, (q − 1) d),     d = log σ − log σ̂
 
     At q = ½ it is the mean absolute error. Above, too low a level costs more than too high a one: a denoiser
-    that is told too little leaves the noise, which is the greater harm (Guo et al., CBDNet, 2019).
+    that is given too low a level leaves the noise, which is the greater harm (Guo et al., CBDNet, 2019).
     Source: Koenker and Bassett, "Regression Quantiles", 1978.
 
     Args:

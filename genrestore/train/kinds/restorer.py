@@ -66,7 +66,7 @@ class RestorerTraining(ClassTraining[RestorerSettings, Batch]):
         }
 
     def record(self) -> dict[str, Any]:
-        """The settings, and what the autoencoder's file said, as "autoencoder"."""
+        """The settings, and the record of the autoencoder, as "autoencoder"."""
         assert self.before is not None
         before = self.before.header.training
         return {**super().record(), "autoencoder": before, "error_99": before.get("error_99")}

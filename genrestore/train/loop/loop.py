@@ -49,7 +49,7 @@ def train(
         training: Networks, data and step.
         settings: Steps, learning rate, and when to log, validate and save.
         run: Where everything is written.
-        observer: Is told of every step and row.
+        observer: Watches every step and row.
         max_minutes: Stop after this time, with a checkpoint.
 
     Returns:

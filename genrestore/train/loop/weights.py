@@ -28,14 +28,14 @@ def start_from(
     """Copy networks from existing weights. Blocks that these do not have stay as they were made.
 
     A `ResidualBlock` is made as the identity, so that a deeper U-Net starts as the same function. One that
-    is told two noise levels where it was told one starts as the same function of their mean, and an
+    has two noise levels where it had one starts as the same function of their mean, and an
     estimator that tells two tells the same level twice.
 
     Args:
         weights: Name or path.
         training: Its networks are changed.
         runtime: Device.
-        observer: Is told which networks start anew.
+        observer: Takes a note of networks that start anew.
         follows: Whether it follows another training of the run: then only what it trains is copied.
 
     Raises:
@@ -128,18 +128,18 @@ class Destination:
             UsageError: Something is in the way.
             InputError: The place cannot be written.
         """
-        said = str(self.path) if self.output is None else f"--output {self.path}"
+        shown = str(self.path) if self.output is None else f"--output {self.path}"
         if self.path.is_dir():
-            raise UsageError(f"{said}: is a folder; name a file")
+            raise UsageError(f"{shown}: is a folder; name a file")
         there = os.path.lexists(self.path)
         if there and not self.overwrite and resume and not self.is_own():
             raise UsageError(
-                f"{said}: exists, and is not of the run that goes on; --overwrite replaces it, "
+                f"{shown}: exists, and is not of the run that goes on; --overwrite replaces it, "
                 "another --output leaves it as it is"
             )
         if there and not self.overwrite and not resume:
             word = "replace it with --overwrite" if self.output is None else "--overwrite replaces it"
-            raise UsageError(f"{said}: exists; {word}")
+            raise UsageError(f"{shown}: exists; {word}")
         if self.output is not None:
             check_writable(self.path)
         return there
