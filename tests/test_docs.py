@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import genrestore
 
@@ -63,8 +64,11 @@ def calls(page: Path) -> list[str]:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a copy of examples/, and the console script on the PATH."""
+    """A folder with a copy of examples/, its pictures cut small, and the console script on the PATH."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    for path in (tmp_path / "examples").glob("*.png"):
+        with Image.open(path) as picture:
+            picture.crop((0, 0, 144, 80)).save(path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
@@ -118,9 +122,9 @@ def headings(page: Path) -> set[str]:
 def test_the_first_command_is_near_the_top_and_ci_runs_the_second() -> None:
     top = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:25])
     assert "genrestore denoise examples/photo.png" in top
-    assert "pip install -e '.[test]' && pytest" in top
+    assert "pip install -e '.[test]' && pytest -n auto" in top
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "pip install -e '.[test]'\npytest\n" in ci
+    assert "pip install -e '.[test]'\npytest -n auto\n" in ci
 
 
 def test_written_commands_can_be_parsed() -> None:

@@ -18,6 +18,8 @@ from genrestore.weights.header import read_header
 from tests.cli.conftest import Run
 from tests.train import toy
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ["--steps", "4", "--batch-size", "2", "--patch-size", "16", "--widths", "4,4", "--blocks", "1,1"]
 QUICK += [
     "--log-every",
