@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -39,29 +40,43 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def measured(words: list[str]) -> float:
+    """Seconds of an undisturbed run, of which random moments are shares: machines are fast, slow or busy."""
+    started = time.monotonic()
+    subprocess.run([*words, "-q"], check=True)
+    return time.monotonic() - started
+
+
 def kill_trainings(checks: Checks, seed: int, kills: int) -> None:
-    """kill -9 and resume, again and again: the weights are those of a training that nobody killed."""
+    """kill -9 and resume, again and again: the weights are those of a training that nobody killed.
+
+    Only a run that was still there counts as killed; a training that came to its end is begun anew.
+    """
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(4):
             write(folder / "images" / f"{number}.png", noisy_pixels(80, 96, seed=number))
-        subprocess.run([*training(folder, "whole"), "-q"], check=True)
-        checkpoint = folder / "killed" / "checkpoint.safetensors"
-        for _number in range(kills):
-            words = training(folder, "killed", *(["--resume"] if checkpoint.exists() else ["--overwrite"]))
+        seconds = measured(training(folder, "whole"))
+        killed, finished = 0, 0
+        while killed < kills or finished == 0:
+            words = training(folder, "killed", "--resume")
+            if not (folder / "killed" / "checkpoint.safetensors").exists():
+                words[-1] = "--overwrite"
             with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
-                until = time.monotonic() + draw.uniform(0, 12)
-                while time.monotonic() < until and process.poll() is None:
-                    time.sleep(0.01)
-                process.kill()
-            if process.returncode != -signal.SIGKILL:
-                checks.holds(process.returncode == 0, f"a training ends with 0 (was {process.returncode})")
-        last = training(folder, "killed", *(["--resume"] if checkpoint.exists() else ["--overwrite"]), "-q")
-        checks.holds(subprocess.run(last, check=False).returncode == 0, "the last training ends with 0")
-        same = sha256(folder / "whole.safetensors") == sha256(folder / "killed.safetensors")
-        checks.holds(same, f"{kills} times killed, the weights are those of a training that nobody killed")
-        checks.holds(not left_overs(folder / "killed"), "nothing is left behind")
+                try:
+                    process.wait(draw.uniform(0.2, 1) * seconds if killed < kills else None)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+            if process.returncode == -signal.SIGKILL:
+                killed += 1
+                continue
+            checks.holds(process.returncode == 0, f"a training ends with 0 (was {process.returncode})")
+            same = sha256(folder / "whole.safetensors") == sha256(folder / "killed.safetensors")
+            checks.holds(same, f"{killed} times killed, the weights are those of a training nobody killed")
+            checks.holds(not left_overs(folder / "killed"), "nothing is left behind")
+            shutil.rmtree(folder / "killed")
+            finished += 1
 
 
 def signal_at_random(checks: Checks, seed: int, count: int) -> None:
@@ -69,14 +84,15 @@ def signal_at_random(checks: Checks, seed: int, count: int) -> None:
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fill(folder / "in", 8)
+        fill(folder / "in", 24)
         fill(folder / "images", 4, 80, 96)
-        place = Place(str(tiny.save_denoiser(folder)), folder / "in", folder / "out")
+        weights = str(tiny.save_denoiser(folder))
+        whole = Place(weights, folder / "in", folder / "whole")
+        seconds = (measured([*GENRESTORE, *whole.words()]), measured(training(folder, "whole")))
         for number in range(count):
-            which, moment = draw.choice(SIGNALS), draw.uniform(0.3, 8)
-            words = [*GENRESTORE, *place.words("--skip-existing")]
-            if number % 2:
-                words = training(folder, f"run{number}")
+            place = Place(weights, folder / "in", folder / f"out{number}")
+            which, moment = draw.choice(SIGNALS), draw.uniform(0.1, 1) * seconds[number % 2]
+            words = training(folder, f"run{number}") if number % 2 else [*GENRESTORE, *place.words()]
             with subprocess.Popen(words, stderr=subprocess.PIPE, preexec_fn=_as_in_a_terminal) as process:
                 time.sleep(moment)
                 process.send_signal(which)
