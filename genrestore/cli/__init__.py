@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 
@@ -48,3 +49,14 @@ def _end_at_once() -> None:
                 signal.signal(number, end)
     except ValueError:  # not in the main thread: the program around us has the signals
         return
+    atexit.register(_is_over)  # as the first, so that it is called as the last
+
+
+def _is_over() -> None:
+    """Let a signal change nothing any more: all is done and said, and only the interpreter is taken down.
+
+    That gives the signals back to the system first, and the exit code would then be the signal's.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is end:
+            signal.signal(number, signal.SIG_IGN)

@@ -73,6 +73,25 @@ cli.main()
 """
 
 
+@pytest.mark.parametrize("number", cli.SIGNALS)
+def test_a_signal_changes_nothing_when_all_is_done_and_python_is_taken_down(number: int) -> None:
+    code = f"""
+import os, sys
+from genrestore import cli
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, {int(number)})
+
+late = Late()
+sys.argv = ["genrestore", "--version"]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.startswith("genrestore ")
+
+
 def test_the_script_is_the_app() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "genrestore", "--version"], capture_output=True, text=True, check=False
