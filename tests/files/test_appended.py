@@ -8,12 +8,15 @@ import re
 import struct
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
 
 from genrestore.files.codecs import images, xmp
 from genrestore.files.codecs.containers import read_jpeg
+from genrestore.files.plan.jobs import comparison_path
+from genrestore.files.work import results
 from tests.files import make
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20
@@ -135,17 +138,69 @@ def test_previews_go_and_the_others_stay() -> None:
     assert b"MPF\0" not in make.encoded(alone, "JPEG")
 
 
-def test_a_gain_map_does_not_turn_with_the_picture_and_nothing_claims_it_then() -> None:
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_picture_with_a_gain_map_stays_turned_as_its_gain_map_is(orientation: int) -> None:
+    content = saved("JPEG", DIRECTORY, orientation) + saved("JPEG", size=16) + FILM
+    image = images.read(io.BytesIO(content))
+    assert image.metadata.lost == ()
+    notes = images.encode(image, io.BytesIO(), "JPEG")
+    assert any(f"stays turned in the file as it was (Orientation {orientation})" in note for note in notes)
+    result = make.encoded(image, "JPEG")
+    assert behind(result) == behind(content)
+    assert result.count(b"GainMap") == content.count(b"GainMap")
+    with Pillow.open(io.BytesIO(content)) as before, Pillow.open(io.BytesIO(result)) as after:
+        assert after.size == before.size
+        assert after.getexif()[0x0112] == orientation
+    again = images.read(io.BytesIO(result))
+    assert again.metadata.turned == image.metadata.turned
+    assert again.pixels.shape == image.pixels.shape
+    assert abs(again.pixels.astype(int) - image.pixels).max() < 12
+
+
+def test_a_turned_picture_with_an_index_of_others_keeps_it_true() -> None:
+    content = mpo(0, orientation=6)
+    result = make.encoded(images.read(io.BytesIO(content)), "JPEG")
+    assert frames(result)[1:] == frames(content)[1:]
+    with Pillow.open(io.BytesIO(result)) as opened:
+        assert opened.getexif()[0x0112] == 6
+
+
+def test_a_turned_picture_is_upright_in_another_format_and_without_others() -> None:
+    content = saved("JPEG", orientation=6) + saved("JPEG", size=16)
+    result = make.encoded(images.read(io.BytesIO(content)), "PNG")
+    with Pillow.open(io.BytesIO(result)) as opened:
+        assert opened.size == (32, 48)
+        assert 0x0112 not in opened.getexif()
+    assert images.read(io.BytesIO(saved("JPEG", orientation=6) + FILM)).metadata.turned is None
+
+
+def test_a_comparison_holds_nothing_of_what_stands_behind_its_picture(tmp_path: Path) -> None:
     content = saved("JPEG", DIRECTORY, 6) + saved("JPEG", size=16) + FILM
     image = images.read(io.BytesIO(content))
-    assert image.metadata.lost == (
-        "further pictures inside the JPEG (gain map, depth) are left out: they do not turn with it",
-    )
-    result = make.encoded(image, "JPEG")
-    assert behind(result) == FILM
-    assert b"GainMap" not in result
-    assert b"hdrgm:Version" not in result
-    assert result.count(b"MotionPhoto") == 2
+    results.write_files(image, image.pixels, tmp_path / "a.jpg", "JPEG", None, False)
+    assert behind((tmp_path / "a.jpg").read_bytes()) == behind(content)
+    beside = comparison_path(tmp_path / "a.jpg").read_bytes()
+    assert behind(beside) == b""
+    assert b"GainMap" not in beside
+    with Pillow.open(io.BytesIO(beside)) as opened:
+        assert opened.size == (64, 48)
+        assert 0x0112 not in opened.getexif()
+
+
+def sized(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("format", ["BMP", "GIF", "PPM", "AVIF"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "1"])
+def test_what_stands_behind_a_picture_that_is_only_read_is_said(format: str, mode: str) -> None:
+    stream = io.BytesIO()
+    Pillow.fromarray(make.smooth(3)).convert(mode).save(stream, format)
+    assert images.read(io.BytesIO(stream.getvalue())).metadata.lost == ()
+    assert images.read(io.BytesIO(stream.getvalue() + bytes(40))).metadata.lost == ()
+    film = sized(8 + len(FILM)) + b"mpvd" + FILM if format == "AVIF" else FILM
+    lost = images.read(io.BytesIO(stream.getvalue() + film)).metadata.lost
+    assert lost == (f"what stands behind the picture in its file ({len(film)} bytes) is left out",)
 
 
 def segments(content: bytes) -> list[tuple[int, bytes]]:

@@ -76,3 +76,14 @@ def test_a_result_that_was_cut_off_still_says_whose_it_is(tmp_path: Path, format
     assert images.read_provenance(path) == record
     path.write_bytes(path.read_bytes()[:-40])
     assert metadata.is_ours(path)
+
+
+def test_a_webp_that_was_cut_off_is_ours_from_where_it_names_us(tmp_path: Path) -> None:
+    whole = make.encoded(make.plain(make.smooth(3), "WEBP"), "WEBP", {"tool": "genrestore"})
+    named = whole.index(b"xmlns:genrestore") + len(b"xmlns:genrestore")
+    path = tmp_path / "a.webp"
+    found = []
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        found.append(metadata.is_ours(path))
+    assert found == [length >= named for length in range(len(whole) + 1)]

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import images
+from genrestore.files.codecs import images, tiff
 from tests.files import make
 
 
@@ -408,3 +408,12 @@ def test_nothing_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
     with pytest.raises(InputError, match="truncated or damaged TIFF"):
         images.read(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_result_that_is_too_large_for_a_tiff_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = make.plain(make.smooth(3), "TIFF")
+    monkeypatch.setattr(tiff, "MAX_BYTES", image.pixels.nbytes)
+    make.encoded(image, "TIFF")
+    monkeypatch.setattr(tiff, "MAX_BYTES", image.pixels.nbytes - 1)
+    with pytest.raises(InputError, match=r"bytes of pixels: TIFF holds at most .*; write PNG"):
+        make.encoded(image, "TIFF")

@@ -76,6 +76,7 @@ def kill_trainings(checks: Checks, seed: int, kills: int) -> None:
             checks.holds(same, f"{killed} times killed, the weights are those of a training nobody killed")
             checks.holds(not left_overs(folder / "killed"), "nothing is left behind")
             shutil.rmtree(folder / "killed")
+            (folder / "killed.safetensors").unlink()
             finished += 1
 
 
@@ -88,7 +89,7 @@ def signal_at_random(checks: Checks, seed: int, count: int) -> None:
         fill(folder / "images", 4, 80, 96)
         weights = str(tiny.save_denoiser(folder))
         whole = Place(weights, folder / "in", folder / "whole")
-        seconds = (measured([*GENRESTORE, *whole.words()]), measured(training(folder, "whole")))
+        seconds = (measured([*GENRESTORE, *whole.words()]), measured(training(folder, "undisturbed")))
         for number in range(count):
             place = Place(weights, folder / "in", folder / f"out{number}")
             which, moment = draw.choice(SIGNALS), draw.uniform(0.1, 1) * seconds[number % 2]

@@ -8,6 +8,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,20 +76,44 @@ def read_picture(data: bytes, folder: Path) -> None:
         images.read(io.BytesIO(one), max_pixels=MAX_PIXELS)
 
 
+NUMBERS = [-1, 0, 1, 2, 3, 28, 64, 10**5, 10**9, 10**18, 1.5, "4", None, [], [4, 8], [10**6] * 3, True]
+SHIPPED = ("mnist-ae", "mnist-gan", "photo")
+
+
 def signed_weights(draw: random.Random) -> bytes:
-    """Weights with a right sum whose header asks for anything."""
+    """Weights with a right sum whose header asks for anything; a third has the tensors of shipped ones."""
     from genrestore.models import NETWORKS
     from genrestore.weights.header import NetworkSpec
     from tests.weights import samples
 
-    numbers = [-1, 0, 1, 3, 28, 64, 10**5, 10**9, 10**18, 1.5, "4", None, [], [4, 8], [10**6] * 3, True]
+    if draw.random() < 0.3:
+        return _shipped_with_another_header(draw)
     names = ["blocks", "widths", "width", "channels", "size", "latent", "hidden", "inputs", "skips", "depth"]
-    arguments = {draw.choice(names): draw.choice(numbers) for _ in range(draw.randint(0, 4))}
+    arguments = {draw.choice(names): draw.choice(NUMBERS) for _ in range(draw.randint(0, 4))}
     network = NetworkSpec(draw.choice(sorted(NETWORKS)), arguments)
     size = draw.choice([None, 28, 40_000])
     kind = draw.choice(["denoiser", "inpainter", "autoencoder", "generator"])
     about = samples.header(networks={"denoiser": network}, size=size, kind=kind)
     return samples.signed(about, samples.tensors(samples.network()))
+
+
+def _shipped_with_another_header(draw: random.Random) -> bytes:
+    from safetensors.torch import load_file
+
+    from genrestore.weights import store
+    from genrestore.weights.header import read_header
+    from tests.weights import samples
+
+    path = store.resolve(draw.choice(SHIPPED))
+    about = read_header(path)
+    role = draw.choice(sorted(about.networks))
+    network = about.networks[role]
+    changed = {draw.choice(sorted(network.arguments)): draw.choice(NUMBERS)}
+    network = replace(network, arguments={**network.arguments, **changed})
+    about = replace(
+        about, networks={**about.networks, role: network}, size=draw.choice([about.size, 28, 40_000])
+    )
+    return samples.signed(about, load_file(path))
 
 
 def read_weights(data: bytes, folder: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +60,26 @@ def test_broken_files_are_listed_with_a_reason_and_the_rest_is_read(tmp_path: Pa
     assert len(found) == 1
     assert [path.name for path, _ in found.broken] == ["empty.png", "short.png", "text.jpg"]
     assert all(reason for _, reason in found.broken)
+
+
+def test_a_folder_that_cannot_be_read_is_broken_or_an_error_if_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.fill(tmp_path, 1)
+    toy.fill(tmp_path / "dark", 1)
+    list_folder = os.scandir
+
+    def scandir(path: str) -> Any:
+        if Path(path).name == "dark":
+            raise PermissionError(13, "Permission denied", path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = load_images([Folder(tmp_path)])
+    assert len(found) == 1
+    assert found.broken == ((tmp_path / "dark", "the folder cannot be read: Permission denied"),)
+    with pytest.raises(InputError, match=r"--data .*dark: the folder cannot be read \(Permission denied\)"):
+        load_images([Folder(tmp_path / "dark")])
 
 
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:

@@ -330,6 +330,22 @@ def test_images_are_needed(asked: Request, tmp_path: Path) -> None:
         toy.train(replace(asked, data={"data": [str(tmp_path / "none")]}))
 
 
+@pytest.mark.parametrize("what", ["store", "run", "output"])
+def test_a_place_that_cannot_be_written_is_said_before_the_work(
+    asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (tmp_path / "file").touch()
+    inside = tmp_path / "file" / "x"
+    witness = toy.Witness()
+    if what == "store":
+        monkeypatch.setenv("GENRESTORE_HOME", str(inside))
+    else:
+        asked = replace(asked, **{"run_dir" if what == "run" else "output": inside})
+    with pytest.raises(InputError, match=r"file/x.*: cannot be written, .*file is not a folder"):
+        session.run(toy.KIND, asked, toy.RUNTIME, witness)
+    assert witness.notes == []
+
+
 def test_broken_images_are_counted_and_named(asked: Request, tmp_path: Path) -> None:
     (tmp_path / "images" / "bad.png").write_text("no")
     witness = toy.Witness()

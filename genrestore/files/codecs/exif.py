@@ -232,10 +232,19 @@ def upright(block: bytes, quarter_turned: bool = False) -> bytes:
     Maker notes hold offsets into the block, so nothing may move. A block that cannot be read stays as it is.
     With `quarter_turned`, width and height, and the resolutions along them, change places.
     """
-    block = _without_pictures(block)
+    block = without_pictures(block)
     try:
-        block = _without_orientation(_without_thumbnail(block))
+        block = _without_orientation(block)
         return _with_sides_swapped(block) if quarter_turned else block
+    except BadBlock:
+        return block
+
+
+def without_pictures(block: bytes) -> bytes:
+    """Return the block without its thumbnail and other small pictures; all else stays in its place."""
+    block = _without_previews(block)
+    try:
+        return _without_thumbnail(block)
     except BadBlock:
         return block
 
@@ -279,7 +288,7 @@ def _without_thumbnail(block: bytes) -> bytes:
     return block
 
 
-def _without_pictures(block: bytes) -> bytes:
+def _without_previews(block: bytes) -> bytes:
     """Return the block with zeros in place of whole JPEGs: cameras keep previews in their maker notes."""
     at = 0
     for _ in range(_MAX_PICTURES):

@@ -120,12 +120,18 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     notes: list[str] = []
     if known.name == found.format:
         notes += containers.kept(found.appended)
+        if found.turned is not None:
+            notes.append(
+                f"it stays turned in the file as it was (Orientation {found.turned.orientation}), "
+                "since further pictures there do not turn with it"
+            )
     else:
         missing = list(found.only_here)
         if found.appended.strip(b"\0"):
             missing.append(f"what stands behind the picture in its file ({len(found.appended)} bytes)")
             if found.xmp is not None:
                 found = replace(found, xmp=xmp.without_claims(found.xmp, pictures=True, film=True))
+        found = replace(found, turned=None)
         if found.format == "TIFF" and found.exif is not None:
             found = replace(found, exif=exif.without_resolution(found.exif))
         if missing:

@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, metadata, pillow, xmp
 from genrestore.files.codecs.containers import APP0, APP1, APP2, APP11, APP13, APP14, COMMENT, Data, Segment
 from genrestore.files.codecs.metadata import JpegSettings, Metadata
-from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit
+from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit, turned_back
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -34,7 +36,6 @@ _PREVIEWS = frozenset((0x010001, 0x010002))
 _COUNT, _ENTRIES, _ENTRY = 0xB001, 0xB002, 16
 _BOXES = "boxes in APP11 are left out, since they may not hold true any more"
 _STALE = "the previews inside the JPEG are left out, since they show the old picture"
-_NOT_TURNED = "further pictures inside the JPEG (gain map, depth) are left out: they do not turn with it"
 _WORDS = {COMMENT: "comments", APP13: "IPTC and other resources of Photoshop"}
 
 
@@ -45,12 +46,13 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     if 8 * length < -(-width // 8) * -(-height // 8):
         # Each block of 8 x 8 pixels takes a bit or more; the decoder would fill it up with grey, in silence.
         raise InputError(f"truncated or damaged JPEG ({length} bytes for {width} x {height} pixels)")
-    described, turned = pillow.describe(opened, format)
+    described, turned = pillow.stated(opened, format)
     with containers.view(stream) as data:
         found = containers.read_jpeg(data)
         found.check_work()
-        described, segments = _with_parts(described, data, found, turned)
-    described = replace(described, jpeg=_settings(opened, segments))
+        described, segments, has_others = _with_parts(described, data, found)
+    lies = metadata.as_it_lies(described, turned) if has_others and turned != 1 else None
+    described = replace(metadata.upright(described, turned), jpeg=_settings(opened, segments), turned=lies)
     return pillow.decode(opened, described, turned)
 
 
@@ -58,7 +60,10 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     """Encode to JPEG, with the tables and subsampling of a source that was one; returns notes."""
     import PIL.Image
 
-    found = image.metadata
+    found, buffer = image.metadata, to_8_bit(interleaved(image))
+    if (lies := found.turned) is not None:
+        found = replace(found, exif=lies.exif, xmp=lies.xmp, dpi=lies.dpi, aspect=lies.aspect)
+        buffer = np.ascontiguousarray(turned_back(buffer, lies.orientation))
     settings = found.jpeg or JpegSettings()
     segments, notes = list(settings.segments), []
     dpi_fits = found.dpi is not None and all(0.5 <= side < metadata.MAX_SIDE - 0.5 for side in found.dpi)
@@ -74,7 +79,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     options: dict[str, Any] = {}
     if settings.tables:
         options["qtables"] = [list(table) for table in settings.tables]
-    PIL.Image.fromarray(to_8_bit(interleaved(image))).save(
+    PIL.Image.fromarray(buffer).save(
         stream,
         "JPEG",
         quality=-1 if settings.tables else QUALITY,
@@ -113,7 +118,7 @@ def _in_words(segments: Segments) -> Iterator[str]:
     for marker, payload in segments:
         if marker == APP1 and payload.startswith(xmp.EXTENSION):
             yield "the extended XMP"
-        elif not (marker == APP2 and payload.startswith((_MPF, _GAIN_MAP))):  # tell of what is behind
+        elif not _is_about_appended(marker, payload):
             yield _WORDS.get(marker, f"segments APP{marker - APP0}")
 
 
@@ -141,13 +146,25 @@ def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
     stream.seek(0, 2)
 
 
-def _with_parts(
-    described: Metadata, data: Data, found: containers.Jpeg, turned: int
-) -> tuple[Metadata, Segments]:
-    """Add what a file holds beside its picture, as far as that is true for one that was turned upright.
+def without_appended(found: Metadata) -> Metadata:
+    """Return the metadata of a picture written without what stood behind it, claiming none of it."""
+    settings = None
+    if found.jpeg is not None:
+        segments = (each for each in found.jpeg.segments if not _is_about_appended(*each))
+        settings = replace(found.jpeg, segments=tuple(segments))
+    packet = None if found.xmp is None else xmp.without_claims(found.xmp, pictures=True, film=True)
+    return replace(found, xmp=packet, jpeg=settings, appended=b"", turned=None)
 
-    Returns the metadata, and marker and payload of the segments to carry over. The entries of an index of
-    further pictures count from the end of the picture.
+
+def _is_about_appended(marker: int, payload: bytes) -> bool:
+    return marker == APP2 and payload.startswith((_MPF, _GAIN_MAP))
+
+
+def _with_parts(described: Metadata, data: Data, found: containers.Jpeg) -> tuple[Metadata, Segments, bool]:
+    """Add what a file holds beside its picture, as far as that is true for the restored one.
+
+    Returns the metadata, marker and payload of the segments to carry over, and whether further pictures are
+    kept. The entries of an index of them count from the end of the picture.
     """
     appended, too_many = containers.behind(data, found.end)
     lost, notes = list(too_many), []
@@ -158,9 +175,6 @@ def _with_parts(
     kept = [(begin, end) for begin, end in pictures if begin not in previews]
     if len(kept) < len(pictures):
         notes.append(_STALE)
-    if kept and turned != 1:
-        lost.append(_NOT_TURNED)
-        kept = []
     places: dict[int, int] = {}
     at = 0
     for begin, end in kept:
@@ -178,7 +192,7 @@ def _with_parts(
     described = replace(
         described, xmp=packet, appended=appended, notes=tuple(notes), lost=tuple(lost), only_here=words
     )
-    return described, segments
+    return described, segments, bool(kept or places)
 
 
 def _segments(

@@ -47,6 +47,25 @@ class JpegSettings:
 
 
 @dataclass(frozen=True)
+class Turned:
+    """A picture as it lies in its file, and what says so there.
+
+    Attributes:
+        orientation: EXIF's number, 2 to 8.
+        exif: Those of `Metadata`, of the picture as it lies; so are the next three.
+        xmp: XMP packet.
+        dpi: Pixels an inch.
+        aspect: Resolution without a unit.
+    """
+
+    orientation: int
+    exif: bytes | None
+    xmp: bytes | None
+    dpi: Sides | None
+    aspect: Sides | None
+
+
+@dataclass(frozen=True)
 class Metadata:
     """Metadata that must survive from a file to its restored version.
 
@@ -65,6 +84,8 @@ class Metadata:
         compression: The TIFF's lossless compression, by tifffile's name.
         lossless: A WebP was lossless.
         appended: Bytes behind the picture in its file, as they were: a film, a gain map.
+        turned: The way the result of the same format must lie too, since the file holds further pictures,
+            which do not turn with it; None: the result is upright.
         only_here: Kept parts that no other format has a place for, in words.
         lost: Parts left out of the result in the same format that are no copy of the picture, one note each.
     """
@@ -82,6 +103,7 @@ class Metadata:
     compression: str | None = None
     lossless: bool = False
     appended: bytes = b""
+    turned: Turned | None = None
     only_here: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
@@ -107,6 +129,13 @@ def upright(found: Metadata, turned: int) -> Metadata:
     block = None if found.exif is None else exif.upright(found.exif, quarter)
     packet = None if found.xmp is None else xmp.upright(found.xmp, quarter)
     return replace(found, exif=block, xmp=packet, dpi=dpi, aspect=aspect)
+
+
+def as_it_lies(found: Metadata, turned: int) -> Turned:
+    """Return the metadata of a picture that stays as it lies in its file, without thumbnails."""
+    block = None if found.exif is None else exif.without_pictures(found.exif)
+    packet = None if found.xmp is None else xmp.without_thumbnails(found.xmp)
+    return Turned(turned, block, packet, found.dpi, found.aspect)
 
 
 def whole(aspect: Sides | None) -> tuple[int, int] | None:

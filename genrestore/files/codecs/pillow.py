@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import exif
+from genrestore.files.codecs import ends, exif
+from genrestore.files.codecs.containers import view
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.codecs.metadata import Metadata, Sides, orientation, upright
 from genrestore.files.codecs.pixels import Array, Image, from_buffer
@@ -30,7 +31,9 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     described, turned = describe(opened, format)
     check_frames(opened, format)
     notes = ("AVIF is read with 8 bits a channel",) if format == "AVIF" else ()
-    return decode(opened, replace(described, notes=notes), turned)
+    with view(stream) as data:
+        lost = ends.left_out(data, format)
+    return decode(opened, replace(described, notes=notes, lost=lost), turned)
 
 
 def open_as(stream: BinaryIO, format: str, max_pixels: int) -> ImageFile:
@@ -69,11 +72,17 @@ def check_frames(opened: ImageFile, format: str) -> None:
 
 def describe(opened: ImageFile, format: str) -> tuple[Metadata, int]:
     """Return the metadata of an opened file once it is upright, and EXIF's number of how it is turned."""
+    found, turned = stated(opened, format)
+    return upright(found, turned), turned
+
+
+def stated(opened: ImageFile, format: str) -> tuple[Metadata, int]:
+    """Return the metadata of an opened file as it lies, and EXIF's number of how it is turned."""
     block = exif.without_prefix(opened.info.get("exif"))
     packet = opened.info.get("xmp") or None
     turned = orientation(block, None if format == "AVIF" else packet)  # whose own header says how it is
     dpi, aspect = _resolution(opened, block)
-    return upright(Metadata(format, "", exif=block, xmp=packet, dpi=dpi, aspect=aspect), turned), turned
+    return Metadata(format, "", exif=block, xmp=packet, dpi=dpi, aspect=aspect), turned
 
 
 def decode(opened: ImageFile, described: Metadata, turned: int) -> Image:

@@ -46,11 +46,7 @@ def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extr
     if buffer.ndim == 2:
         buffer = buffer[:, :, None]
     if orientation != 1:
-        if orientation in (5, 6, 7, 8):
-            buffer = buffer.swapaxes(0, 1)
-        rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
-        columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
-        buffer = np.ascontiguousarray(buffer[rows, columns])
+        buffer = np.ascontiguousarray(_upright(buffer, orientation))
     planes = buffer.transpose(2, 0, 1)[None]
     if buffer.shape[2] in (1, 3):
         return Image(planes, None, metadata)
@@ -69,6 +65,19 @@ def interleaved(image: Image) -> Array:
         return np.ascontiguousarray(np.concatenate([pixels, beside[0].transpose(1, 2, 0)], axis=2))
     # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
     return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape[: 3 if pixels.shape[2] > 1 else 2])
+
+
+def turned_back(buffer: Array, orientation: int) -> Array:
+    """Return an upright buffer as it lay in its file, [height, width] or [height, width, channel]; a view."""
+    return _upright(buffer, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def _upright(buffer: Array, orientation: int) -> Array:
+    if orientation in (5, 6, 7, 8):
+        buffer = buffer.swapaxes(0, 1)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    return buffer[rows, columns]
 
 
 def to_8_bit(buffer: Array) -> Array:

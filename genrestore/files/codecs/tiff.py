@@ -20,6 +20,8 @@ from genrestore.files.codecs.pixels import Image, from_buffer, interleaved
 if TYPE_CHECKING:
     import tifffile
 
+MAX_BYTES = 2**32 - 2**25
+"""Of pixels before they are compressed: places in the file are numbers of 32 bits."""
 XMP, ICC, PROVENANCE = 700, 34675, 65042
 _SUBFILE_TYPE, _PHOTOSHOP, _LAYERS, _TRANSFER = 254, 34377, 37724, 301
 # What describes the pixels' storage, or is written from the metadata: never carried over.
@@ -56,7 +58,11 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
-    """Encode to a TIFF at the start of `stream`, which can be read and sought; returns notes (none)."""
+    """Encode to a TIFF at the start of `stream`, which can be read and sought; returns notes (none).
+
+    Raises:
+        InputError: Larger than TIFF can hold.
+    """
     import tifffile
 
     found = image.metadata
@@ -73,6 +79,8 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         carried.append(Field(PROVENANCE, 7, len(packed), packed))
     beside = "unassalpha" if image.alpha is not None else None if image.extra is None else "unspecified"
     samples = interleaved(image)
+    if samples.nbytes > MAX_BYTES:
+        raise InputError(f"{samples.nbytes} bytes of pixels: TIFF holds at most {MAX_BYTES}; write PNG")
     compression = tifffile.COMPRESSION[found.compression or _DEFAULT_COMPRESSION]
     with tifffile.TiffWriter(stream, byteorder=order) as writer:
         writer.write(

@@ -17,6 +17,7 @@ _OPEN = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     b'<rdf:Description rdf:about="" xmlns:genrestore="urn:genrestore"><genrestore:provenance>'
 )
+_OWN = b"xmlns:genrestore"
 _CLOSE = b"</genrestore:provenance></rdf:Description></rdf:RDF></x:xmpmeta>"
 _CHUNK = b"GNRS"
 _ESCAPES = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
@@ -72,7 +73,7 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
     for kind, length in parts(stream, RIFF):
         if kind == b"XMP " and length <= metadata.MAX_PROVENANCE:
             xmp = stream.read(length)
-            is_cut = len(xmp) < length and xmp.startswith(_OPEN)
+            is_cut = len(xmp) < length and _OWN in xmp and xmp[: len(_OPEN)] == _OPEN[: len(xmp)]
             packed = xmp[len(_OPEN) :] if is_cut else _provenance_of(xmp)
         elif kind == _CHUNK and length <= metadata.MAX_PROVENANCE:
             packed = stream.read(length)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError, shown
-from genrestore.files.codecs import images
+from genrestore.files.codecs import images, jpeg
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.disk.atomic import atomic
@@ -47,7 +47,7 @@ def write_files(
         pixels: Array = np.concatenate([before, image.pixels], axis=3)
         panels = pixels.shape[3] // image.pixels.shape[3]
         alpha = None if image.alpha is None else np.concatenate([image.alpha] * panels, axis=3)
-        written.append((Image(pixels, alpha, image.metadata), comparison_path(target)))
+        written.append((Image(pixels, alpha, jpeg.without_appended(image.metadata)), comparison_path(target)))
     notes = []
     for picture, path in written:
         with atomic(path, overwrite=overwrite, source=source) as stream:

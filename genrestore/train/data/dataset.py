@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -274,13 +275,8 @@ def _read_named(folder: Folder, reading: Reading, library: named.Library) -> lis
 def _read_folder(folder: Folder, reading: Reading, max_bytes: int) -> list[_Found]:
     if not folder.path.is_dir():
         raise UsageError(f"--data {folder.path}: not a folder")
-    suffixes = Image.registered_extensions()
-    paths = sorted(
-        path
-        for path in folder.path.rglob("*")
-        if path.suffix.lower() in suffixes and _is_visible_file(path, folder.path)
-    )
-    found: list[_Found] = []
+    paths, unread = _list(folder.path)
+    found = [_Found(path, f"the folder cannot be read: {reason}", None) for path, reason in unread]
     used = 0
     with ThreadPoolExecutor() as pool:
         for path, image in zip(paths, pool.map(lambda path: _read(path, reading), paths), strict=True):
@@ -296,8 +292,24 @@ def _read_folder(folder: Folder, reading: Reading, max_bytes: int) -> list[_Foun
     return found
 
 
-def _is_visible_file(path: Path, folder: Path) -> bool:
-    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _list(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """List the visible images below a folder, sorted, and the folders there that cannot be read, with why.
+
+    Raises:
+        InputError: The folder itself cannot be read.
+    """
+    paths: list[Path] = []
+    failed: list[OSError] = []
+    suffixes = Image.registered_extensions()
+    for place, inside, names in os.walk(folder, onerror=failed.append):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        visible = (Path(place, name) for name in names if not name.startswith("."))
+        paths += [path for path in visible if path.suffix.lower() in suffixes and path.is_file()]
+    unread = [(Path(error.filename), error.strerror or str(error)) for error in failed]
+    for path, reason in unread:
+        if path == folder:
+            raise InputError(f"--data {folder}: the folder cannot be read ({reason})")
+    return sorted(paths), sorted(unread)
 
 
 def _read(path: Path, reading: Reading) -> Pixels | str:

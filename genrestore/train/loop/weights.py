@@ -126,7 +126,7 @@ class Destination:
 
         Raises:
             UsageError: Something is in the way.
-            InputError: The place cannot be written.
+            InputError: The place or the run's folder cannot be written.
         """
         shown = str(self.path) if self.output is None else f"--output {self.path}"
         if self.path.is_dir():
@@ -140,8 +140,9 @@ class Destination:
         if there and not self.overwrite and not resume:
             word = "replace it with --overwrite" if self.output is None else "--overwrite replaces it"
             raise UsageError(f"{shown}: exists; {word}")
-        if self.output is not None:
-            check_writable(self.path)
+        check_writable(self.path)
+        if not self.run.is_file():  # which the run's folder says better
+            check_writable(self.run / "checkpoint.safetensors")
         return there
 
     def is_own(self) -> bool:
