@@ -34,8 +34,8 @@ from pictures import jpeg as coded_as_jpeg
 from PIL import Image
 from tables import Row, Section
 
-from genrestore.restore.settings import DenoiseSettings
-from genrestore.restore.tasks import Denoise
+from genrestore.restore.pictures import Restore
+from genrestore.restore.task import DENOISE, Request, Task
 from genrestore.restore.tiling import Tiling, map_tiles
 
 PUBLISHED = {
@@ -60,9 +60,10 @@ SIGMA = 15
 
 
 @lru_cache(maxsize=16)
-def task(weights: str, sigma: float | None = None, turns: int | None = None) -> Denoise:
+def task(weights: str, sigma: float | None = None, turns: int | None = None) -> Restore:
     """The restoration that the command line uses, loaded once; sigma in grey levels or None."""
-    return Denoise(weights, DenoiseSettings(None if sigma is None else sigma / 255, turns=turns))
+    asked = Request(None if sigma is None else sigma / 255)
+    return Restore(Task.of(DENOISE, weights, asked, turns=turns))
 
 
 def restore(image: Pixels, weights: str, sigma: float | None = None) -> tuple[Pixels, float]:

@@ -20,8 +20,9 @@ from tables import Row, Section
 from torch import Tensor
 from torchvision.datasets import MNIST
 
-from genrestore.restore.settings import DenoiseSettings
-from genrestore.restore.tasks import Denoise, DenoiseOneClass, InpaintOneClass, Invert
+from genrestore.restore.pictures import Restore
+from genrestore.restore.records import Picture
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Request, Task
 from genrestore.runtime import Runtime
 from genrestore.study.latents import encoder as load_encoder
 
@@ -78,14 +79,21 @@ def scores(results: Pixels, clean: Pixels) -> list[float]:
 
 
 @lru_cache(maxsize=8)
-def task(kind: Callable[..., Any], weights: str, **settings: Any) -> Any:
-    """A task that the command line uses, loaded once."""
-    return kind(weights, **settings)
+def task(damage: Damage, weights: str, noise_level: float | None = None) -> Restore:
+    """The restoration that the command line uses, loaded once; σ on the [0, 1] scale."""
+    return Restore(Task.of(damage, weights, None if noise_level is None else Request(noise_level)))
 
 
-def together(kind: Callable[..., Any], weights: str, damaged: Pixels, *more: Any, **settings: Any) -> Pixels:
-    """What a task makes of images [image, channel, height, width] of uint8: the same in grey levels."""
-    found = task(kind, weights, **settings).together([one[None] for one in damaged], *more)
+def together(
+    damage: Damage, weights: str, damaged: Pixels, known: Pixels | None = None, sigma: float | None = None
+) -> Pixels:
+    """A restoration of images [image, channel, height, width] of uint8: the same in grey levels.
+
+    Pixels are known where `known`, [image, 1, height, width], is true; σ is in grey levels.
+    """
+    there = [None] * len(damaged) if known is None else [one[None] for one in known]
+    pictures = [Picture(one[None], mask) for one, mask in zip(damaged, there, strict=True)]
+    found: list[Any] = task(damage, weights, None if sigma is None else sigma / 255).together(pictures)
     return np.concatenate([one.pixels for one in found])
 
 
@@ -130,7 +138,7 @@ def noise(bench: Bench) -> Section:
     for sigma in (STRONG, WEAK):
         damaged = noisy(clean, sigma)
         found = {f"AE(y), {name}": ae(name, damaged) for name in (COVERING, LARGE)}
-        photo = Denoise("photo", DenoiseSettings(sigma / 255))
+        photo = task(DENOISE, "photo", sigma / 255)
         found["photo"] = np.concatenate([photo(one[None]).pixels for one in damaged])
         beside = {"input": mean(scores(damaged, clean))}
         beside |= {name: mean(scores(results, clean)) for name, results in found.items()}
@@ -138,7 +146,7 @@ def noise(bench: Bench) -> Section:
         beside["BM3D"] = mean(scores(block, clean))
         from_input = {"input": beside["input"]}
         for name in (COVERING, LARGE, GENERATOR):
-            value = mean(scores(together(DenoiseOneClass, name, damaged, noise_level=sigma / 255), clean))
+            value = mean(scores(together(DENOISE, name, damaged, sigma=sigma), clean))
             row = over(
                 f"σ {sigma:g}, {name}", value, from_input if sigma == WEAK else beside, *goals[name, sigma]
             )
@@ -163,7 +171,7 @@ def holes(bench: Bench) -> Section:
         found |= {f"AE(y), {name}": np.where(known, damaged, ae(name, damaged)) for name in (COVERING, LARGE)}
         beside = {name: mean(scores(results, clean)) for name, results in found.items()}
         for name in (COVERING, LARGE, GENERATOR):
-            made = together(InpaintOneClass, name, damaged, [one[None] for one in known])
+            made = together(INPAINT, name, damaged, known)
             section.rows.append(over(f"{hole}, {name}", mean(scores(made, clean)), beside, 0.0, 3.0))
     return section
 
@@ -173,13 +181,15 @@ def inversion(bench: Bench) -> Section:
     section, cases = Section("Images inverted"), {GENERATOR: chosen(bench, 100)}
     cases |= {weights: faces(bench, *where) for weights, where in FACES.items()}
     for weights, images in watched(list(cases.items()), "inversion"):
-        task(Invert, weights)(images[:1])  # loaded
+        task(INVERT, weights)(images[:1])  # loaded
         start = time.process_time()
-        found = mean(scores(together(Invert, weights, images), images))
+        found = mean(scores(together(INVERT, weights, images), images))
         seconds = (time.process_time() - start) / len(images)
         section.rows.append(Row(f"{weights}: PSNR of {len(images)}", found))
         section.rows.append(Row(f"{weights}: core seconds an image", seconds, unit="s", more=False))
-    own = sorted(task(Invert, GENERATOR).self_test(max(1, 100 // bench.every)))
+    restore = task(INVERT, GENERATOR)
+    prior: Any = restore.prior
+    own = sorted(prior.self_test(max(1, 100 // bench.every), restore.task.settings, lambda _: None))
     section.rows.append(Row("own samples, median", float(np.median(own)), 35, 45))
     section.rows.append(Row("own samples, least", own[0]))
     return section

@@ -31,8 +31,9 @@ from PIL import Image
 from tables import Row, Section
 
 from genrestore import metrics
-from genrestore.restore.tasks import Inpaint, Untrained
-from genrestore.restore.tasks.untrained import STEPS
+from genrestore.restore.pictures import Restore
+from genrestore.restore.settings import DipSettings
+from genrestore.restore.task import INPAINT, Task
 
 HOLES: dict[str, Callable[[int, int, int], Pixels]] = {
     "50 % missing": lambda height, width, index: random_hole(height, width, 0.5, index),
@@ -62,9 +63,9 @@ DIP = "deep image prior*"
 
 
 @lru_cache(maxsize=4)
-def task(weights: str) -> Inpaint:
+def task(weights: str) -> Restore:
     """The inpainting that the command line uses, loaded once."""
-    return Inpaint(weights)
+    return Restore(Task.of(INPAINT, weights))
 
 
 def fill(weights: str, clean: Pixels, known: Pixels) -> Pixels:
@@ -144,12 +145,26 @@ def classics(bench: Bench) -> Section:
     return section
 
 
-def _untrained(one: Picture, steps: int = STEPS) -> tuple[Pixels, list[float]]:
+class Clock:
+    """Notes when each step of a search was done, in seconds."""
+
+    def __init__(self) -> None:
+        self.times = list[float]()
+
+    def step(self, picture: object, piece: int, step: object) -> None:  # noqa: ARG002
+        """Note a step."""
+        self.times.append(time.perf_counter())
+
+    def end(self, picture: object) -> None:
+        """Nothing is to be done."""
+
+
+def _untrained(one: Picture, steps: int = DipSettings().steps) -> tuple[Pixels, list[float]]:
     """A picture filled without weights, and when each step was done, in seconds."""
-    known, times = random_hole(*one.clean.shape[:2], 0.5, one.index), list[float]()
-    search = Untrained(steps=steps, on_step=lambda *_: times.append(time.perf_counter()))
-    found = search(planar(damaged(one.clean, known)), known=known[None, None])
-    return found.pixels[0].transpose(1, 2, 0), times
+    known, clock = random_hole(*one.clean.shape[:2], 0.5, one.index), Clock()
+    task = Task.without_weights(INPAINT, "dip", INPAINT.request, DipSettings(steps))
+    found = Restore(task, trace=clock)(planar(damaged(one.clean, known)), known=known[None, None])
+    return found.pixels[0].transpose(1, 2, 0), clock.times
 
 
 def untrained(bench: Bench) -> Section:

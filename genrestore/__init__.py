@@ -12,13 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer than all else that is done until the command line handles signals
     from typing import Any
 
+    from genrestore.restore.api import denoise, inpaint, invert
     from genrestore.restore.priors import load_prior
-    from genrestore.restore.tasks import denoise, inpaint, invert
 
 _HOMES = {
-    "denoise": "genrestore.restore.tasks",
-    "inpaint": "genrestore.restore.tasks",
-    "invert": "genrestore.restore.tasks",
+    "denoise": "genrestore.restore.api",
+    "inpaint": "genrestore.restore.api",
+    "invert": "genrestore.restore.api",
     "load_prior": "genrestore.restore.priors",
 }
 

@@ -17,10 +17,10 @@ from typing import Any
 import reports
 from bench import Bench, command, mean, watched
 from digits import STRONG, WEAK, chosen, noisy, root, scores, together
+from genrestore.restore.tasks import DenoiseOneClass
 from PIL import Image
 from reports import PLACE, descent, strip
 
-from genrestore.restore.tasks import DenoiseOneClass
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 

@@ -20,13 +20,13 @@ import reports
 import torch
 from bench import QUICK, Bench, command, mean, watched
 from digits import FACES, WEAK, chosen, digits, faces, noisy, root, scores, task
+from genrestore.restore.descent_settings import LatentSearch
+from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
 from matplotlib.figure import Figure
 from pictures import Pixels, square_hole
 from reports import PLACE, STEPS, classifier, probabilities, search, strip
 from torch import Tensor
 
-from genrestore.restore.descent_settings import LatentSearch
-from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
 from genrestore.train.loop.run import save_grid
 
 TASKS, LOSSES = ("invert", "denoise", "inpaint"), ("l2", "l1")

@@ -32,13 +32,13 @@ from digits import (
     task,
     together,
 )
+from genrestore.restore.tasks import DenoiseOneClass, Invert
 from pictures import Pixels
 from tables import Row, Section
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genrestore.errors import WeightsError
-from genrestore.restore.tasks import DenoiseOneClass, Invert
 from genrestore.runtime import Runtime
 from genrestore.study import coverage, latents, study
 from genrestore.train.loop.run import save_grid

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # typing takes half of the time until signals are handled
     from typing import NoReturn
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""What ends a run: Ctrl-C, a polite kill, a terminal that is closed."""
+"""Signals that end a run: Ctrl-C, a polite kill, a terminal that is closed."""
 
 
 def main() -> NoReturn:

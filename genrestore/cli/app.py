@@ -17,13 +17,12 @@ from typer.core import TyperGroup
 
 from genrestore import __version__
 from genrestore.cli import (
-    denoise,
+    damage,
     doctor,
     evaluate,
-    inpaint,
     interruption,
-    invert,
     report,
+    restore,
     sample,
     scatter,
     train,
@@ -61,7 +60,7 @@ class ErrorBoundary(TyperGroup):
             return super().invoke(ctx)
 
 
-def flowing(command: Callable[..., None]) -> str:
+def flowing(command: Callable[..., Any]) -> str:
     """A command's docstring for the help: the lines of a paragraph joined, so that any width fits."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
@@ -76,15 +75,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-app.command(name="denoise", help=flowing(denoise.denoise), no_args_is_help=True, epilog=EXIT_CODES)(
-    denoise.denoise
-)
-app.command(name="inpaint", help=flowing(inpaint.inpaint), no_args_is_help=True, epilog=EXIT_CODES)(
-    inpaint.inpaint
-)
-app.command(name="invert", help=flowing(invert.invert), no_args_is_help=True, epilog=EXIT_CODES)(
-    invert.invert
-)
+for words in map(restore.with_options, damage.COMMANDS):
+    app.command(
+        name=words.damage.name,
+        help=flowing(words),
+        cls=restore.Command,
+        no_args_is_help=True,
+        epilog=EXIT_CODES,
+    )(words)
 app.command(name="evaluate", help=flowing(evaluate.evaluate), no_args_is_help=True, epilog=EXIT_CODES)(
     evaluate.evaluate
 )

@@ -89,12 +89,12 @@ def self_test(weights: str, runtime: Runtime) -> Finding:
         WeightsError: The weights are missing, corrupted or of a wrong kind.
     """
     from genrestore import metrics
-    from genrestore.restore import tasks
-    from genrestore.restore.settings import DenoiseSettings
+    from genrestore.restore.pictures import Restore
+    from genrestore.restore.task import DENOISE, Request, Task
 
     clean, noisy = _pictures(runtime)
-    task = tasks.Denoise(weights, DenoiseSettings(options.to_unit(NOISE)), runtime=runtime)
-    restored = task(noisy).pixels
+    restore = Restore(Task.of(DENOISE, weights, Request(options.to_unit(NOISE))), runtime)
+    restored = restore(noisy).pixels
     before, after = (metrics.psnr(picture.astype("float32"), clean, 255.0) for picture in (noisy, restored))
     state: Literal["ok", "failed"] = "ok" if after > before else "failed"
     return Finding("self-test", "denoise", state, f"{weights}: PSNR {before:.2f} dB -> {after:.2f} dB")

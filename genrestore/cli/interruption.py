@@ -34,7 +34,7 @@ def raised() -> Iterator[None]:
 
 
 def came() -> bool:
-    """Whether one of the signals came since `raised` was entered, even if its exception was lost."""
+    """True if one of the signals came since `raised` was entered, even if its exception was lost."""
     return _came
 
 

@@ -1,27 +1,79 @@
-"""Shared options, declared once; those of inputs and results are in `file_options`.
+"""Options that several commands share, each declared once, and the words about the machine.
 
 Grey levels become [0, 1] here and nowhere else.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
-from functools import partial
+import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 import typer
 
 from genrestore.errors import UsageError
-from genrestore.restore.settings import MOST_TIMES
+from genrestore.restore.task import MOST_TIMES
 from genrestore.runtime import MAX_SEED, MAX_THREADS
+
+if TYPE_CHECKING:
+    from genrestore.runtime import Runtime
 
 GREY_LEVELS = 255
 """The largest 8-bit grey level: 1.0 inside the code."""
 
 INPUTS, RESULTS = "Which inputs", "Where results go"
 MACHINE, SCREEN = "Machine", "What is said"
+
+
+def flag(*names: str, help: str, panel: str | None = None) -> Any:
+    """A switch of the command line, in a panel of the help."""
+    return typer.Option(*names, metavar="", rich_help_panel=panel, help=help)
+
+
+def described(words: type) -> dict[str, Any]:
+    """The options that the docstring of a class of words describes, by field.
+
+    A section "Options (PANEL):" has an entry "FIELD (NAMES METAVAR): HELP" for each; its name is that of the
+    field where no other is told, and its type, default and parser are those of the field.
+    """
+    hints = get_type_hints(words, include_extras=True)
+    found = dict[str, Any]()
+    for paragraph in inspect.cleandoc(words.__doc__ or "").split("\n\n"):
+        title, _, entries = paragraph.partition("\n")
+        heading = re.fullmatch(r"Options(?: \((.*)\))?:", title)
+        for entry in re.split(r"\n    (?! )", "\n" + entries)[1:] if heading else ():
+            told = re.fullmatch(r"(\w+)(?: \((.*?)\))?: (.*)", " ".join(entry.split()))
+            assert told is not None, entry
+            assert heading is not None
+            found[told[1]] = _option(told[1], told[2] or "", told[3], heading[1], hints[told[1]])
+    return found
+
+
+def _option(name: str, given: str, help: str, panel: str | None, hint: Any) -> Any:
+    """The type of a field with its option."""
+    type_, *parsers = get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
+    names = [word for word in given.split() if word.startswith("-")]
+    metavar = " ".join(word for word in given.split() if not word.startswith("-")) or None
+    if not any(word.startswith("--") for word in names):
+        names.insert(0, "--" + name.replace("_", "-"))
+    if not parsers and type_ == Path | None:
+        parsers = [expand_path]
+    parser = parsers[0] if parsers else None
+    option = typer.Option(
+        *names, metavar="" if type_ is bool else metavar, parser=parser, rich_help_panel=panel, help=help
+    )
+    return Annotated[type_, option]
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """True for a parameter that was written on the command line, rather than left at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def to_unit(grey_levels: float) -> float:
@@ -44,7 +96,7 @@ def parse_sigma(value: str | float) -> float:
 
 
 class NoiseLevel(NamedTuple):
-    """What --sigma says of the noise.
+    """A noise level as --sigma has it.
 
     Attributes:
         level: σ on the [0, 1] scale, or None where it is estimated.
@@ -96,17 +148,6 @@ def _is_above(value: str | float, limit: float) -> bool:
         return float(value) > limit
     except ValueError:
         return False
-
-
-def parse_turns(value: str | int) -> int:
-    """A value of --turns.
-
-    Raises:
-        UsageError: Not 1, 2, 4 or 8.
-    """
-    if str(value) not in ("1", "2", "4", "8"):
-        raise UsageError(f"--turns {value}: the ways to turn and mirror a picture must be 1, 2, 4 or 8")
-    return int(value)
 
 
 def _number(option: str, value: str | float, largest: int, meaning: str) -> float:
@@ -181,7 +222,8 @@ def expand(path: str) -> str:
     return path if os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111 -- unknown users stay
 
 
-def _expand_path(path: str | Path) -> Path:
+def expand_path(path: str | Path) -> Path:
+    """A value that is a path, with a leading ~ expanded."""
     return Path(expand(os.fspath(path)))
 
 
@@ -209,52 +251,12 @@ Weights = Annotated[
         help="The prior: a name of [bold]genrestore weights list[/bold], or a file.",
     ),
 ]
-Sigma = Annotated[
-    NoiseLevel | None,
-    typer.Option(
-        "--sigma",
-        metavar="N|Fx",
-        parser=parse_noise_level,
-        help="Noise level in 8-bit grey levels, 0 to 255, or F times the estimate, such as 2x; estimated "
-        "from the picture if left out.",
-    ),
-]
-Luma = Annotated[
-    float,
-    typer.Option(
-        "--luma",
-        metavar="S",
-        parser=partial(parse_strength, word="--luma"),
-        help="How much of the brightness noise to take: 0 leaves it, and takes colour noise only.",
-    ),
-]
-Chroma = Annotated[
-    float,
-    typer.Option(
-        "--chroma",
-        metavar="S",
-        parser=partial(parse_strength, word="--chroma"),
-        help="How much of the colour noise to take, 0 to 1.",
-    ),
-]
-Strength = Annotated[
-    float,
-    typer.Option(
-        "--strength",
-        metavar="S",
-        parser=parse_strength,
-        help="0 keeps the input, 1 takes the whole restoration.",
-    ),
-]
-Turns = Annotated[
-    int | None,
-    typer.Option(
-        "--turns",
-        metavar="N",
-        parser=parse_turns,
-        show_default=False,
-        help="Take the mean of N results, of the picture turned and mirrored: 1, 2, 4, or 8, the best. "
-        "If left out, as many as together have a megapixel.",
+NoProvenance = Annotated[
+    bool,
+    flag(
+        "--no-provenance",
+        panel=RESULTS,
+        help="Do not note tool, weights, options, seed and the input's sha256 in the output's metadata.",
     ),
 ]
 Reference = Annotated[
@@ -262,7 +264,7 @@ Reference = Annotated[
     typer.Option(
         "--reference",
         metavar="CLEAN",
-        parser=_expand_path,
+        parser=expand_path,
         rich_help_panel=SCREEN,
         help="A clean picture, or a folder of them by name: show PSNR and SSIM of the written file.",
     ),
@@ -314,7 +316,7 @@ JsonFile = Annotated[
     typer.Option(
         "--json-file",
         metavar="PATH",
-        parser=_expand_path,
+        parser=expand_path,
         rich_help_panel=SCREEN,
         help="The JSON objects into this file instead, for example with -o -.",
     ),
@@ -323,3 +325,36 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", metavar="", rich_help_panel=SCREEN, help="Say nothing but errors."),
 ]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The words about where to compute, as `Runtime.create` takes them."""
+
+    device: str
+    precision: str
+    threads: int | None
+    seed: int
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The open choices settled; imports torch."""
+        from genrestore.cli import loading
+        from genrestore.runtime import Runtime
+
+        loading.load_torch()
+        return Runtime.create(self.device, self.precision, self.threads, self.seed)
+
+    def taken(self) -> str | None:
+        """The device that is computed on; None as long as nothing was computed."""
+        runtime: Runtime | None = self.__dict__.get("runtime")
+        return None if runtime is None else runtime.device
+
+    def check(self) -> None:
+        """Tell that a device is not here before any input is looked at; imports torch only if one is named.
+
+        Raises:
+            DeviceError: It is not here.
+        """
+        if self.device not in ("auto", "cpu"):
+            _ = self.runtime

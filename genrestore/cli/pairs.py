@@ -1,4 +1,4 @@
-"""Which clean picture belongs to which picture: by name, with or without what genrestore adds to it."""
+"""Pairs of results and clean pictures, by name, with or without what genrestore adds to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near a picture is to its clean reference, and ``--reference``, which says it of every result."""
+"""``--reference``: PSNR and SSIM of a result against its clean picture."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Scorer:
 
 
 def scorer(reference: Path | None, jobs: Sequence[Job]) -> Scorer | None:
-    """What compares each written file with its clean picture; None where nothing is to be compared.
+    """A scorer of each written file against its clean picture; None where nothing is to be compared.
 
     Args:
         reference: One clean picture for all inputs, or a folder of them with the inputs' names or stems.

@@ -1,4 +1,4 @@
-"""What is said: stderr for the eye, JSON lines for machines, the final exit code."""
+"""Reports: stderr for the eye, JSON lines for machines, the final exit code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LEVELS = ("sigma_luma", "sigma_chroma")
 
 @dataclass(frozen=True)
 class Scores:
-    """How near a written file is to its clean reference.
+    """Figures of a written file against its clean reference.
 
     Attributes:
         psnr: In decibels at peak 255; infinite where both are equal.
@@ -99,7 +99,7 @@ def _urls() -> list[str]:
 def json_lines(
     json: bool, json_file: Path | None, jobs: Sequence[Job], *, overwrite: bool
 ) -> Iterator[TextIO | None]:
-    """Where JSON records go: the file if one is given, else stdout if asked for, else nowhere.
+    """The stream of JSON records: the file if one is given, else stdout if asked for, else nowhere.
 
     Raises:
         UsageError: The file exists, is one of the pictures, or cannot be made.
@@ -226,9 +226,9 @@ def line(
         reason = error or outcome.job.skipped or "no reason known"
         return one_line(f"{source}  {status}: {reason.removeprefix(f'{source}: ')}")
     parts = [f"{source} -> {'standard output' if outcome.target is None else outcome.target}"]
-    if outcome.noise_level is not None:
+    if outcome.told is not None and outcome.told.noise_level is not None:
         how = " (estimated)" if estimated else ""
-        parts.append(f"noise level {to_grey_levels(outcome.noise_level):.1f}{how}")
+        parts.append(f"noise level {to_grey_levels(outcome.told.noise_level):.1f}{how}")
     if scores is not None:
         parts.append(str(scores))
     parts.append(f"{outcome.seconds:.1f} s" + (f" on {device}" if device else ""))
@@ -241,7 +241,8 @@ def record(
     outcome: Outcome, status: str, error: str | None, scores: Scores | None, device: str | None = None
 ) -> dict[str, JSONValue | list[float]]:
     """One input's outcome as a JSON object; sigma in grey levels, what does not apply is null."""
-    level = outcome.noise_level
+    told = outcome.told
+    level, figures = (None, {}) if told is None else (told.noise_level, told.figures)
     return {
         "schema": SCHEMA,
         "input": _name(outcome.job.source),
@@ -251,9 +252,9 @@ def record(
         "sigma": None if level is None else round(to_grey_levels(level), 3),
         "psnr": None if scores is None else finite(scores.psnr),
         "ssim": None if scores is None else finite(scores.ssim),
-        "in_domain": outcome.in_domain,
-        **{name: outcome.figures.get(name) for name in FIGURES},
-        **{name: _level(outcome.figures.get(name)) for name in LEVELS},
+        "in_domain": None if told is None else told.in_domain,
+        **{name: figures.get(name) for name in FIGURES},
+        **{name: _level(figures.get(name)) for name in LEVELS},
         "device": device if status == "done" else None,
         "error": error or outcome.job.skipped,
     }
@@ -272,7 +273,7 @@ def summary(counts: Counter[str], left: int = 0) -> str:
 
 
 def provenance(command: str, seed: int, made: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
-    """What is noted in an output: this tool, its version, the command, the seed and what `made` it."""
+    """Notes in an output: this tool, its version, the command, the seed and what `made` it."""
     return {"tool": "genrestore", "version": __version__, "command": command, **made, "seed": seed}
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genrestore.cli import file_options as files
 from genrestore.cli import options, report, screen
 from genrestore.errors import UsageError, shown
 from genrestore.files.codecs import formats
@@ -88,7 +87,7 @@ def sample(
     interpolate: Interpolate = None,
     latent: Latent = None,
     overwrite: options.Overwrite = False,
-    no_provenance: files.NoProvenance = False,
+    no_provenance: options.NoProvenance = False,
     device: options.Device = "auto",
     threads: options.Threads = None,
     seed: options.Seed = 0,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Screen(Protocol):
-    """Where lines and progress go."""
+    """A place for lines and progress."""
 
     def start(self) -> None:
         """Begin."""
@@ -60,7 +60,7 @@ def bar(name: str, *, wanted: bool) -> AbstractContextManager[Callable[[float], 
 
 
 def is_terminal() -> bool:
-    """Whether stderr is a terminal that can move its cursor."""
+    """True if stderr is a terminal that can move its cursor."""
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 

@@ -4,43 +4,36 @@ from __future__ import annotations
 
 import json as _json
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
 
 from genrestore.cli import screen
-from genrestore.cli.options import parse_whole
 
 if TYPE_CHECKING:
-    from genrestore.restore.tasks import Invert
+    from genrestore.cli.options import Machine
+    from genrestore.restore.task import Task
 
-MOST = 10_000
 ENOUGH = 35.0
 """Decibels that half of the images must reach."""
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
 
 
-def parse_count(value: str | int) -> int:
-    """A value of --self-test.
-
-    Raises:
-        UsageError: Not a whole number from 1 to `MOST`.
-    """
-    return parse_whole("--self-test", value, 1, MOST, "images")
-
-
-def run(make: Callable[[], Invert], count: int, *, json: bool, quiet: bool) -> int:
+def run(task: Task, machine: Machine, count: int, *, json: bool, quiet: bool) -> int:
     """Invert images of the generator's own, and say how near they came: figures on stdout with `json`.
 
     Returns:
         The exit code: 1 if half of them come no nearer than `ENOUGH`.
     """
-    task = make()
+    from genrestore.restore.priors.generator import GeneratorPrior
+    from genrestore.weights.load import load_chosen
+
+    assert task.chosen is not None
+    prior = GeneratorPrior(load_chosen(task.chosen, machine.runtime), machine.runtime)
     started = time.perf_counter()
     with screen.bar(f"{count} images of its own", wanted=not quiet) as on_progress:
-        found = sorted(task.self_test(count, on_progress))
+        found = sorted(prior.self_test(count, task.settings, on_progress or _ignore))
     seconds = time.perf_counter() - started
     middle = (found[(count - 1) // 2] + found[count // 2]) / 2
     near = sum(value >= ENOUGH for value in found)
@@ -63,3 +56,7 @@ def run(make: Callable[[], Invert], count: int, *, json: bool, quiet: bool) -> i
             f"{seconds:.1f} s"
         )
     return int(not passed)
+
+
+def _ignore(_: float) -> None:
+    """Nobody looks at a bar."""

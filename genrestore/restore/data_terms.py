@@ -1,10 +1,11 @@
-"""Data terms D(x; y): how a picture was damaged. Each has its value and its proximal step.
+"""Data terms D(x; y) of damaged pictures, each with its value and its proximal step or its slope.
 
 None knows a prior.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,8 +18,12 @@ NARROWEST = 0.5 / 255
 """ε: differences below it count as much as it where an absolute value is taken for a parabola."""
 
 
+LEAST_NOISE = 0.5 / 255
+"""Noise below half a grey level counts as this much: the rounding of the file."""
+
+
 class DataTerm(Protocol):
-    """What a solver asks of a data term."""
+    """A data term as first-order solvers use it."""
 
     def value(self, image: Tensor) -> Tensor:
         """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
@@ -28,7 +33,7 @@ class DataTerm(Protocol):
 
 
 class PixelTerm(Protocol):
-    """What a second-order search asks of a data term that is a sum over pixels."""
+    """A data term that is a sum over pixels, as second-order searches use it."""
 
     def value(self, image: Tensor) -> Tensor:
         """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
@@ -72,7 +77,7 @@ class L2:
         Returns:
             [batch].
         """
-        squares = _masked(image - self.damaged, self.known).square().flatten(1).sum(1)
+        squares = masked(image - self.damaged, self.known).square().flatten(1).sum(1)
         return _over(squares, 2 * self.noise_level**2)
 
     def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +89,7 @@ class L2:
         Returns:
             Both [batch, channel, height, width].
         """
-        curvature = _masked(torch.full_like(image, 1 / self.noise_level**2), self.known)
+        curvature = masked(torch.full_like(image, 1 / self.noise_level**2), self.known)
         return curvature * (image - self.damaged), curvature
 
     def take(self, rows: Tensor) -> L2:
@@ -135,7 +140,7 @@ class L1:
         Returns:
             [batch].
         """
-        sizes = _masked(image - self.damaged, self.known).abs().flatten(1).sum(1)
+        sizes = masked(image - self.damaged, self.known).abs().flatten(1).sum(1)
         return _over(sizes, self.noise_level)
 
     def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +159,7 @@ class L1:
         """
         difference = image - self.damaged
         width = difference.abs().clamp(min=NARROWEST)
-        curvature = _masked(1 / (width * self.noise_level), self.known)
+        curvature = masked(1 / (width * self.noise_level), self.known)
         return curvature * difference, curvature
 
     def take(self, rows: Tensor) -> L1:
@@ -178,6 +183,73 @@ class L1:
         step = tau**2 / self.noise_level
         moved = image + (self.damaged - image).clamp(-step, step)
         return _where_known(moved, image, self.known)
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """Gaussian noise of level σ, clipped to [0, 1], on the known pixels.
+
+        D(x; y) = Σ M d,     d = (x − y)² / 2σ²          where 0 < y < 1
+                             d = −log Φ(−x / σ)          where y = 0
+                             d = −log Φ((x − 1) / σ)     where y = 1
+
+    A file of integers holds y = clip(x + σ n, 0, 1), n standard normal. Where x is black, half of the noise
+    is gone and the other half makes y too bright in the mean, so ‖x − y‖² draws every estimate towards grey.
+    This is −log p(y | x) but for a constant; its slope at the true x is 0 in the mean.
+    Source: Tobin, "Estimation of Relationships for Limited Dependent Variables", 1958.
+
+    Convention: M is 1 where a pixel is known and 0 where it is missing.
+
+    Attributes:
+        damaged: y, [batch, channel, height, width] in [0, 1].
+        noise_level: σ on the [0, 1] scale, above 0.
+        known: M, [batch, 1, height, width]; None: every pixel is known.
+    """
+
+    damaged: Tensor
+    noise_level: float
+    known: Tensor | None = None
+
+    def value(self, image: Tensor) -> Tensor:
+        """D(x; y) of each picture.
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            [batch].
+        """
+        inside = (image - self.damaged).square() / (2 * self.noise_level**2)
+        below = -torch.special.log_ndtr(-image / self.noise_level)
+        above = -torch.special.log_ndtr((image - 1) / self.noise_level)
+        size = torch.where(self.damaged <= 0, below, torch.where(self.damaged >= 1, above, inside))
+        return masked(size, self.known).flatten(1).sum(1)
+
+    def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and curvature of d in every pixel, with a = x / σ where y = 0 and (1 − x) / σ where y = 1.
+
+            d' = (x − y) / σ²      d'' = 1 / σ²                       where 0 < y < 1
+            d' = ± h / σ           d'' = h (h − a) / σ²               elsewhere, h = φ(a) / Φ(−a)
+
+        Args:
+            image: x, [batch, channel, height, width] on the [0, 1] scale.
+
+        Returns:
+            Both [batch, channel, height, width].
+        """
+        dark, bright = self.damaged <= 0, self.damaged >= 1
+        beyond = torch.where(bright, 1 - image, image) / self.noise_level
+        hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(beyond / math.sqrt(2))
+        slope = torch.where(bright, -hazard, hazard) / self.noise_level
+        curved = (hazard * (hazard - beyond)).clamp(0, 1)
+        inside = (image - self.damaged) / self.noise_level**2
+        slope = torch.where(dark | bright, slope, inside)
+        curvature = torch.where(dark | bright, curved, 1.0) / self.noise_level**2
+        return masked(slope, self.known), masked(curvature, self.known)
+
+    def take(self, rows: Tensor) -> Clipped:
+        """That of some of the pictures, by their indices [picture]."""
+        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
 
 
 @dataclass(frozen=True)
@@ -260,11 +332,12 @@ DATA_TERMS: dict[str, type[L2] | type[L1]] = {"l2": L2, "l1": L1}
 
 
 def taken(known: Tensor | None, rows: Tensor) -> Tensor | None:
-    """What is known of some pictures, by their indices [picture]: of [batch, 1, height, width] or None."""
+    """Masks of some pictures, by their indices [picture]: of [batch, 1, height, width] or None."""
     return None if known is None else known[rows]
 
 
-def _masked(difference: Tensor, known: Tensor | None) -> Tensor:
+def masked(difference: Tensor, known: Tensor | None) -> Tensor:
+    """Values [batch, channel, height, width], 0 where nothing is known, [batch, 1, height, width]."""
     return difference if known is None else torch.where(known > 0, difference, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Large pictures in pieces: integers in, float32 tiles in between, integers out.
+"""Tiling of large pictures: integers in, float32 tiles in between, integers out; pieces around holes.
 
 Memory is the picture, the result and a few tiles. Neighbouring tiles overlap, and of every tile only the part
 far enough from its edge is kept, so no seam is seen.
@@ -7,26 +7,29 @@ far enough from its edge is kept, so no seam is seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from genrestore.restore.parallel import in_parallel
+from torch.nn import functional
 
 Pixels = np.ndarray[Any, Any]
 TileFunction = Callable[[Tensor], Tensor]
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+MOST = 4
+"""Tiles at once on a processor; each takes memory, and with fewer tiles than threads each gets several."""
 Region = tuple[slice, slice]
 """Rows and columns of a picture."""
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a picture is cut.
+    """A way to cut a picture.
 
     Attributes:
         size: Largest side of a tile in pixels, overlap included.
@@ -62,6 +65,40 @@ class Span:
     stop: int
     keep_start: int
     keep_stop: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of a picture, by its rows and columns."""
+
+    row: Span
+    column: Span
+
+    @property
+    def area(self) -> int:
+        """Pixels that are looked at."""
+        return (self.row.stop - self.row.start) * (self.column.stop - self.column.start)
+
+    def is_kept_from(self, region: Region) -> bool:
+        """True where a part of a region is kept from it."""
+        spans = zip((self.row, self.column), region, strict=True)
+        return all(span.keep_start < wanted.stop and wanted.start < span.keep_stop for span, wanted in spans)
+
+    def read(self, pixels: Pixels) -> Tensor:
+        """Its part of a picture [1, channel, height, width] as float32; integers arrive as [0, 1]."""
+        row, column = self.row, self.column
+        return to_float(pixels[..., row.start : row.stop, column.start : column.stop])
+
+    def write(self, output: Tensor, result: Pixels) -> None:
+        """Put the kept part of float32 [1, channel, height, width] into a picture's place for it."""
+        row, column = self.row, self.column
+        kept = output[
+            ...,
+            row.keep_start - row.start : row.keep_stop - row.start,
+            column.keep_start - column.start : column.keep_stop - column.start,
+        ]
+        place = (..., slice(row.keep_start, row.keep_stop), slice(column.keep_start, column.keep_stop))
+        result[place] = from_float(kept, result.dtype)
 
 
 def spans(length: int, tiling: Tiling) -> list[Span]:
@@ -113,7 +150,7 @@ def with_less_memory(work: Callable[[Tiling], Result], tiling: Tiling) -> Result
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of Python, numpy or torch means that memory was short."""
+    """True for an error of Python, numpy or torch that means that memory was short."""
     words = str(error).lower()
     short = ("can't allocate memory", "not enough memory", "out of memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(text in words for text in short)
@@ -141,27 +178,33 @@ def map_tiles(
         A new array of the input's shape and type. Integers are clipped and rounded. Inside `region` it is
         what it is without one, outside it may be the input.
     """
-    pieces = list(_pieces(pixels.shape[-2], pixels.shape[-1], tiling))
-    result = np.empty_like(pixels)
-    if region is not None:
-        result[...] = pixels
-        pieces = [piece for piece in pieces if all(map(_is_kept_from, piece, region))]
+    result, todo = begun(pixels, tiling, region)
 
-    def work(piece: tuple[Span, Span]) -> None:
-        row, column = piece
-        output = function(to_float(pixels[..., row.start : row.stop, column.start : column.stop]))
-        kept = output[
-            ...,
-            row.keep_start - row.start : row.keep_stop - row.start,
-            column.keep_start - column.start : column.keep_stop - column.start,
-        ]
-        place = (..., slice(row.keep_start, row.keep_stop), slice(column.keep_start, column.keep_stop))
-        result[place] = from_float(kept, pixels.dtype)
+    def work(tile: Tile) -> None:
+        tile.write(function(tile.read(pixels)), result)
 
-    for number, _ in enumerate(in_parallel(work, pieces, threads), start=1):
+    for number, _ in enumerate(in_parallel(work, todo, threads), start=1):
         if on_progress is not None:
-            on_progress(number / len(pieces))
+            on_progress(number / len(todo))
     return result
+
+
+def begun(pixels: Pixels, tiling: Tiling, region: Region | None = None) -> tuple[Pixels, list[Tile]]:
+    """The result of a work on tiles before it is done, and the tiles: see `map_tiles`.
+
+    Args:
+        pixels: [1, channel, height, width].
+        tiling: Size and overlap of the tiles.
+        region: Only this part is wanted; None: all of it.
+
+    Returns:
+        An array of the input's shape and type, outside `region` the input; and the tiles that are to be done.
+    """
+    todo, result = list(_tiles(pixels.shape[-2], pixels.shape[-1], tiling)), np.empty_like(pixels)
+    if region is None:
+        return result, todo
+    result[...] = pixels
+    return result, [tile for tile in todo if tile.is_kept_from(region)]
 
 
 def tiles(pixels: Pixels, tiling: Tiling) -> Iterator[Tensor]:
@@ -174,8 +217,8 @@ def tiles(pixels: Pixels, tiling: Tiling) -> Iterator[Tensor]:
     Yields:
         Float32 [1, channel, height, width]; integers as [0, 1].
     """
-    for row, column in _pieces(pixels.shape[-2], pixels.shape[-1], tiling):
-        yield to_float(pixels[..., row.start : row.stop, column.start : column.stop])
+    for tile in _tiles(pixels.shape[-2], pixels.shape[-1], tiling):
+        yield tile.read(pixels)
 
 
 def to_float(pixels: Pixels) -> Tensor:
@@ -193,11 +236,125 @@ def from_float(image: Tensor, dtype: np.dtype[Any]) -> Pixels:
     return image.numpy().astype(dtype)
 
 
-def _is_kept_from(span: Span, wanted: slice) -> bool:
-    return span.keep_start < wanted.stop and wanted.start < span.keep_stop
-
-
-def _pieces(height: int, width: int, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
+def _tiles(height: int, width: int, tiling: Tiling) -> Iterator[Tile]:
     for row in spans(height, tiling):
         for column in spans(width, tiling):
-            yield row, column
+            yield Tile(row, column)
+
+
+def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
+    """Apply a function to items, several at a time: two threads with a tile each beat two on one tile.
+
+    Args:
+        function: What it does to one item must not depend on the others. Where it calls torch, Python's lock
+            is free, so that several run side by side.
+        items: Worked on in their order.
+        threads: Threads in all; 1 is a plain loop.
+
+    Returns:
+        The results in the order of the items. Who stops asking, or an item that fails, ends the work once
+        what was begun is done.
+    """
+    workers = min(threads, len(items), MOST)
+    if workers < 2:
+        return map(function, items)
+    return _pooled(function, items, workers, threads // workers)
+
+
+def _pooled(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, threads: int
+) -> Iterator[Result]:
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(workers, "tile", torch.set_num_threads, (threads,))
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)  # the workers' number would be that of every thread to come
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a picture with missing pixels.
+
+    Attributes:
+        read: Rows and columns that are looked at: the holes and what is around them.
+        fill: Rows and columns inside of it whose missing pixels are filled.
+    """
+
+    read: Region
+    fill: Region
+
+    @property
+    def area(self) -> int:
+        """Pixels that are looked at."""
+        rows, columns = self.read
+        return int((rows.stop - rows.start) * (columns.stop - columns.start))
+
+
+def pieces(known: Pixels, tiling: Tiling) -> Iterator[Piece]:
+    """The tiles of a picture that have holes, cut down to these and `tiling.overlap` pixels around them.
+
+    Args:
+        known: Whether a pixel is known, bool [1, 1, height, width].
+        tiling: How the picture is cut.
+
+    Yields:
+        Pieces whose `fill` cover every missing pixel once, from the top left.
+    """
+    missing = ~known[0, 0]
+    height, width = missing.shape
+    for row in spans(height, tiling):
+        for column in spans(width, tiling):
+            kept = missing[row.keep_start : row.keep_stop, column.keep_start : column.keep_stop]
+            if kept.any():
+                down, across = _extent(kept.any(1), row), _extent(kept.any(0), column)
+                around = _around(down, height, tiling.overlap), _around(across, width, tiling.overlap)
+                yield Piece(around, (down, across))
+
+
+def put(image: Tensor, result: Pixels, known: Pixels, piece: Piece) -> None:
+    """Write the missing pixels of a piece, [1, channel, height, width]; they are known from now on."""
+    rows, columns = (
+        slice(inner.start - outer.start, inner.stop - outer.start)
+        for inner, outer in zip(piece.fill, piece.read, strict=True)
+    )
+    place = result[(..., *piece.fill)]
+    missing = ~known[(..., *piece.fill)]
+    np.copyto(place, from_float(image[..., rows, columns], result.dtype), where=missing)
+    known[(..., *piece.fill)] = True
+
+
+def depth(known: Tensor, deepest: int) -> Tensor:
+    """Depth in pixels of each missing one inside its hole.
+
+    Args:
+        known: 1 where a pixel is known and 0 where it is missing, [1, 1, height, width].
+        deepest: Where counting ends, from 0.
+
+    Returns:
+        0 for known pixels, 1 at the edge of a hole, at most `deepest` + 1; [1, 1, height, width].
+    """
+    total = 1 - known
+    near = known
+    for _ in range(deepest):
+        if bool(near.all()):
+            break
+        near = functional.max_pool2d(near, 3, stride=1, padding=1)
+        total = total + (1 - near)
+    return total
+
+
+def as_tensor(known: Pixels) -> Tensor:
+    """A mask as float32, 1 where a pixel is known, [1, 1, height, width]."""
+    return torch.from_numpy(np.ascontiguousarray(known, np.float32))
+
+
+def _extent(hit: Pixels, span: Span) -> slice:
+    """From the first to the last place where `hit`, [length], is true, in pixels of the picture."""
+    places = np.flatnonzero(hit)
+    return slice(span.keep_start + int(places[0]), span.keep_start + int(places[-1]) + 1)
+
+
+def _around(extent: slice, length: int, margin: int) -> slice:
+    return slice(max(0, extent.start - margin), min(length, extent.stop + margin))

@@ -1,4 +1,4 @@
-"""What a descent did, step by step: numbers, and pictures of them."""
+"""Traces of searches, step by step: numbers, and pictures of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from torch import Tensor
 
 from genrestore import plotting
-from genrestore.restore.descent import Descended
+from genrestore.restore.solvers.steps import Step
 
 STRIP = 8
 """Estimates in a strip, besides the damaged picture."""
 
 
 @dataclass
-class Trace:
-    """Every step of one picture's descent.
+class Steps:
+    """Every step of the search for one picture.
 
     Attributes:
         rows: "step", "data" (D(x; y)), "prior" (λ R(x)) and their "sum" of each step.
@@ -28,14 +28,14 @@ class Trace:
     images: list[Tensor] = field(default_factory=list)
     stopped: bool = False
 
-    def add(self, step: Descended) -> None:
+    def add(self, step: Step) -> None:
         """Note a step of one picture; what comes after it has stopped is left out."""
         if self.stopped:
             return
-        self.stopped = not bool(step.active[0])
-        data, prior = (float(energy[0]) for energy in step.energies)
+        self.stopped = step.active is not None and not bool(step.active[0])
+        data, prior = (float(step.energies[name][0]) for name in ("data", "prior"))
         self.rows.append({"step": step.index, "data": data, "prior": prior, "sum": data + prior})
-        self.images.append(step.value[0].cpu())
+        self.images.append(step.image[0].cpu())
 
     def chosen(self) -> list[int]:
         """Steps that show the way: the first, the last, and between them ever rarer ones."""
@@ -44,7 +44,7 @@ class Trace:
         return sorted({0, *(step for step in steps if step <= last), last})
 
 
-def plot(trace: Trace) -> Any:
+def plot(trace: Steps) -> Any:
     """Both terms over the steps, as a matplotlib figure."""
     figure = plotting.figure(6, 4)
     axes = figure.add_subplot()
@@ -59,7 +59,7 @@ def plot(trace: Trace) -> Any:
     return figure
 
 
-def strip(trace: Trace, damaged: Tensor) -> Any:
+def strip(trace: Steps, damaged: Tensor) -> Any:
     """The damaged picture and estimates on the way, side by side, as a matplotlib figure.
 
     Args:

@@ -47,7 +47,12 @@ def load(weights: str, runtime: Runtime) -> Loaded:
     Raises:
         WeightsError: No such weights, not genrestore's, damaged, or of a network that is not known here.
     """
-    loaded = load_file(store.resolve(weights))
+    return load_chosen(store.choose(weights), runtime)
+
+
+def load_chosen(chosen: store.Choice, runtime: Runtime) -> Loaded:
+    """`load` for weights that were chosen, whose header is not read again."""
+    loaded = load_file(chosen.path)
     for network in loaded.networks.values():
         network.to(runtime.device)
     return loaded

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from platformdirs import user_data_path
 
 from genrestore.errors import GenrestoreError, UsageError, WeightsError
-from genrestore.weights.header import Header, reason
+from genrestore.weights.header import Header, read_header, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,31 @@ class Entry:
     path: Path
     origin: Literal["store", "shipped"]
     hides: Path | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Weights that were chosen: their name is resolved and their header read.
+
+    Attributes:
+        name: As the user writes it.
+        path: The file.
+        header: What it says of itself.
+    """
+
+    name: str
+    path: Path
+    header: Header
+
+
+def choose(weights: str) -> Choice:
+    """Resolve a name or a path, and read the header.
+
+    Raises:
+        WeightsError: No such file or name, none of genrestore, or a header that cannot be read.
+    """
+    path = resolve(weights)
+    return Choice(weights, path, read_header(path))
 
 
 def home() -> Path:

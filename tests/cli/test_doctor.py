@@ -61,10 +61,10 @@ def test_missing_weights_are_told_with_the_rest(run: Run) -> None:
 
 
 def test_a_prior_that_does_not_help_fails(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genrestore.restore import tasks
+    from genrestore.restore import pictures
 
     monkeypatch.setattr(
-        tasks.Denoise, "__call__", lambda self, pixels, on_progress=None: tasks.Restored(pixels, 0.1)
+        pictures.Restore, "__call__", lambda self, pixels: pictures.Restored(noise_level=0.1, pixels=pixels)
     )
     result = doctor()
     assert (result.exit_code, "  FAILED: " in result.stdout) == (1, True)

@@ -33,7 +33,7 @@ def no_restoring(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any, **__: Any) -> NoReturn:
         raise AssertionError("weights were loaded")
 
-    monkeypatch.setattr("genrestore.restore.tasks.Denoise", never)
+    monkeypatch.setattr("genrestore.restore.pictures.Restore", never)
     monkeypatch.setattr("genrestore.runtime.Runtime.create", never)
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
-from genrestore.cli import mask_options, untrained
+from genrestore.cli import restore
 from tests import tiny
 from tests.cli.conftest import Run, clean_pixels, write
 from tests.cli.test_denoise import contents, names, one_error, pixels
@@ -319,17 +319,10 @@ class TestWithoutWeights:
             assert message in one_error(result.stderr)
             assert (result.exit_code, contents(Path.cwd())) == (2, before)
 
-    def test_the_limits_of_the_options_are_those_of_the_tasks(self) -> None:
-        from genrestore.restore.tasks import filling
-        from genrestore.restore.tasks import untrained as task
-
-        assert (untrained.USUAL_STEPS, untrained.MOST_STEPS) == (task.STEPS, task.MOST_STEPS)
-        assert mask_options.LARGEST_FEATHER == filling.DEEPEST_FEATHER
-
     @pytest.mark.parametrize(
         ("seconds", "said"),
         [(19.0, ""), (61.0, "at most 61 s"), (600.0, "at most 10 minutes"), (9000.0, "at most 2.5 hours")],
     )
     def test_a_long_time_is_said(self, capsys: pytest.CaptureFixture[str], seconds: float, said: str) -> None:
-        untrained.say_duration(seconds)
+        restore.say_duration(seconds)
         assert said in capsys.readouterr().err

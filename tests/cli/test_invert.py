@@ -186,7 +186,7 @@ def test_the_self_test(invert: Run) -> None:
     ("words", "code", "message"),
     [
         (["in/0.png", "--steps", "0"], 2, "--steps 0: must be a whole number from 1"),
-        (["in/0.png", "--restarts", "0"], 2, "--restarts 0: must be from 1 to 64"),
+        (["in/0.png", "--restarts", "0"], 2, "--restarts 0: must be a whole number from 1 to 64"),
         (["in/0.png", "--lr", "0.1"], 2, "--lr: is about Adam, which --recipe report searches with"),
         (["in/0.png", "--recipe", "report", "--lr", "0"], 2, "--lr 0.0: must be above 0"),
         (

@@ -13,14 +13,14 @@ import genrestore
 from genrestore.files.codecs.images import read, read_provenance
 from genrestore.files.work.contact_sheet import STRENGTHS
 from genrestore.files.work.preview import FACTORS
-from genrestore.restore.tasks.denoise import BT601
+from genrestore.restore.blending import BT601
 from genrestore.runtime import Runtime
 from tests import two_levels
 from tests.cli.conftest import Run, noisy_pixels, write
 from tests.cli.test_preview import PART, crop, names
 from tests.files.test_contact_sheet import occurrences
 
-SAID = "these weights know one noise level: --luma and --chroma act on the result"
+SAID = "these weights know one noise level: luma and chroma act on the result"
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_grey_picture_has_no_colour_noise(denoise: Run, photo: Path, two: str)
     result = denoise("grey.png", "--chroma", "0", "--weights", two)
     assert result.exit_code == 0
     assert result.stderr.count("\n") == 1
-    assert "(a grey picture has no colour noise: --chroma does nothing)" in result.stderr
+    assert "(a grey picture has no colour noise: chroma does nothing)" in result.stderr
     assert "does nothing" not in denoise("grey.png", "--luma", "0.5", "--weights", two, "--overwrite").stderr
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from genrestore.cli.report import Report
 from genrestore.files.plan.jobs import Job
-from genrestore.restore.tasks import InpaintOneClass
+from genrestore.restore.pictures import Restore
 from tests import tiny
 from tests.cli.conftest import Run
 from tests.restore.test_one_class import clean_pictures, noisy
@@ -84,19 +84,19 @@ def holes(words: list[str]) -> list[str]:
 def test_filled_alone_and_in_a_folder_a_picture_is_the_same_and_a_folder_is_filled_at_once(
     run: Run, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together, calls = InpaintOneClass.together, []
+    together, calls = Restore.together, []
 
-    def counted(self: InpaintOneClass, pictures: Sequence[Any], *others: Any, **more: Any) -> Any:
+    def counted(self: Restore, pictures: Sequence[Any], on_progress: Any) -> Any:
         calls.append(len(pictures))
-        return together(self, pictures, *others, **more)
+        return together(self, pictures, on_progress)
 
-    monkeypatch.setattr(InpaintOneClass, "together", counted)
+    monkeypatch.setattr(Restore, "together", counted)
     words = ["--weights", weights, "--device", "cpu", "--sigma", "63.75"]
     shown = ["--show-mask", "shown/"]
     done = run(*holes(["digits"]), "-o", "out/", *shown, *words, "--no-provenance")
     assert (done.exit_code, "the mask covers the whole picture" in done.stderr) == (1, True), done.stderr
     assert "the mask is empty: nothing was filled" in done.stderr
-    assert (calls, len(list(Path("shown").iterdir()))) == ([3], 4)
+    assert (calls, len(list(Path("shown").iterdir()))) == ([4], 4)
     for number in range(3):
         one = f"{number}.png"
         mask = ["--mask", f"masks/{one}", "--no-provenance"]
@@ -132,7 +132,7 @@ def test_a_photograph_is_scaled_when_asked_and_called_far(run: Run, weights: str
     Image.fromarray(np.stack([board] * 3, -1)).save("photo.png")
     words = ["denoise", "photo.png", "--weights", weights, *SIGMA]
     failed = run(*words)
-    assert (failed.exit_code, "--resize" in failed.stderr) == (1, True)
+    assert (failed.exit_code, "resize scales it" in failed.stderr) == (1, True)
     done = run(*words, "--resize", "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["in_domain"] is False

@@ -6,12 +6,12 @@ import math
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import typer
 
-from genrestore.cli import file_options, options
+from genrestore.cli import damage, options, restore
 from genrestore.errors import UsageError
 from genrestore.runtime import DEVICES, MAX_SEED, MAX_THREADS, PRECISIONS
 
@@ -78,9 +78,30 @@ def test_whole_numbers(parse: Any, value: int) -> None:
 
 @pytest.mark.parametrize("value", ["0", "3", "16", "-1", "two", "1.0", ""])
 def test_turns_are_a_power_of_two(value: str) -> None:
-    with pytest.raises(UsageError, match=f"^--turns {value}: .* must be 1, 2, 4 or 8$"):
-        options.parse_turns(value)
-    assert [options.parse_turns(count) for count in ("1", 2, "4", "8")] == [1, 2, 4, 8]
+    parse = option("turns").parser
+    with pytest.raises(UsageError, match=f"^--turns {value}: must be 1, 2, 4 or 8$"):
+        parse(value)
+    assert [parse(count) for count in ("1", 2, "4", "8")] == [1, 2, 4, 8]
+
+
+def option(name: str, command: Any = damage.Denoise) -> Any:
+    """The option of a field of a command's words."""
+    hints = get_type_hints(restore.with_options(command), include_extras=True)
+    return hints[name].__metadata__[0]
+
+
+def test_searches_have_the_options_of_their_settings() -> None:
+    help = option("steps").help
+    assert help.endswith("stops by itself (autoencoders: 200; generators: 300; dip: 5000).")
+    assert option("step_size").help.endswith(" (0.05).")
+    assert option("rate").default == "--lr"
+    with pytest.raises(UsageError, match=r"^--step-size 2.0: must be above 0 and at most 1$"):
+        option("step_size").parser("2")
+    with pytest.raises(UsageError, match=r"^--prior-weight much: must be a number$"):
+        option("prior_weight").parser("much")
+    fields = restore.with_options(damage.Invert).__dataclass_fields__
+    assert {"steps", "restarts", "loss"} <= set(fields)
+    assert not {"refine", "step_size", "turns", "prior"} & set(fields)
 
 
 def test_defaults_are_parsed_too() -> None:
@@ -112,8 +133,7 @@ def test_choices_are_those_of_the_runtime() -> None:
 
 def check(inputs: list[str], output: str | None = None, **given: Any) -> None:
     context: Any = SimpleNamespace(get_help=lambda: "the help")
-    settings: dict[str, Any] = {"json": False, "json_file": None, **given}
-    file_options.check_streams(context, inputs, output, **settings)
+    damage.Denoise(inputs=inputs, output=output, **given).named(context)
 
 
 def on_a_terminal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,10 +163,12 @@ def test_stdout_carries_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_option_has_help() -> None:
-    declared = {**vars(options), **vars(file_options)}
-    aliases = {name: alias for name, alias in declared.items() if hasattr(alias, "__metadata__")}
-    assert len(aliases) >= 26
-    for name, alias in aliases.items():
-        (info,) = alias.__metadata__
-        assert info.help, name
-        assert isinstance(info, typer.models.ParameterInfo)
+    count = 0
+    for command in damage.COMMANDS:
+        hints = get_type_hints(restore.with_options(command), include_extras=True)
+        for name, hint in hints.items():
+            for info in getattr(hint, "__metadata__", ()):
+                count += 1
+                assert info.help, name
+                assert isinstance(info, typer.models.ParameterInfo)
+    assert count >= 100

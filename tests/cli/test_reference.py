@@ -21,7 +21,7 @@ def job(source: Path | None, target: Path | None = Path("out.png"), skipped: str
 
 
 def done(of: Job) -> Outcome:
-    settings: dict[str, Any] = {"seconds": 0.0, "noise_level": None, "notes": (), "error": None}
+    settings: dict[str, Any] = {"seconds": 0.0, "notes": (), "error": None}
     return Outcome(job=of, status="done", target=of.target, **settings)
 
 

@@ -16,6 +16,7 @@ from genrestore.cli import report
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
+from genrestore.restore.records import Told
 
 KEYS = [
     "schema",
@@ -37,6 +38,9 @@ KEYS = [
 ]
 
 
+FOUND = {"noise_level", "in_domain", "figures"}
+
+
 def job(name: str | None = "a.png", target: str | None = "a.denoised.png", **given: Any) -> Job:
     settings: dict[str, Any] = {"format": None, "skipped": None, **given}
     return Job(
@@ -52,12 +56,12 @@ def outcome(of: Job | None = None, **given: Any) -> Outcome:
         "job": of,
         "status": "done",
         "seconds": 4.123456,
-        "noise_level": 12.3 / 255,
         "notes": (),
         "error": None,
         "target": of.target,
-        **given,
     }
+    found = {"noise_level": 12.3 / 255, **{name: given.pop(name) for name in FOUND & given.keys()}}
+    settings |= {"told": Told(**found), **given}
     return Outcome(**settings)
 
 

@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from genrestore.errors import WeightsError
+from genrestore.errors import InputError, WeightsError
 from genrestore.files.codecs import images
 from genrestore.files.plan.jobs import Job, OutputOptions
 from genrestore.files.plan.outputs import plan
@@ -26,13 +26,17 @@ from tests.files import make
 
 
 @dataclass
-class Inverted:
-    pixels: np.ndarray
+class Found:
     noise_level: float | None = 0.1
     in_domain: bool | None = None
     notes: tuple[str, ...] = ("little noise found",)
     figures: Mapping[str, float | list[float]] = field(default_factory=dict)
-    seconds: float | None = None
+
+
+@dataclass
+class Inverted:
+    pixels: np.ndarray
+    told: Found = field(default_factory=Found)
 
 
 def invert(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
@@ -50,8 +54,25 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(jobs: list[Job], restore: Any = invert, **options: Any) -> list[Outcome]:
-    return list(batch.run(jobs, restore, BatchOptions(**options), lambda job, fraction: None))
+def each(restore: Any) -> Callable[[], Any]:
+    """Makes what restores pictures one by one."""
+
+    def several(pictures: Sequence[Any], on_progress: Callable[[float], None]) -> list[Any]:
+        found = []
+        for picture in pictures:
+            known = () if picture.known is None else (picture.known,)
+            found.append(restore(picture.pixels, on_progress, *known))
+        return found
+
+    return lambda: several
+
+
+def silent(job: Job, fraction: float, others: Sequence[Job]) -> None:
+    """Nobody looks at the progress."""
+
+
+def run(jobs: list[Job], restore: Any = invert, size: int = 1, **options: Any) -> list[Outcome]:
+    return list(batch.run(jobs, each(restore), BatchOptions(**options), silent, size=size))
 
 
 def jobs(*inputs: str, **options: Any) -> list[Job]:
@@ -63,7 +84,7 @@ def test_pixels_are_restored_and_alpha_is_not() -> None:
     Path("a.png").write_bytes(make.encoded(make.plain(array), "PNG"))
     outcome = run(jobs("a.png"), provenance={"tool": "genrestore"})[0]
     assert (outcome.status, outcome.error, outcome.target) == ("done", None, Path("a.denoised.png"))
-    assert (outcome.noise_level, outcome.notes) == (0.1, ("little noise found",))
+    assert (outcome.told and outcome.told.noise_level, outcome.notes) == (0.1, ("little noise found",))
     assert outcome.seconds > 0
     found = make.interleaved(images.read(Path("a.denoised.png")))
     assert np.array_equal(found[..., :3], 65535 - array[..., :3])
@@ -102,22 +123,8 @@ def test_progress_names_the_job() -> None:
     make.save(Path("a.png"), make.smooth(3))
     seen: list[tuple[Job, float]] = []
     todo = jobs("a.png")
-    list(batch.run(todo, invert, BatchOptions(), lambda job, fraction: seen.append((job, fraction))))
+    list(batch.run(todo, each(invert), BatchOptions(), lambda job, share, _: seen.append((job, share))))
     assert seen == [(todo[0], 0.5), (todo[0], 1.0)]
-
-
-def test_seconds_of_work_done_together_are_those_of_each_share() -> None:
-    for name in ("a.png", "b.png"):
-        make.save(Path(name), make.smooth(3))
-    waits = iter([0.6, 0.0])
-
-    def together(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
-        time.sleep(next(waits))  # the first call restores both
-        return Inverted(pixels, seconds=0.3)
-
-    first, second = run(jobs("a.png", "b.png"), together)
-    assert 0.3 <= first.seconds < 0.6
-    assert 0.3 <= second.seconds < 0.6
 
 
 def test_file_times_are_kept() -> None:
@@ -311,12 +318,13 @@ def test_a_restoring_is_made_when_it_is_needed() -> None:
 
     def make_it() -> Any:
         made.append(1)
-        return invert
+        return each(invert)()
 
-    lazy = batch.on_first_use(make_it)
-    assert run([Job(Path("x"), None, None, skipped="not a picture")], lazy)[0].status == "skipped"
+    skipped = [Job(Path("x"), None, None, skipped="not a picture")]
+    assert [one.status for one in batch.run(skipped, make_it, BatchOptions(), silent)] == ["skipped"]
     assert made == []
-    assert [outcome.status for outcome in run(jobs("a.png", "b.png"), lazy)] == ["done", "done"]
+    done = batch.run(jobs("a.png", "b.png"), make_it, BatchOptions(), silent)
+    assert [outcome.status for outcome in done] == ["done", "done"]
     assert made == [1]
 
 
@@ -452,7 +460,7 @@ class TestAheadAndBehind:
     def test_who_stops_at_a_failure_finds_nothing_written_after_it(self) -> None:
         todo = self.pictures("a.png", "b.png", "c.png", "d.png")
         Path("b.png").write_bytes(b"junk")
-        outcomes = batch.run(todo, invert, BatchOptions(), lambda job, fraction: None)
+        outcomes = batch.run(todo, each(invert), BatchOptions(), silent)
         assert [next(outcomes).status for _ in range(2)] == ["done", "failed"]
         del outcomes
         assert list(Path().glob("*.denoised.png")) == [Path("a.denoised.png")]
@@ -471,7 +479,7 @@ class TestAheadAndBehind:
                 raise error
             return invert(pixels, on_progress)
 
-        outcomes = batch.run(todo, restore, BatchOptions(), lambda job, fraction: None)
+        outcomes = batch.run(todo, each(restore), BatchOptions(), silent)
         with pytest.raises(type(error)):
             found.extend(outcome.job.name for outcome in outcomes)
         assert found == ["a.png", "b.png"]
@@ -526,7 +534,7 @@ def prepared(todo: list[Job], **options: Any) -> tuple[list[str], list[Outcome]]
         return invert(pixels, on_progress)
 
     settings = BatchOptions(**options)
-    outcomes = batch.run(todo, restore, settings, lambda job, fraction: None, lambda: said.append("prepared"))
+    outcomes = batch.run(todo, each(restore), settings, silent, lambda: said.append("prepared"))
     return said, list(outcomes)
 
 
@@ -566,3 +574,111 @@ def test_an_output_folder_that_becomes_a_link_to_the_inputs_costs_none_of_them(
     assert {name: (Path("in") / name).read_bytes() for name in names} == before
     assert [found[0].status, found[2].status] == ["failed"] * 2
     assert found[0].error == "out/a.png: has become an input meanwhile; nothing is replaced"
+
+
+class Group:
+    """Inverts pictures several at once, and remembers which; one that is told to fails, alone or with all."""
+
+    def __init__(self, fail: str = "", error: Exception | None = None) -> None:
+        self.calls: list[list[str]] = []
+        self._fail, self._error = fail, error
+
+    def __call__(self, pictures: Sequence[Any], on_progress: Callable[[float], None]) -> list[Any]:
+        self.calls.append([picture.job.source.stem for picture in pictures])
+        on_progress(0.5)
+        if self._error is not None and self._fail in self.calls[-1] and len(pictures) > 1:
+            raise self._error
+        return [
+            InputError("of another size")
+            if picture.job.source.stem == self._fail and self._error is None
+            else invert(picture.pixels, lambda _: None)
+            for picture in pictures
+        ]
+
+
+class TestGroups:
+    """Pictures that are restored at once: those whose turn comes next, each read once."""
+
+    def pictures(self, *names: str) -> list[Job]:
+        for number, name in enumerate(names):
+            make.save(Path(f"{name}.png"), make.smooth(3) // (number + 1))
+        return jobs(*(f"{name}.png" for name in names))
+
+    def done(self, todo: list[Job], group: Group, size: int, **options: Any) -> list[Outcome]:
+        return list(batch.run(todo, lambda: group, BatchOptions(**options), silent, size=size))
+
+    def test_as_many_as_fit_are_restored_at_once_and_given_in_their_turn(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        todo, group, read = self.pictures(*"abcde"), Group(), list[str]()
+        reading = images.read
+        monkeypatch.setattr(
+            images, "read", lambda source, **words: (read.append(source.stem), reading(source, **words))[1]
+        )
+        outcomes = self.done(todo, group, 2)
+        assert [outcome.job for outcome in outcomes] == todo
+        assert {outcome.status for outcome in outcomes} == {"done"}
+        assert group.calls == [["a", "b"], ["c", "d"], ["e"]]
+        assert sorted(read) == list("abcde")
+        for name in "abcde":
+            before, after = (images.read(Path(f"{name}{end}.png")).pixels for end in ("", ".denoised"))
+            assert np.array_equal(after, 255 - before)
+
+    def test_progress_is_told_of_all_that_are_restored_at_once(self) -> None:
+        told: list[tuple[str, float, int]] = []
+        todo = self.pictures(*"abc")
+        list(
+            batch.run(
+                todo,
+                Group,
+                BatchOptions(),
+                lambda job, share, others: told.append((job.name, share, len(others))),
+                size=2,
+            )
+        )
+        assert told == [("a.png", 0.5, 2), ("b.png", 1.0, 0), ("c.png", 0.5, 1)]
+
+    def test_the_seconds_are_shared_evenly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        todo, now = self.pictures(*"abc"), [0.0]
+        monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+        class Slow(Group):
+            def __call__(self, pictures: Sequence[Any], on_progress: Callable[[float], None]) -> list[Any]:
+                now[0] += 6.0
+                return super().__call__(pictures, on_progress)
+
+        assert [outcome.seconds for outcome in self.done(todo, Slow(), 3)] == [2.0, 2.0, 2.0]
+
+    def test_a_picture_that_cannot_be_restored_or_read_fails_alone(self) -> None:
+        todo, group = self.pictures(*"abcd"), Group("c")
+        Path("b.png").write_bytes(b"junk")
+        outcomes = self.done(todo, group, 4)
+        assert [outcome.status for outcome in outcomes] == ["done", "failed", "failed", "done"]
+        assert outcomes[2].error == "of another size"
+        assert group.calls == [["a", "c", "d"]]
+
+    def test_what_fails_for_want_of_memory_together_is_tried_again_in_its_turn(self) -> None:
+        todo, group = self.pictures(*"abc"), Group("a", MemoryError())
+        outcomes = self.done(todo, group, 3)
+        assert [outcome.status for outcome in outcomes] == ["failed", "done", "done"]
+        assert group.calls == [["a", "b", "c"], ["b", "c"]]
+
+    def test_large_pictures_are_not_gathered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        todo, group = self.pictures(*"abcd"), Group()
+        monkeypatch.setattr(batch, "MOST_BYTES", 2 * make.smooth(3).nbytes)
+        self.done(todo, group, 9)
+        assert group.calls == [["a", "b"], ["c", "d"]]
+
+    def test_what_is_done_already_is_in_no_group(self) -> None:
+        todo, group = self.pictures(*"abc"), Group()
+        settings: dict[str, Any] = {"skip_existing": True, "provenance": {"tool": "genrestore"}}
+        self.done(todo[1:2], Group(), 1, **settings)
+        outcomes = self.done(todo, group, 3, **settings)
+        assert [outcome.status for outcome in outcomes] == ["done", "skipped", "done"]
+        assert group.calls == [["a", "c"]]
+
+    def test_who_stops_finds_nothing_written_of_the_rest_of_a_group(self) -> None:
+        outcomes = batch.run(self.pictures(*"abc"), Group, BatchOptions(), silent, size=3)
+        next(outcomes)
+        del outcomes
+        assert not Path("c.denoised.png").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from genrestore.files.plan.jobs import OutputOptions, Part
 from genrestore.files.work import preview
 from genrestore.files.work.batch import BatchOptions
 from genrestore.files.work.contact_sheet import STRENGTHS, Panel, mixed
-from genrestore.restore.tasks.restored import Restored
+from genrestore.restore.records import Restored
 from tests.files.test_contact_sheet import occurrences
 
 WRONG = {
@@ -58,9 +59,10 @@ def test_nothing_is_restored_for_a_part_outside() -> None:
     def never(*_: Any) -> Any:
         raise AssertionError
 
-    restore, _ = preview.instead(Part(9, 9, 1, 1), never, BatchOptions())
+    make, _ = preview.instead(Part(9, 9, 1, 1), never, BatchOptions())
+    picture: Any = SimpleNamespace(pixels=np.zeros((1, 3, 5, 7), np.uint8))
     with pytest.raises(InputError, match="outside"):
-        restore(np.zeros((1, 3, 5, 7), np.uint8), lambda _: None)
+        make()([picture], lambda _: None)
 
 
 def test_the_sheet_keeps_type_and_profile_and_says_that_alpha_is_out() -> None:
@@ -79,14 +81,17 @@ def test_a_row_of_noise_levels_stands_over_a_row_of_strengths() -> None:
     pixels, *restored = draw.integers(128, 256, (1 + len(preview.FACTORS), 1, 3, 50, 60), dtype=np.uint8)
     part, told = Part(5, 7, 40, 30), []
 
-    def at_levels(seen: np.ndarray, factors: Any, on_progress: Any) -> Iterator[tuple[str, Restored]]:
-        assert seen is pixels
+    picture: Any = SimpleNamespace(pixels=pixels)
+
+    def at_levels(seen: Any, factors: Any, on_progress: Any) -> Iterator[tuple[str, Restored]]:
+        assert seen is picture
         told.append(on_progress)
         for factor, result in zip(factors, restored, strict=True):
-            yield f"sigma {factor}", Restored(result, 0.1 * factor)
+            yield f"sigma {factor}", Restored(noise_level=0.1 * factor, pixels=result)
 
-    task, options = preview.instead(part, at_levels, BatchOptions())
-    found = task(pixels, print)
+    make, options = preview.instead(part, at_levels, BatchOptions())
+    (found,) = make()([picture], print)
+    assert isinstance(found, Restored)
     assert (found.noise_level, told) == (0.1, [print])
     assert np.array_equal(found.pixels, restored[preview.FACTORS.index(1)])
     assert options.finish is not None

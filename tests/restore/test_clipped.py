@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from genrestore.restore.clipped import Clipped, Discrepancy, expected_shift, expected_square
+from genrestore.restore.data_terms import Clipped
+from genrestore.restore.noise import expected_shift, expected_square
+from genrestore.restore.solvers.adam import Discrepancy
 
 SIGMA = 63.75 / 255
 

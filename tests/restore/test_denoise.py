@@ -9,12 +9,11 @@ import torch
 
 import genrestore
 from genrestore.errors import UsageError, WeightsError
-from genrestore.restore.priors import DenoiserPrior
-from genrestore.restore.settings import DenoiseSettings
-from genrestore.restore.tasks import Denoise
+from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.tiling import Pixels, Tiling
 from genrestore.runtime import Runtime
 from tests import tiny
+from tests.restore.restorers import denoiser
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
 
@@ -43,7 +42,7 @@ def denoised(pixels: Pixels, level: float = LEVEL) -> Pixels:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_pixel_becomes_what_the_network_says(weights: str, channels: int, dtype: type) -> None:
     pixels = picture(channels=channels, dtype=dtype)
-    restored = Denoise(weights, DenoiseSettings(LEVEL), runtime=RUNTIME)(pixels)
+    restored = denoiser(weights, LEVEL, runtime=RUNTIME)(pixels)
     assert restored.pixels.dtype == dtype
     assert np.abs(restored.pixels - denoised(pixels)).max() <= 0.51
     assert restored.noise_level == pytest.approx(LEVEL)
@@ -71,19 +70,19 @@ def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
         return image
 
     monkeypatch.setattr(DenoiserPrior, "denoise", counted)
-    task = Denoise(weights, DenoiseSettings(sigma, turns=turns), runtime=RUNTIME, tiling=Tiling(2048, 8))
+    task = denoiser(weights, sigma, turns=turns, runtime=RUNTIME, tiling=Tiling(2048, 8))
     task(np.zeros((1, 1, side, side), np.uint8))
     assert len(seen) == calls
 
 
 def test_a_number_of_turns_that_there_is_not_is_refused(weights: str) -> None:
     with pytest.raises(UsageError, match="turns 3: must be 1, 2, 4 or 8"):
-        Denoise(weights, DenoiseSettings(turns=3))
+        denoiser(weights, turns=3)
 
 
 @pytest.mark.parametrize("grey", [60, 200])
 def test_without_a_noise_level_it_is_estimated(weights: str, grey: int) -> None:
-    restored = Denoise(weights, runtime=RUNTIME)(np.full((1, 3, 24, 32), grey, np.uint8))
+    restored = denoiser(weights, runtime=RUNTIME)(np.full((1, 3, 24, 32), grey, np.uint8))
     assert restored.noise_level == pytest.approx(tiny.estimated(grey / 255), rel=1e-3)
     assert restored.notes == ()
 
@@ -96,7 +95,7 @@ def test_each_brightness_loses_the_noise_that_it_has(weights: str, dtype: type, 
     pixels[..., 160:] = 190
     pixels += 80 * (np.indices((160, 320)).sum(0) % 2) - 40
     scale = np.iinfo(dtype).max / 255 if issubclass(dtype, np.integer) else 1 / 255
-    restored = Denoise(weights, DenoiseSettings(turns=turns), runtime=RUNTIME)((pixels * scale).astype(dtype))
+    restored = denoiser(weights, turns=turns, runtime=RUNTIME)((pixels * scale).astype(dtype))
     lost = 40 - np.abs(restored.pixels / scale - tiny.block_means(pixels))
     for side, grey in ((lost[..., 16:144], 60), (lost[..., 176:304], 190)):
         assert side.mean() == pytest.approx(255 * tiny.estimated(grey / 255), rel=0.1)
@@ -107,28 +106,26 @@ def test_little_noise_is_said(weights: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         DenoiserPrior, "estimate_log_level", lambda self, tile: torch.full((1, 2, 3, 4), -7.0)
     )
-    assert Denoise(weights, runtime=RUNTIME)(picture()).notes == ("little noise found",)
+    assert denoiser(weights, runtime=RUNTIME)(picture()).notes == ("little noise found",)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (97, 53)])
 def test_any_size_comes_back(weights: str, size: tuple[int, int]) -> None:
-    task = Denoise(weights, runtime=RUNTIME, tiling=Tiling(32, 8))
+    task = denoiser(weights, runtime=RUNTIME, tiling=Tiling(32, 8))
     assert task(picture(*size)).pixels.shape == (1, 3, *size)
 
 
 def test_tiles_give_what_the_whole_gives(weights: str) -> None:
     pixels = picture(90, 110)
-    whole = Denoise(weights, runtime=RUNTIME)(pixels).pixels
-    tiled = Denoise(weights, runtime=RUNTIME, tiling=Tiling(48, 8))(pixels).pixels
+    whole = denoiser(weights, runtime=RUNTIME)(pixels).pixels
+    tiled = denoiser(weights, runtime=RUNTIME, tiling=Tiling(48, 8))(pixels).pixels
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
 def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
     pixels = picture()
     results = [
-        Denoise(weights, DenoiseSettings(LEVEL, strength=strength), runtime=RUNTIME)(pixels).pixels.astype(
-            float
-        )
+        denoiser(weights, LEVEL, strength=strength, runtime=RUNTIME)(pixels).pixels.astype(float)
         for strength in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     assert np.array_equal(results[0], pixels)
@@ -140,24 +137,24 @@ def test_strength_moves_from_the_input_to_the_result(weights: str) -> None:
 
 def test_noise_level_zero_changes_nothing(weights: str) -> None:
     pixels = picture()
-    assert np.array_equal(Denoise(weights, DenoiseSettings(0.0), runtime=RUNTIME)(pixels).pixels, pixels)
+    assert np.array_equal(denoiser(weights, 0.0, runtime=RUNTIME)(pixels).pixels, pixels)
 
 
 def test_the_input_is_not_changed(weights: str) -> None:
     pixels = picture()
     before = pixels.copy()
-    Denoise(weights, runtime=RUNTIME)(pixels)
+    denoiser(weights, runtime=RUNTIME)(pixels)
     assert np.array_equal(pixels, before)
 
 
 def test_bfloat16_is_near_float32(weights: str) -> None:
     pixels = picture()
-    half = Denoise(weights, DenoiseSettings(LEVEL), runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
+    half = denoiser(weights, LEVEL, runtime=Runtime("cpu", "bf16", 1, 0))(pixels).pixels
     assert np.abs(half - denoised(pixels)).max() <= 2
 
 
 def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = Denoise(weights, DenoiseSettings(0.1), runtime=Runtime("cpu", "bf16", 1, 0))
+    task = denoiser(weights, 0.1, runtime=Runtime("cpu", "bf16", 1, 0))
     network = task.prior._denoiser
     forward = network.forward
 
@@ -176,16 +173,16 @@ def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: 
 @pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
 def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
     with pytest.raises(UsageError, match="must be between 0 and 1"):
-        Denoise(weights, DenoiseSettings(level))
+        denoiser(weights, level)
 
 
 def test_unknown_weights_are_refused_at_once() -> None:
     with pytest.raises(WeightsError, match="nobody"):
-        Denoise("nobody")
+        denoiser("nobody")
 
 
 def test_provenance_says_what_made_the_result(weights: str) -> None:
-    provenance = Denoise(weights, DenoiseSettings(0.1, strength=0.5), runtime=RUNTIME).provenance
+    provenance = denoiser(weights, 0.1, strength=0.5, runtime=RUNTIME).provenance
     assert provenance["weights"] == "tiny"
     assert len(provenance["weights_sha256"]) == 64
     assert (provenance["sigma"], provenance["strength"]) == (25.5, 0.5)
@@ -194,7 +191,7 @@ def test_provenance_says_what_made_the_result(weights: str) -> None:
 def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
     pixels = picture()
     rows = np.ascontiguousarray(pixels[0].transpose(1, 2, 0))
-    expected = Denoise(weights, DenoiseSettings(0.1), runtime=RUNTIME)(pixels).pixels
+    expected = denoiser(weights, 0.1, runtime=RUNTIME)(pixels).pixels
 
     def restore(image: object) -> object:
         return genrestore.denoise(image, noise_level=0.1, weights=weights, runtime=RUNTIME)

@@ -11,11 +11,13 @@ import pytest
 import genrestore
 from genrestore.errors import UsageError
 from genrestore.metrics import psnr
-from genrestore.restore.descent_settings import Descent, LatentSearch
-from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
+from genrestore.restore.pictures import Restore
+from genrestore.restore.settings import AutoencoderSettings, LatentSearch
 from genrestore.runtime import Runtime
 from tests import tiny
+from tests.restore import restorers
 from tests.restore.patterns import board, noisy, pictures
+from tests.restore.restorers import inpainter, inverter, together
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
 STRONG = 63.75
@@ -26,8 +28,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tiny.save_generator(tmp_path_factory.mktemp("weights")))
 
 
-def denoiser(weights: str, sigma: float = STRONG, **settings: Any) -> DenoiseOneClass:
-    return DenoiseOneClass(weights, **{"noise_level": sigma / 255, "runtime": RUNTIME, **settings})
+def denoiser(weights: str, sigma: float = STRONG, **words: Any) -> Restore:
+    return restorers.denoiser(weights, **{"noise_level": sigma / 255, "runtime": RUNTIME, **words})
 
 
 def square() -> Any:
@@ -40,7 +42,7 @@ def square() -> Any:
 def test_strong_noise_goes_and_the_picture_is_the_generators(weights: str, loss: str) -> None:
     clean = pictures(3)
     damaged = [noisy(one, STRONG, seed) for seed, one in enumerate(clean)]
-    restored = denoiser(weights, descent=LatentSearch(loss=loss)).together(damaged)
+    restored = together(denoiser(weights, settings=LatentSearch(loss=loss)), damaged)
     for one, before, truth in zip(restored, damaged, clean, strict=True):
         assert psnr(one.pixels, truth) > psnr(before, truth) + 10
         assert (one.in_domain, one.noise_level) == (True, STRONG / 255)
@@ -50,7 +52,7 @@ def test_off_the_range_a_picture_that_it_cannot_make_is_not_lost(weights: str) -
     clean = board()
     damaged = noisy(clean, 5.0, 0)
     refined, raw = (
-        denoiser(weights, 5.0, descent=LatentSearch(refine=refine, restarts=1))(damaged)
+        denoiser(weights, 5.0, settings=LatentSearch(refine=refine, restarts=1))(damaged)
         for refine in (True, False)
     )
     assert psnr(raw.pixels, clean) < psnr(damaged, clean)
@@ -69,8 +71,8 @@ def test_the_noise_level_is_estimated_around_the_generators_picture(weights: str
 def test_the_recipe_of_the_report_adds_noise_and_ends_farther_from_the_data(weights: str) -> None:
     damaged = [noisy(one, STRONG, seed) for seed, one in enumerate(pictures(4))]
     search = LatentSearch.report(28, steps=200)
-    with_noise = denoiser(weights, descent=search).together(damaged)
-    plain = Invert(weights, runtime=RUNTIME, search=search).together(damaged)
+    with_noise = together(denoiser(weights, settings=search), damaged)
+    plain = together(inverter(weights, runtime=RUNTIME, settings=search), damaged)
     distances = [
         np.mean(
             [np.square(one.pixels - y.astype(float)).mean() for one, y in zip(made, damaged, strict=True)]
@@ -78,7 +80,7 @@ def test_the_recipe_of_the_report_adds_noise_and_ends_farther_from_the_data(weig
         for made in (with_noise, plain)
     ]
     assert distances[0] > distances[1]
-    again = denoiser(weights, descent=search)(damaged[3])
+    again = denoiser(weights, settings=search)(damaged[3])
     assert np.array_equal(again.pixels, with_noise[3].pixels)
 
 
@@ -88,7 +90,7 @@ def test_where_the_generator_says_it_all_refining_takes_little_noise_over(weight
     scores = [
         np.mean([psnr(one.pixels, truth) for one, truth in zip(made, clean, strict=True)])
         for made in (
-            denoiser(weights, descent=LatentSearch(refine=refine)).together(damaged)
+            together(denoiser(weights, settings=LatentSearch(refine=refine)), damaged)
             for refine in (True, False)
         )
     ]
@@ -99,7 +101,7 @@ def test_a_hole_is_filled_and_what_is_known_stays(weights: str) -> None:
     known = square()
     for clean in pictures(2):
         damaged = np.where(known, clean, 128).astype(np.uint8)
-        restored = InpaintOneClass(weights, runtime=RUNTIME)(damaged, known=known)
+        restored = inpainter(weights, runtime=RUNTIME)(damaged, known=known)
         assert np.array_equal(restored.pixels[known], clean[known])
         assert np.abs(restored.pixels.astype(int) - clean)[~known].mean() < 3
 
@@ -109,7 +111,7 @@ def test_the_hole_follows_what_the_generator_misses_around_it(weights: str) -> N
     damaged = np.where(known, clean, 0).astype(np.uint8)
     errors = [
         np.abs(
-            InpaintOneClass(weights, runtime=RUNTIME, descent=LatentSearch(refine=refine))(
+            inpainter(weights, runtime=RUNTIME, settings=LatentSearch(refine=refine))(
                 damaged, known=known
             ).pixels.astype(int)
             - clean
@@ -122,7 +124,7 @@ def test_the_hole_follows_what_the_generator_misses_around_it(weights: str) -> N
 def test_without_keeping_the_result_is_the_generators_own(weights: str) -> None:
     known = square()
     damaged = np.where(known, board(), 0).astype(np.uint8)
-    restored = InpaintOneClass(weights, runtime=RUNTIME, keep=False)(damaged, known=known)
+    restored = inpainter(weights, runtime=RUNTIME, keep=False)(damaged, known=known)
     assert not np.array_equal(restored.pixels[known], damaged[known])
     made, _ = genrestore.invert(restored.pixels[0, 0], weights=weights, runtime=RUNTIME)
     assert psnr(made[None, None], restored.pixels) > 45
@@ -131,7 +133,7 @@ def test_without_keeping_the_result_is_the_generators_own(weights: str) -> None:
 def test_known_pixels_with_noise_are_denoised_too(weights: str) -> None:
     known, clean = square(), pictures(1)[0]
     damaged = np.where(known, noisy(clean, 30.0, 1), 0).astype(np.uint8)
-    made = InpaintOneClass(weights, runtime=RUNTIME, noise_level=30 / 255)(damaged, known=known)
+    made = inpainter(weights, runtime=RUNTIME, noise_level=30 / 255)(damaged, known=known)
     assert psnr(made.pixels, clean) > psnr(damaged, clean) + 10
     assert "known pixels were denoised too" in made.notes
 
@@ -144,8 +146,8 @@ def test_python_takes_the_prior_from_the_weights(weights: str) -> None:
 
 def test_settings_of_another_kind_of_prior_are_refused(weights: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="of kind 'generator': its search takes LatentSearch"):
-        denoiser(weights, descent=Descent())
-    with pytest.raises(UsageError, match="of kind 'autoencoder': its search takes Descent"):
-        denoiser(str(tiny.save_autoencoder(tmp_path)), descent=LatentSearch())
-    with pytest.raises(UsageError, match="--feather: blends into known pixels, and --no-keep keeps none"):
-        InpaintOneClass(weights, keep=False, feather=3)
+        denoiser(weights, settings=AutoencoderSettings())
+    with pytest.raises(UsageError, match="of kind 'autoencoder': its search takes AutoencoderSettings"):
+        denoiser(str(tiny.save_autoencoder(tmp_path)), settings=LatentSearch())
+    with pytest.raises(UsageError, match="feather: blends into known pixels, and without keep"):
+        inpainter(weights, keep=False, feather=3)

@@ -11,8 +11,7 @@ from torch import nn
 
 from genrestore.errors import WeightsError
 from genrestore.restore.priors import load_prior
-from genrestore.restore.priors.generator import GeneratorPrior
-from genrestore.restore.priors.tangents import along
+from genrestore.restore.priors.generator import GeneratorPrior, jacobian_vector_products
 from genrestore.runtime import Runtime
 from genrestore.weights.header import Header, NetworkSpec
 from genrestore.weights.load import Loaded
@@ -44,7 +43,7 @@ def test_slopes_are_those_of_automatic_differentiation() -> None:
 
 def test_layers_without_known_slopes_are_refused() -> None:
     with pytest.raises(TypeError, match="no tangents through a Softmax"):
-        along([nn.Softmax(1)], torch.zeros(1, 2, 1, 1), torch.zeros(3, 2, 1, 1))
+        jacobian_vector_products([nn.Softmax(1)], torch.zeros(1, 2, 1, 1), torch.zeros(3, 2, 1, 1))
 
 
 def test_an_image_does_not_depend_on_how_many_are_made() -> None:

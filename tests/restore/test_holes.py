@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from genrestore.restore.holes import as_tensor, depth, pieces
-from genrestore.restore.tiling import Tiling
+from genrestore.restore.tiling import Tiling, as_tensor, depth, pieces
 
 TILING = Tiling(96, 16)
 

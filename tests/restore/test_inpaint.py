@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import PIL.Image
 import pytest
@@ -13,12 +11,12 @@ import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.pyramid import fill
-from genrestore.restore.settings import DenoiseSettings
-from genrestore.restore.tasks import Denoise, Inpaint
-from genrestore.restore.tasks.fill_step_by_step import FIRST, LAST, STEPS, schedule
+from genrestore.restore.priors.denoiser import FIRST, LAST, STEPS, schedule
 from genrestore.restore.tiling import Pixels, Tiling, to_float
 from genrestore.runtime import Runtime
 from tests import tiny
+from tests.restore import restorers
+from tests.restore.restorers import inpainter as filler
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
 
@@ -70,7 +68,7 @@ def test_a_hole_is_filled_from_around_it_and_the_rest_stays_to_the_bit(
 ) -> None:
     clean = ramp(channels=channels, dtype=dtype)
     known = hole(clean)
-    restored = Inpaint(weights, runtime=RUNTIME)(broken(clean, known), known=known)
+    restored = filler(weights, runtime=RUNTIME)(broken(clean, known), known=known)
     assert restored.pixels.dtype == dtype
     assert np.array_equal(restored.pixels[..., known[0, 0]], clean[..., known[0, 0]])
     error = np.abs(restored.pixels.astype(float) - clean)[..., ~known[0, 0]]
@@ -82,7 +80,7 @@ def test_a_hole_is_filled_from_around_it_and_the_rest_stays_to_the_bit(
 def test_what_the_hole_held_changes_nothing(weights: str) -> None:
     known = hole(ramp())
     results = [
-        Inpaint(weights, runtime=RUNTIME)(np.where(known, ramp(), value).astype(np.uint8), known=known).pixels
+        filler(weights, runtime=RUNTIME)(np.where(known, ramp(), value).astype(np.uint8), known=known).pixels
         for value in (0, 255)
     ]
     assert np.array_equal(*results)
@@ -91,29 +89,29 @@ def test_what_the_hole_held_changes_nothing(weights: str) -> None:
 def test_pieces_give_about_what_the_whole_gives(weights: str) -> None:
     clean = ramp(90, 200)
     known = hole(clean, slice(40, 46), slice(5, 195))
-    whole = Inpaint(weights, runtime=RUNTIME)(broken(clean, known), known=known).pixels
-    cut = Inpaint(weights, runtime=RUNTIME, tiling=Tiling(96, 32))(broken(clean, known), known=known).pixels
+    whole = filler(weights, runtime=RUNTIME)(broken(clean, known), known=known).pixels
+    cut = filler(weights, runtime=RUNTIME, tiling=Tiling(96, 32))(broken(clean, known), known=known).pixels
     assert np.array_equal(cut[..., known[0, 0]], clean[..., known[0, 0]])
     assert np.abs(whole.astype(int) - cut).max() <= 12
 
 
 def test_an_empty_mask_copies_and_says_so(weights: str) -> None:
     known = np.ones((1, 1, 40, 60), bool)
-    restored = Inpaint(weights, runtime=RUNTIME)(ramp(), known=known)
+    restored = filler(weights, runtime=RUNTIME)(ramp(), known=known)
     assert np.array_equal(restored.pixels, ramp())
     assert restored.notes == ("the mask is empty: nothing was filled",)
 
 
 def test_a_mask_that_covers_everything_fails(weights: str) -> None:
     with pytest.raises(InputError, match="covers the whole picture"):
-        Inpaint(weights, runtime=RUNTIME)(ramp(), known=np.zeros((1, 1, 40, 60), bool))
+        filler(weights, runtime=RUNTIME)(ramp(), known=np.zeros((1, 1, 40, 60), bool))
 
 
 def test_one_known_pixel_is_enough(weights: str) -> None:
     known = np.zeros((1, 1, 12, 12), bool)
     known[..., 5, 5] = True
     picture = np.full((1, 3, 12, 12), 77, np.uint8)
-    assert np.abs(Inpaint(weights, runtime=RUNTIME)(picture, known=known).pixels.astype(int) - 77).max() <= 1
+    assert np.abs(filler(weights, runtime=RUNTIME)(picture, known=known).pixels.astype(int) - 77).max() <= 1
 
 
 def test_with_a_noise_level_known_pixels_are_denoised_too(weights: str) -> None:
@@ -121,14 +119,14 @@ def test_with_a_noise_level_known_pixels_are_denoised_too(weights: str) -> None:
     noise = np.random.default_rng(0).normal(0, 12, clean.shape)
     noisy = (clean + noise).round().clip(0, 255).astype(np.uint8)
     known = hole(clean)
-    restored = Inpaint(weights, noise_level=12 / 255, runtime=RUNTIME)(broken(noisy, known), known=known)
+    restored = filler(weights, noise_level=12 / 255, runtime=RUNTIME)(broken(noisy, known), known=known)
     assert restored.noise_level == 12 / 255
     assert restored.notes == ("known pixels were denoised too",)
     before, after = (
         np.square(p.astype(float) - clean)[..., known[0, 0]].mean() for p in (noisy, restored.pixels)
     )
     assert after < 0.5 * before
-    again = Inpaint(weights, noise_level=12 / 255, runtime=RUNTIME)(broken(noisy, known), known=known)
+    again = filler(weights, noise_level=12 / 255, runtime=RUNTIME)(broken(noisy, known), known=known)
     assert np.array_equal(again.pixels, restored.pixels)
 
 
@@ -136,8 +134,8 @@ def test_feather_goes_from_the_picture_to_the_result_inside_the_hole(weights: st
     clean = ramp()
     known = hole(clean)
     damaged = broken(clean, known)
-    hard = Inpaint(weights, runtime=RUNTIME)(damaged, known=known).pixels.astype(float)
-    soft = Inpaint(weights, feather=3, runtime=RUNTIME)(damaged, known=known).pixels.astype(float)
+    hard = filler(weights, runtime=RUNTIME)(damaged, known=known).pixels.astype(float)
+    soft = filler(weights, feather=3, runtime=RUNTIME)(damaged, known=known).pixels.astype(float)
     assert np.array_equal(soft[..., known[0, 0]], clean[..., known[0, 0]])
     for inside, share in ((0, 0.25), (1, 0.5), (2, 0.75), (3, 1.0)):
         at = (..., 10 + inside, 25)
@@ -147,7 +145,7 @@ def test_feather_goes_from_the_picture_to_the_result_inside_the_hole(weights: st
 def test_progress_ends_at_one(weights: str) -> None:
     clean, told = ramp(90, 200), list[float]()
     known = hole(clean, slice(40, 46), slice(5, 195))
-    Inpaint(weights, runtime=RUNTIME, tiling=Tiling(96, 32))(clean, told.append, known)
+    filler(weights, runtime=RUNTIME, tiling=Tiling(96, 32))(clean, told.append, known)
     assert told == sorted(told)
     assert told[-1] == 1
 
@@ -163,22 +161,22 @@ def test_the_schedule_stops_at_the_noise_of_the_picture() -> None:
 @pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
 def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
     with pytest.raises(UsageError, match="must be between 0 and 1"):
-        Inpaint(weights, noise_level=level)
+        filler(weights, noise_level=level)
 
 
 @pytest.mark.parametrize("feather", [-1, 33])
 def test_a_feather_out_of_range_is_refused(weights: str, feather: int) -> None:
     with pytest.raises(UsageError, match=f"feather {feather}: must be from 0 to 32 pixels"):
-        Inpaint(weights, feather=feather)
+        filler(weights, feather=feather)
 
 
 def test_unknown_weights_are_refused_at_once() -> None:
     with pytest.raises(WeightsError, match="nobody"):
-        Inpaint("nobody")
+        filler("nobody")
 
 
 def test_provenance_says_what_made_the_result(weights: str) -> None:
-    provenance = Inpaint(weights, noise_level=0.1, feather=2, runtime=RUNTIME).provenance
+    provenance = filler(weights, noise_level=0.1, feather=2, runtime=RUNTIME).provenance
     assert (provenance["weights"], provenance["sigma"], provenance["feather"]) == ("tiny", 25.5, 2)
 
 
@@ -187,7 +185,7 @@ def test_the_api_gives_back_what_it_was_given(weights: str) -> None:
     known = hole(clean)
     damaged = np.ascontiguousarray(broken(clean, known)[0].transpose(1, 2, 0))
     mask = ~known[0, 0]
-    expected = Inpaint(weights, runtime=RUNTIME)(broken(clean, known), known=known).pixels
+    expected = filler(weights, runtime=RUNTIME)(broken(clean, known), known=known).pixels
 
     def fill(image: object, mask: object) -> object:
         return genrestore.inpaint(image, mask, weights=weights, runtime=RUNTIME)
@@ -220,7 +218,7 @@ def test_the_middle_of_a_wide_hole_is_the_start(denoiser: str) -> None:
     """Small enough for one scale only, so that the start is the pyramid's."""
     clean = ramp(63, 120, 1)
     known = hole(clean, slice(0, 63), slice(25, 95))
-    filled = Inpaint(denoiser, runtime=RUNTIME)(broken(clean, known), known=known).pixels
+    filled = filler(denoiser, runtime=RUNTIME)(broken(clean, known), known=known).pixels
     start = fill(to_float(clean), torch.from_numpy(known).float())
     middle = (0, 0, slice(None), slice(25 + 28, 95 - 28))
     assert np.abs(filled[middle] - 255 * start[middle].numpy()).max() <= 0.51
@@ -230,9 +228,9 @@ def test_an_inpainter_fills_at_once_what_a_pyramid_starts_with(inpainter: str) -
     """From all eight sides alike, so a picture that is turned and mirrored gives the same result, turned."""
     clean = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), np.uint8)
     known = hole(clean, slice(8, 14), slice(6, 20))
-    filled = Inpaint(inpainter, runtime=RUNTIME)(clean, known=known).pixels
+    filled = filler(inpainter, runtime=RUNTIME)(clean, known=known).pixels
     turned, there = (np.ascontiguousarray(each.transpose(0, 1, 3, 2)[..., ::-1]) for each in (clean, known))
-    again = Inpaint(inpainter, runtime=RUNTIME)(turned, known=there).pixels
+    again = filler(inpainter, runtime=RUNTIME)(turned, known=there).pixels
     expected = filled.transpose(0, 1, 3, 2)[..., ::-1].astype(int)
     assert np.abs(again.astype(int) - expected).max() <= 1
     start = 255 * fill(to_float(clean), torch.from_numpy(known).float()).numpy()
@@ -241,12 +239,7 @@ def test_an_inpainter_fills_at_once_what_a_pyramid_starts_with(inpainter: str) -
 
 def test_an_inpainter_removes_no_noise_of_a_whole_picture(inpainter: str) -> None:
     with pytest.raises(WeightsError, match="are of no denoiser"):
-        Denoise(inpainter, DenoiseSettings(0.1), runtime=RUNTIME)(ramp())
-
-
-def test_weights_that_fill_no_photographs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="'halves' are of kind 'autoencoder'; photographs are filled by"):
-        Inpaint(str(tiny.save_autoencoder(tmp_path)), runtime=RUNTIME)(ramp(), known=hole(ramp()))
+        restorers.denoiser(inpainter, 0.1, runtime=RUNTIME)(ramp())
 
 
 def scale_of(pixels: Pixels) -> float:
@@ -272,7 +265,7 @@ def test_known_pixels_are_denoised_beside_a_hole_with_as_much_noise(
     pixels, known = speckled(dtype)
     scale = scale_of(pixels)
     runtime = Runtime("cpu", "fp32", 1, 7)
-    found = Inpaint(weights, noise_level=sigma / 255, runtime=runtime)(pixels, known=known).pixels
+    found = filler(weights, noise_level=sigma / 255, runtime=runtime)(pixels, known=known).pixels
     noise = np.random.default_rng(7).standard_normal(pixels.shape, np.float32) * sigma / 255 * scale
     beside = found + noise if scale == 1 else (found + noise).round().clip(0, scale)
     expected = tiny.denoised(np.where(known, pixels, beside).astype(float), sigma / 255 * scale)
@@ -300,7 +293,7 @@ def test_an_inpainter_is_told_the_noise_of_what_is_known_and_what_is_missing(
     """A hole is noise of 1, and of ½ once it was filled, for all eight ways to turn the picture."""
     pixels, known = speckled(np.uint8)
     told = told_levels(monkeypatch)
-    Inpaint(inpainter, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    filler(inpainter, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
     filling = told[:24]
     assert len(told) == (25 if sigma else 24)  # the last denoises what is known
     for call, level in enumerate(filling):
@@ -318,7 +311,7 @@ def test_a_denoiser_is_told_levels_that_fall_to_the_noise_of_what_is_known(
 ) -> None:
     pixels, known = speckled(np.uint8)
     told = told_levels(monkeypatch)
-    Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    filler(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
     last = max(sigma, 1 / 255)
     expected = [50 / 255 * (last / (50 / 255)) ** (step / 19) for step in range(20)]
     levels = [float(level.flatten()[0]) for level in told]
@@ -333,7 +326,7 @@ def test_a_denoiser_is_told_falling_levels_at_half_the_size_first(
     known[...] = True
     known[..., 40:56, 40:56] = False  # with 32 pixels around it, 80 of them
     told = told_levels(monkeypatch)
-    Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
+    filler(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known)
     expected = []
     for steps, last in ((12, max(sigma, 4 / 255)), (20, max(sigma, 1 / 255))):
         expected += [50 / 255 * (last / (50 / 255)) ** (step / (steps - 1)) for step in range(steps)]
@@ -352,7 +345,7 @@ def test_a_denoiser_fills_by_plug_and_play(denoiser: str, sigma: float) -> None:
         z = torch.from_numpy(tiny.denoised(x.numpy(), tau)).float()
         moved = (tau**2 * y + sigma**2 * z) / (tau**2 + sigma**2) - z
         x = z + torch.where(there > 0, moved, fill(moved, there))
-    found = Inpaint(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known).pixels
+    found = filler(denoiser, noise_level=sigma, runtime=RUNTIME)(pixels, known=known).pixels
     assert np.abs(found - x.numpy())[..., ~known[0, 0]].max() < 1e-4
 
 
@@ -365,5 +358,5 @@ def test_an_inpainter_fills_three_times(inpainter: str, sigma: float) -> None:
     for _ in range(3):
         guess = tiny.denoised(np.where(known, pixels, guess), np.where(known, sigma, in_hole))
         in_hole = 0.5
-    found = Inpaint(inpainter, noise_level=sigma, runtime=RUNTIME)(pixels, known=known).pixels
+    found = filler(inpainter, noise_level=sigma, runtime=RUNTIME)(pixels, known=known).pixels
     assert np.abs(found - guess)[..., ~known[0, 0]].max() < 0.02  # a turned pyramid is another one by so much

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.data_terms import L2
-from genrestore.restore.latent_search import LatentEnergy, search_by_adam
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.generator import GeneratorPrior
+from genrestore.restore.solvers.latent_search import LatentEnergy, search_by_adam
 from genrestore.runtime import Runtime
 from tests import tiny
 from tests.restore.patterns import latents
@@ -48,7 +48,7 @@ def energy(prior: GeneratorPrior, weight: float) -> LatentEnergy:
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 50.0])
 def test_energy_and_slope_are_those_of_data_and_prior(prior: GeneratorPrior, weight: float) -> None:
-    values, slopes = energy(prior, weight).slope(latents(3), PICTURES)
+    values, slopes = energy(prior, weight).gradient(latents(3), PICTURES)
     for latent, picture, value, slope in zip(latents(3), PICTURES, values, slopes, strict=True):
         point = latent.clone().requires_grad_()
         expected = by_hand(prior, weight, point, picture)

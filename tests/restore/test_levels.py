@@ -12,16 +12,16 @@ from torch import Tensor
 
 import genrestore
 from genrestore.errors import UsageError
-from genrestore.restore.noise_level import NoiseProfile
-from genrestore.restore.priors import DenoiserPrior, load_denoiser
-from genrestore.restore.priors.unet import root_mean_square
-from genrestore.restore.provenance import of_denoising
-from genrestore.restore.settings import DenoiseSettings
-from genrestore.restore.tasks import Denoise
-from genrestore.restore.tasks.denoise import BT601, few_values, mix_luma_chroma, usual_turns
+from genrestore.restore.blending import BT601, few_values, mix_luma_chroma
+from genrestore.restore.noise import NoiseProfile
+from genrestore.restore.priors import load_prior
+from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.priors.unet import root_mean_square, usual_turns
+from genrestore.restore.records import Picture
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 from tests import tiny, two_levels
+from tests.restore.restorers import denoiser
 from tests.restore.test_denoise import picture
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
@@ -71,7 +71,7 @@ def luma_of(pixels: Pixels) -> Pixels:
 def test_the_denoiser_is_told_the_level_of_luma_and_of_chroma(
     two: str, told: list[Tensor], turns: int
 ) -> None:
-    restored = Denoise(two, DenoiseSettings(turns=turns), runtime=RUNTIME)(picture())
+    restored = denoiser(two, turns=turns, runtime=RUNTIME)(picture())
     assert len(told) == turns
     for level in told:
         torch.testing.assert_close(level.mean((0, 2, 3)), torch.tensor([LUMA, CHROMA]))
@@ -84,7 +84,7 @@ def test_the_denoiser_is_told_the_level_of_luma_and_of_chroma(
 def test_a_network_that_knows_one_level_is_told_the_root_mean_square(
     one: str, told: list[Tensor], turns: int
 ) -> None:
-    Denoise(one, DenoiseSettings(turns=turns), runtime=RUNTIME)(picture())
+    denoiser(one, turns=turns, runtime=RUNTIME)(picture())
     assert len(told) == turns
     for level in told:
         assert level.shape[1] == 1
@@ -99,22 +99,22 @@ def test_the_root_mean_square_is_that_of_r_g_and_b() -> None:
 
 
 def test_twice_the_estimate_is_told_and_said(two: str, told: list[Tensor]) -> None:
-    restored = Denoise(two, DenoiseSettings(noise_factor=2, turns=1), runtime=RUNTIME)(picture())
+    restored = denoiser(two, noise_factor=2, turns=1, runtime=RUNTIME)(picture())
     torch.testing.assert_close(told[0].mean((0, 2, 3)), 2 * torch.tensor([LUMA, CHROMA]))
     assert restored.noise_level == pytest.approx(2 * BOTH)
 
 
 def test_a_given_level_is_of_both_and_no_factor_changes_it(two: str, told: list[Tensor]) -> None:
-    restored = Denoise(two, DenoiseSettings(0.2, noise_factor=3, turns=1), runtime=RUNTIME)(picture())
+    restored = denoiser(two, 0.2, noise_factor=3, turns=1, runtime=RUNTIME)(picture())
     torch.testing.assert_close(told[0], torch.full_like(told[0], 0.2))
     assert restored.figures == {"sigma_luma": pytest.approx(0.2), "sigma_chroma": pytest.approx(0.2)}
 
 
 def test_several_levels_are_what_each_is_alone(two: str, told: list[Tensor]) -> None:
-    task, shares = Denoise(two, DenoiseSettings(turns=1), runtime=RUNTIME), list[float]()
-    found = list(task.at_levels(picture(), (0.5, 1.0, 4.0), shares.append))
+    task, shares = denoiser(two, turns=1, runtime=RUNTIME), list[float]()
+    found = list(task.at_levels(Picture(picture()), (0.5, 1.0, 4.0), shares.append))
     for factor, restored in zip((0.5, 1.0, 4.0), found, strict=True):
-        alone = Denoise(two, DenoiseSettings(noise_factor=factor, turns=1), runtime=RUNTIME)(picture())
+        alone = denoiser(two, noise_factor=factor, turns=1, runtime=RUNTIME)(picture())
         assert np.array_equal(restored.pixels, alone.pixels)
         assert restored.noise_level == alone.noise_level == pytest.approx(factor * BOTH)
     assert shares == sorted(shares)
@@ -122,7 +122,7 @@ def test_several_levels_are_what_each_is_alone(two: str, told: list[Tensor]) -> 
 
 
 def test_a_level_is_never_above_half_of_the_range(two: str, told: list[Tensor]) -> None:
-    restored = Denoise(two, DenoiseSettings(noise_factor=100, turns=1), runtime=RUNTIME)(picture())
+    restored = denoiser(two, noise_factor=100, turns=1, runtime=RUNTIME)(picture())
     assert restored.noise_level is not None
     assert restored.noise_level * 255 <= 127.5
     assert float(told[0].max()) == pytest.approx(0.5)
@@ -165,14 +165,14 @@ def test_without_luma_the_luma_of_the_file_stays(
     monkeypatch.setattr(DenoiserPrior, "denoise", wild)
     pixels = picture(64, 64, dtype=dtype)
     pixels[..., :8, :], pixels[..., -8:, :] = 0, np.iinfo(dtype).max
-    restored = Denoise(two, DenoiseSettings(0.1, luma=0, turns=1), runtime=RUNTIME)(pixels).pixels
+    restored = denoiser(two, 0.1, luma=0, turns=1, runtime=RUNTIME)(pixels).pixels
     assert np.abs(luma_of(restored) - luma_of(pixels)).max() <= 1
     assert np.abs(restored.astype(int) - pixels)[..., 8:-8, :].mean() > 0.05 * np.iinfo(dtype).max
 
 
 def test_without_chroma_the_colours_stay(two: str) -> None:
     pixels = picture() // 2 + 64
-    restored = Denoise(two, DenoiseSettings(0.3, chroma=0), runtime=RUNTIME)(pixels).pixels.astype(int)
+    restored = denoiser(two, 0.3, chroma=0, runtime=RUNTIME)(pixels).pixels.astype(int)
     assert np.abs(restored - pixels).max() > 20
     for plane in (0, 2):
         before = pixels[:, plane].astype(int) - pixels[:, 1]
@@ -181,44 +181,43 @@ def test_without_chroma_the_colours_stay(two: str) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_one_share_of_both_is_a_strength(two: str, share: float) -> None:
-    both = Denoise(two, DenoiseSettings(0.3, luma=share, chroma=share), runtime=RUNTIME)(picture())
-    strong = Denoise(two, DenoiseSettings(0.3, strength=share), runtime=RUNTIME)(picture())
+    both = denoiser(two, 0.3, luma=share, chroma=share, runtime=RUNTIME)(picture())
+    strong = denoiser(two, 0.3, strength=share, runtime=RUNTIME)(picture())
     assert np.array_equal(both.pixels, strong.pixels)
-    less = Denoise(two, DenoiseSettings(0.3, strength=share, luma=0.5), runtime=RUNTIME)(picture())
+    less = denoiser(two, 0.3, strength=share, luma=0.5, runtime=RUNTIME)(picture())
     assert np.array_equal(less.pixels, picture()) == (share == 0)
 
 
 def test_a_grey_picture_has_no_colour_noise_and_that_is_said(two: str) -> None:
     pixels = picture(channels=1)
-    restored = Denoise(two, DenoiseSettings(0.3, chroma=0), runtime=RUNTIME)(pixels)
-    whole = Denoise(two, DenoiseSettings(0.3), runtime=RUNTIME)(pixels)
-    assert restored.notes == ("a grey picture has no colour noise: --chroma does nothing",)
+    restored = denoiser(two, 0.3, chroma=0, runtime=RUNTIME)(pixels)
+    whole = denoiser(two, 0.3, runtime=RUNTIME)(pixels)
+    assert restored.notes == ("a grey picture has no colour noise: chroma does nothing",)
     assert whole.notes == ()
     assert np.array_equal(restored.pixels, whole.pixels)
-    luma = Denoise(two, DenoiseSettings(0.3, luma=0.5), runtime=RUNTIME)(pixels)
-    half = Denoise(two, DenoiseSettings(0.3, strength=0.5), runtime=RUNTIME)(pixels)
+    luma = denoiser(two, 0.3, luma=0.5, runtime=RUNTIME)(pixels)
+    half = denoiser(two, 0.3, strength=0.5, runtime=RUNTIME)(pixels)
     assert np.array_equal(luma.pixels, half.pixels)
 
 
 def test_weights_of_one_level_act_on_the_result_and_that_is_said(one: str, two: str) -> None:
-    said = "these weights know one noise level: --luma and --chroma act on the result"
-    settings = DenoiseSettings(0.3, luma=0)
-    restored = Denoise(one, settings, runtime=RUNTIME)(picture())
+    said = "these weights know one noise level: luma and chroma act on the result"
+    restored = denoiser(one, 0.3, luma=0, runtime=RUNTIME)(picture())
     assert restored.notes == (said,)
-    assert Denoise(one, DenoiseSettings(0.3), runtime=RUNTIME)(picture()).notes == ()
-    assert Denoise(two, settings, runtime=RUNTIME)(picture()).notes == ()
+    assert denoiser(one, 0.3, runtime=RUNTIME)(picture()).notes == ()
+    assert denoiser(two, 0.3, luma=0, runtime=RUNTIME)(picture()).notes == ()
     assert np.abs(luma_of(restored.pixels) - luma_of(picture())).max() <= 1
 
 
 def test_a_picture_of_12_bits_in_16_is_restored_as_if_it_used_them_all(two: str, told: list[Tensor]) -> None:
     few = picture(dtype=np.uint16) >> 4
-    whole = Denoise(two, DenoiseSettings(turns=1), runtime=RUNTIME)(few << 4)
-    restored = Denoise(two, DenoiseSettings(turns=1), runtime=RUNTIME)(few)
+    whole = denoiser(two, turns=1, runtime=RUNTIME)(few << 4)
+    restored = denoiser(two, turns=1, runtime=RUNTIME)(few)
     assert torch.equal(told[0], told[1])
     assert np.array_equal(restored.pixels, (whole.pixels.astype(int) + 8) >> 4)
     assert restored.noise_level == pytest.approx(BOTH / 16)
     assert restored.figures["sigma_luma"] == pytest.approx(LUMA / 16)
-    given = Denoise(two, DenoiseSettings(0.01, turns=1), runtime=RUNTIME)(few)
+    given = denoiser(two, 0.01, turns=1, runtime=RUNTIME)(few)
     torch.testing.assert_close(told[2], torch.full_like(told[2], 0.16))
     assert given.noise_level == pytest.approx(0.01)
 
@@ -227,7 +226,7 @@ def test_white_of_12_bits_stays_white(two: str, monkeypatch: pytest.MonkeyPatch)
     """An estimate that is brighter than white is white, in the file's own bits."""
     monkeypatch.setattr(DenoiserPrior, "denoise", lambda self, image, level: image + 0.01)
     pixels = np.full((1, 3, 8, 8), 4095, np.uint16)
-    restored = Denoise(two, DenoiseSettings(0.01), runtime=RUNTIME)(pixels)
+    restored = denoiser(two, 0.01, runtime=RUNTIME)(pixels)
     assert np.array_equal(restored.pixels, pixels)
 
 
@@ -235,16 +234,16 @@ def test_white_of_12_bits_stays_white(two: str, monkeypatch: pytest.MonkeyPatch)
 def test_only_pictures_of_few_bits_are_shifted(two: str, told: list[Tensor], largest: int, gain: int) -> None:
     pixels = np.zeros((1, 1, 16, 16), np.uint16)
     pixels[..., 3, 3] = largest
-    restored = Denoise(two, DenoiseSettings(turns=1), runtime=RUNTIME)(pixels)
+    restored = denoiser(two, turns=1, runtime=RUNTIME)(pixels)
     assert restored.noise_level == pytest.approx(BOTH / gain)
 
 
 def test_a_picture_of_few_values_is_told_so(two: str, told: list[Tensor]) -> None:
     draw = np.random.default_rng(0)
     dither = (draw.integers(0, 2, (1, 1, 24, 24)) * 255).astype(np.uint8)
-    task = Denoise(two, runtime=RUNTIME)
+    task = denoiser(two, runtime=RUNTIME)
     assert task(dither).notes == ("it has only 2 values, and their pattern looks like noise",)
-    assert Denoise(two, DenoiseSettings(0.1), runtime=RUNTIME)(dither).notes == ()
+    assert denoiser(two, 0.1, runtime=RUNTIME)(dither).notes == ()
     assert task(picture(channels=1)).notes == ()
     assert task(np.full((1, 1, 24, 24), 90, np.uint8)).notes == ()
     assert few_values(dither / 255) is None
@@ -264,7 +263,7 @@ def test_two_values_of_little_noise_are_a_drawing(two: str, monkeypatch: pytest.
     )
     drawing = np.zeros((1, 1, 24, 24), np.uint8)
     drawing[..., 12:] = 255
-    assert Denoise(two, runtime=RUNTIME)(drawing).notes == ("little noise found",)
+    assert denoiser(two, runtime=RUNTIME)(drawing).notes == ("little noise found",)
 
 
 def test_the_usual_turns_do_not_depend_on_the_noise() -> None:
@@ -272,11 +271,9 @@ def test_the_usual_turns_do_not_depend_on_the_noise() -> None:
 
 
 def test_provenance_names_what_was_asked_for(two: str) -> None:
-    asked = DenoiseSettings(None, 2.0, luma=0.5, chroma=0.0)
-    made = of_denoising(two, asked)
-    assert made == Denoise(two, asked, runtime=RUNTIME).provenance
+    made = denoiser(two, noise_factor=2.0, luma=0.5, chroma=0.0).provenance
     assert (made["sigma"], made["noise_factor"], made["luma"], made["chroma"]) == (None, 2.0, 0.5, 0.0)
-    assert not {"noise_factor", "luma", "chroma", "turns"} & set(of_denoising(two, DenoiseSettings(0.1)))
+    assert not {"noise_factor", "luma", "chroma", "turns"} & set(denoiser(two, 0.1).provenance)
 
 
 @pytest.mark.parametrize(
@@ -301,8 +298,9 @@ def test_the_api_takes_the_same_knobs(two: str) -> None:
     found = genrestore.denoise(
         image, noise_factor=2, luma=0.2, chroma=0.7, strength=0.5, turns=1, weights=two, runtime=RUNTIME
     )
-    asked = DenoiseSettings(None, 2, 0.5, 0.2, 0.7, 1)
-    assert np.array_equal(found, Denoise(two, asked, runtime=RUNTIME)(picture()).pixels[0].transpose(1, 2, 0))
+    knobs = {"noise_factor": 2, "strength": 0.5, "luma": 0.2, "chroma": 0.7, "turns": 1}
+    expected = denoiser(two, runtime=RUNTIME, **knobs)(picture()).pixels
+    assert np.array_equal(found, expected[0].transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize("given", [{"luma": 0.5}, {"chroma": 0.5}, {"noise_factor": 2.0}, {"turns": 2}])
@@ -313,7 +311,7 @@ def test_weights_of_one_class_have_no_such_knobs(tmp_path: Path, given: dict[str
 
 
 def test_a_prior_tells_how_many_levels_it_knows(one: str, two: str) -> None:
-    priors = [load_denoiser(path, RUNTIME) for path in (one, two)]
+    priors: list[Any] = [load_prior(path, RUNTIME) for path in (one, two)]
     assert [prior.levels for prior in priors] == [1, 2]
     level = NoiseProfile.even(0.1).level(torch.rand(1, 3, 16, 16))
     image = torch.rand(1, 3, 16, 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import pytest
 import torch
 
 import genrestore
-from genrestore.errors import InputError, UsageError, WeightsError
+from genrestore.errors import InputError, UsageError
 from genrestore.metrics import psnr
-from genrestore.restore.descent import Descended
-from genrestore.restore.descent_settings import Descent
-from genrestore.restore.priors.autoencoder import AutoencoderPrior
-from genrestore.restore.tasks import Denoise, DenoiseOneClass, Inpaint, InpaintOneClass
+from genrestore.restore.pictures import Restore
+from genrestore.restore.records import Picture
+from genrestore.restore.settings import AutoencoderSettings
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 from tests import tiny
+from tests.restore.restorers import denoiser, inpainter, together, watched
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
 SIGMA = 63.75 / 255
@@ -42,14 +43,14 @@ def noisy(pixels: Pixels, seed: int) -> Pixels:
     return (pixels + noise).round().clip(0, 255).astype(np.uint8)
 
 
-def task(weights: str, **settings: Any) -> DenoiseOneClass:
-    return DenoiseOneClass(weights, runtime=RUNTIME, **{"noise_level": SIGMA, **settings})
+def task(weights: str, **words: Any) -> Restore:
+    return denoiser(weights, runtime=RUNTIME, **{"noise_level": SIGMA, **words})
 
 
 def test_noise_is_removed_and_the_pictures_are_of_the_class(weights: str) -> None:
     damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures())]
     for given, clean, restored in zip(
-        damaged, clean_pictures(), task(weights).together(damaged), strict=True
+        damaged, clean_pictures(), together(task(weights), damaged), strict=True
     ):
         assert psnr(restored.pixels, clean) > psnr(given, clean) + 6
         assert (restored.pixels.dtype, restored.pixels.shape) == (given.dtype, given.shape)
@@ -57,15 +58,16 @@ def test_noise_is_removed_and_the_pictures_are_of_the_class(weights: str) -> Non
 
 
 def test_the_way_from_the_prior_ends_where_the_noise_explains_the_rest(weights: str) -> None:
-    rows: dict[int, list[Descended]] = {}
     damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures())]
-    task(weights).together(damaged, lambda index, step: rows.setdefault(index, []).append(step))
+    _, seen = watched(partial(task, weights), damaged)
+    rows = seen.rows
+    assert seen.ended == [0, 1, 2, 3, 4]
     assert sorted(rows) == [0, 1, 2, 3, 4]
     for index, steps in rows.items():
         assert [step.index for step in steps] == list(range(len(steps)))
         assert len(steps) < 200
         image = torch.from_numpy(damaged[index]) / 255
-        distances = [float((step.value - image).square().mean()) for step in steps]
+        distances = [float((step.image - image).square().mean()) for step in steps]
         assert all(later <= earlier + 1e-6 for earlier, later in zip(distances, distances[1:], strict=False))
 
 
@@ -77,24 +79,24 @@ def test_every_loss_and_kind_of_numbers(weights: str, loss: str, kind: Any) -> N
     noise = 255 * SIGMA * np.random.default_rng(0).standard_normal(clean.shape)
     damaged = clean + noise if kind is np.float32 else noisy(clean, 0).astype(float)
     damaged = (damaged * scale).astype(kind)
-    restored = task(weights, descent=Descent(loss=loss))(damaged)
+    restored = task(weights, settings=AutoencoderSettings(loss=loss))(damaged)
     assert restored.pixels.dtype == kind
     assert psnr(restored.pixels / scale, clean) > psnr(damaged / scale, clean) + 5
 
 
 def test_a_result_is_the_same_alone_together_and_in_reversed_order(weights: str) -> None:
     damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures() * 4)]  # more than one batch
-    together = task(weights).together(damaged)
-    backwards = task(weights).together(damaged[::-1])[::-1]
+    at_once = together(task(weights), damaged)
+    backwards = together(task(weights), damaged[::-1])[::-1]
     for number, pixels in enumerate(damaged):
-        assert np.array_equal(together[number].pixels, backwards[number].pixels)
+        assert np.array_equal(at_once[number].pixels, backwards[number].pixels)
         if number % 6 == 0:
-            assert np.array_equal(together[number].pixels, task(weights)(pixels).pixels)
+            assert np.array_equal(at_once[number].pixels, task(weights)(pixels).pixels)
 
 
 def test_another_size_fails_with_both_sizes_unless_it_is_scaled(weights: str) -> None:
     photo = np.full((1, 3, 40, 60), 200, np.uint8)
-    message = r"60x40 RGB, and these weights restore 28x28 grey: --resize .* or --weights photo"
+    message = r"60x40 RGB, and these weights restore 28x28 grey: resize .* or the weights photo"
     with pytest.raises(InputError, match=message):
         task(weights)(photo)
     restored = task(weights, resize=True)(photo)
@@ -112,9 +114,8 @@ def test_a_picture_of_another_kind_is_called_far(weights: str) -> None:
 
 def starts(weights: str, damaged: Pixels, **settings: Any) -> tuple[torch.Tensor, Pixels]:
     """Where the descent begins, and the result."""
-    rows: list[Descended] = []
-    restored = task(weights, **settings).together([damaged], lambda _, step: rows.append(step))
-    return rows[0].value, restored[0].pixels
+    restored, seen = watched(partial(task, weights, **settings), [damaged])
+    return seen.rows[0][0].image, restored[0].pixels
 
 
 def test_the_descent_begins_at_what_the_restorer_says(weights: str, tmp_path: Path) -> None:
@@ -122,8 +123,7 @@ def test_the_descent_begins_at_what_the_restorer_says(weights: str, tmp_path: Pa
     damaged = noisy(clean_pictures()[4], 0)
     start, result = starts(with_restorer, damaged)
     other, _ = starts(weights, damaged)
-    prior = task(with_restorer).prior
-    assert isinstance(prior, AutoencoderPrior)
+    prior: Any = task(with_restorer).prior
     expected = prior.restored(torch.from_numpy(damaged) / 255, None, SIGMA)[1]
     assert torch.allclose(start, expected, atol=1e-5)
     assert not torch.allclose(start, other, atol=1e-3)
@@ -134,16 +134,18 @@ def test_a_hole_without_noise_is_what_the_restorer_says(tmp_path: Path) -> None:
     path = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
     known = known_square()
     damaged = np.where(known, clean_pictures()[4], 0).astype(np.uint8)
-    fill = InpaintOneClass(path, runtime=RUNTIME)
-    assert isinstance(fill.prior, AutoencoderPrior)
-    _, expected = fill.prior.restored(torch.from_numpy(damaged) / 255, torch.from_numpy(known).float(), 0.0)
+    fill = inpainter(path, runtime=RUNTIME)
+    prior: Any = fill.prior
+    _, expected = prior.restored(torch.from_numpy(damaged) / 255, torch.from_numpy(known).float(), 0.0)
     restored = fill(damaged, known=known).pixels
     assert np.array_equal(restored[known], damaged[known])
     hole = (255 * expected).round().byte().numpy()[~known]
     assert np.abs(restored[~known].astype(int) - hole).max() <= 1
 
 
-@pytest.mark.parametrize("settings", [{"descent": Descent(loss="l1")}, {"noise_level": 120 / 255}])
+@pytest.mark.parametrize(
+    "settings", [{"settings": AutoencoderSettings(loss="l1")}, {"noise_level": 120 / 255}]
+)
 def test_what_a_restorer_has_not_learned_it_is_not_asked(
     weights: str, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
@@ -182,10 +184,10 @@ def test_progress_moves_with_the_search_and_ends_at_all_of_it(
 ) -> None:
     path = str(tiny.save_autoencoder(tmp_path, restorer=restorer))
     damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures()[:3])]
-    made = InpaintOneClass(path, runtime=RUNTIME, noise_level=level or 0.0)
+    made = inpainter(path, runtime=RUNTIME, noise_level=level or 0.0)
     runs: list[list[float]] = [[], [], []]
-    task(path, noise_level=level).together(damaged, on_progress=runs[0].append)
-    made.together(damaged, [known_square()] * 3, on_progress=runs[1].append)
+    task(path, noise_level=level).together([Picture(one) for one in damaged], runs[0].append)
+    made.together([Picture(one, known_square()) for one in damaged], runs[1].append)
     made(damaged[0], runs[2].append, known_square())
     for told in runs:
         assert told == sorted(told)
@@ -203,7 +205,7 @@ def test_python_takes_the_prior_from_the_weights(weights: str) -> None:
 
 
 def test_provenance_tells_of_the_search(weights: str) -> None:
-    made = task(weights, descent=Descent(prior_weight=2.0), resize=True).provenance
+    made = task(weights, settings=AutoencoderSettings(prior_weight=2.0), resize=True).provenance
     assert (made["prior_weight"], made["resize"], made["sigma"], made["steps"]) == (2.0, True, 63.75, 200)
 
 
@@ -216,7 +218,7 @@ def known_square() -> Pixels:
 def test_a_hole_is_filled_and_what_is_known_stays(weights: str) -> None:
     known, pictures = known_square(), clean_pictures()
     damaged = [np.where(known, clean, 128).astype(np.uint8) for clean in pictures]
-    made = InpaintOneClass(weights, runtime=RUNTIME).together(damaged, [known] * len(damaged))
+    made = together(inpainter(weights, runtime=RUNTIME), damaged, [known] * len(damaged))
     for clean, restored in zip(pictures, made, strict=True):
         assert np.array_equal(restored.pixels[known], clean[known])
         assert np.abs(restored.pixels.astype(int) - clean).max() < 20
@@ -231,7 +233,7 @@ def test_what_cannot_be_seen_is_what_usually_goes_with_what_can(tmp_path: Path, 
     known = np.ones((1, 1, 28, 28), bool)
     known[..., 14:] = False
     clean = clean_pictures()[1 if bright else 0]
-    restored = InpaintOneClass(weights, runtime=RUNTIME)(np.where(known, clean, 0), known=known)
+    restored = inpainter(weights, runtime=RUNTIME)(np.where(known, clean, 0), known=known)
     right = restored.pixels[..., 18:26].astype(int)
     assert np.abs(right - clean[..., 18:26]).mean() < 40
     assert np.abs(right - clean_pictures()[2 if bright else 3][..., 18:26]).mean() > 120
@@ -243,9 +245,7 @@ def test_what_the_hole_holds_counts_for_nothing_without_feather(weights: str) ->
     results = [
         result
         for feather in (0, 3)
-        for result in InpaintOneClass(weights, runtime=RUNTIME, feather=feather).together(
-            damaged, [known] * 2
-        )
+        for result in together(inpainter(weights, runtime=RUNTIME, feather=feather), damaged, [known] * 2)
     ]
     first, second, soft, hard = (result.pixels.astype(int) for result in results)
     assert np.array_equal(first, second)
@@ -256,47 +256,28 @@ def test_what_the_hole_holds_counts_for_nothing_without_feather(weights: str) ->
 def test_known_pixels_with_noise_are_denoised_too(weights: str) -> None:
     clean, known = clean_pictures()[1], known_square()
     damaged = np.where(known, noisy(clean, 5), 0).astype(np.uint8)
-    restored = InpaintOneClass(weights, runtime=RUNTIME, noise_level=SIGMA)(damaged, known=known)
+    restored = inpainter(weights, runtime=RUNTIME, noise_level=SIGMA)(damaged, known=known)
     assert psnr(restored.pixels, clean) > psnr(damaged, clean) + 6
     assert "known pixels were denoised too" in restored.notes
 
 
 def test_masks_that_ask_for_nothing_or_everything(weights: str) -> None:
     clean = clean_pictures()[0]
-    made = InpaintOneClass(weights, runtime=RUNTIME)
+    made = inpainter(weights, runtime=RUNTIME)
     assert np.array_equal(made(clean, known=np.ones((1, 1, 28, 28), bool)).pixels, clean)
     with pytest.raises(InputError, match="the mask covers the whole picture"):
         made(clean, known=np.zeros((1, 1, 28, 28), bool))
 
 
-@pytest.mark.parametrize("make", [DenoiseOneClass, InpaintOneClass])
-def test_weights_of_another_kind_are_refused(tmp_path: Path, make: Any) -> None:
-    path = str(tiny.save_denoiser(tmp_path))
-    with pytest.raises(WeightsError, match="are of kind 'denoiser', not of an autoencoder or a generator"):
-        make(path)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (Denoise, "are of no denoiser, and this needs one"),
-        (Inpaint, "are of kind 'autoencoder'; photographs are filled by an inpainter or a denoiser"),
-    ],
-)
-def test_a_task_for_photographs_refuses_an_autoencoder(weights: str, make: Any, message: str) -> None:
-    with pytest.raises(WeightsError, match=message):
-        make(weights, runtime=RUNTIME).prior  # noqa: B018
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "--steps 0: must be from 1"),
-        ({"step_size": 0.0}, "--step-size 0.0: must be above 0 and at most 1"),
-        ({"prior_weight": float("nan")}, "--prior-weight nan: must be from 0"),
-        ({"loss": "l3"}, "--loss l3: must be one of l2, l1"),
+        ({"steps": 0}, "steps 0: must be from 1"),
+        ({"step_size": 0.0}, "step_size 0.0: must be above 0 and at most 1"),
+        ({"prior_weight": float("nan")}, "prior_weight nan: must be from 0"),
+        ({"loss": "l3"}, "loss l3: must be one of l2, l1"),
     ],
 )
 def test_settings_that_cannot_be_meant(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Descent(**settings)
+        AutoencoderSettings(**settings)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from genrestore.restore.parallel import MOST, in_parallel
+from genrestore.restore.tiling import MOST, in_parallel
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,11 @@ from torch import nn
 
 from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
-from genrestore.restore.priors import PRIORS, AutoencoderPrior, DenoiserPrior, load_denoiser, load_prior
+from genrestore.restore.priors import load_prior
+from genrestore.restore.priors.autoencoder import AutoencoderPrior
+from genrestore.restore.priors.denoiser import DenoiserPrior
+from genrestore.restore.settings import PRIORS
+from genrestore.restore.task import DENOISE, INVERT, Task
 from genrestore.runtime import Runtime
 from genrestore.weights.header import NetworkSpec, read_header
 from genrestore.weights.store import save
@@ -74,7 +78,7 @@ def test_a_kind_without_a_prior_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_an_autoencoder_s_file_is_a_prior_of_its_own(tmp_path: Path) -> None:
     prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
     assert isinstance(prior, AutoencoderPrior)
-    assert (prior.channels, prior.size, prior.own_distance) == (1, 28, 0.05)
+    assert (prior.channels, prior.side, prior.own_distance) == (1, 28, 0.05)
     edge = 6 * math.sqrt(3) / math.pi  # logits of −6 and 6, where those of uniform numbers are usual
     image = prior.decode(torch.tensor([[-edge, edge]]))
     error = (prior.reconstruct(image) - image).square().sum()
@@ -118,6 +122,7 @@ def test_a_restorer_for_another_autoencoder_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_tell_are_measured_by_their_own_images(tmp_path: Path) -> None:
+    torch.manual_seed(0)
     networks = {"autoencoder": NetworkSpec("autoencoder", tiny.AUTOENCODER)}
     path = saved(tmp_path, networks, kind="autoencoder", channels=1, size=28)
     prior = load_prior(path, RUNTIME)
@@ -131,9 +136,17 @@ def test_an_autoencoder_without_its_network_is_refused(tmp_path: Path) -> None:
         load_prior(path, RUNTIME)
 
 
-def test_a_denoiser_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="are of no denoiser, and this needs one"):
-        load_denoiser(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
+def test_every_kind_has_its_class_and_its_settings() -> None:
+    for kind in PRIORS.values():
+        assert kind.load().__name__ == kind.where.partition(":")[2]
+        assert kind.settings() == kind.settings()
+
+
+def test_weights_that_do_not_restore_a_damage_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="are of no denoiser, and this needs one, such as photo"):
+        Task.of(DENOISE, str(tiny.save_inpainter(tmp_path)))
+    with pytest.raises(WeightsError, match="of kind 'autoencoder', and only a generator can be inverted"):
+        Task.of(INVERT, str(tiny.save_autoencoder(tmp_path)))
 
 
 def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:
@@ -143,7 +156,7 @@ def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:
 
 
 def test_two_turns_are_the_mean_of_upright_and_upside_down(tmp_path: Path) -> None:
-    prior = load_denoiser(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
     image, level = torch.rand(1, 3, 16, 32), torch.rand(1, 1, 16, 32) / 5
     turned = torch.rot90(
         prior.denoise(torch.rot90(image, 2, (2, 3)), torch.rot90(level, 2, (2, 3))), 2, (2, 3)
@@ -154,7 +167,7 @@ def test_two_turns_are_the_mean_of_upright_and_upside_down(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("turns", [2, 4, 8])
 def test_turned_a_part_that_begins_where_tiles_do_is_the_same_part(tmp_path: Path, turns: int) -> None:
-    prior = load_denoiser(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
     image = torch.rand(1, 3, 101, 87)
     whole = prior.denoise_turned(image, torch.tensor(0.1), turns)
     part = prior.denoise_turned(image[..., 32:, 16:], torch.tensor(0.1), turns)

@@ -58,18 +58,17 @@ def check_memory(checks: Checks, megapixels: float, limit: float, weights: str) 
 
 def check_seams(checks: Checks, side: int, weights: str) -> None:
     """The same picture in tiles and as one, in float32 on the CPU."""
-    from genrestore.restore.settings import DenoiseSettings
-    from genrestore.restore.tasks import Denoise
+    from genrestore.restore.pictures import Restore
+    from genrestore.restore.task import DENOISE, Request, Task
     from genrestore.restore.tiling import Tiling
     from genrestore.runtime import Runtime
 
     runtime = Runtime.create("cpu", "fp32")
     pixels = photograph(side, side * 3 // 2)[None].transpose(0, 3, 1, 2)
     for level in (None, 15 / 255):
-        whole = Denoise(weights, DenoiseSettings(level), runtime=runtime, tiling=Tiling(size=64 * side))(
-            pixels
-        )
-        tiles = Denoise(weights, DenoiseSettings(level), runtime=runtime)(pixels)
+        task = Task.of(DENOISE, weights, Request(level))
+        whole = Restore(task, runtime, tiling=Tiling(size=64 * side))(pixels)
+        tiles = Restore(task, runtime)(pixels)
         difference = np.abs(whole.pixels.astype(int) - tiles.pixels).max()
         how = "estimated" if level is None else "given"
         said = f"noise level {how}: tiles and the whole differ by {difference}/255, at most 1/255"

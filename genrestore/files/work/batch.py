@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -17,12 +17,14 @@ from genrestore.files.plan.jobs import Job, beside
 from genrestore.files.plan.skipping import Existing
 from genrestore.files.work import pipeline, stages
 from genrestore.files.work.pipeline import Stages
-from genrestore.files.work.stages import BatchOptions, Figures, Picture, Restore, Restored
+from genrestore.files.work.stages import BatchOptions, Picture, Restore, Restored, Told
 
-__all__ = ["BatchOptions", "Outcome", "Restore", "Restored", "examine", "on_first_use", "run"]
+__all__ = ["BatchOptions", "Outcome", "Restore", "Restored", "examine", "run"]
 
 LIGHT = 100_000_000
 """Bytes of pixels: larger pictures are neither read ahead nor written behind, so that they do not pile up."""
+MOST_BYTES = 64_000_000
+"""Of pixels that are restored at once: what is larger is restored alone."""
 _WIDEST = 8
 """Bytes of the widest pixel: four channels of 16 bits."""
 _OF_ONE_INPUT = (InputError, MemoryError, OSError)
@@ -39,41 +41,28 @@ class Outcome:
         seconds: Reading, restoring and writing; not the time for which the picture waited in between. Those
             that are restored together have an even share of it each. Since the pictures before and after are
             written and read meanwhile, a batch takes less than their sum.
-        noise_level: On the [0, 1] scale, or None.
-        notes: What the user is told, one sentence each.
+        notes: Remarks for the user, one sentence each.
         error: Why it failed or was skipped, one line; None if done.
         target: The file that was written; None for standard output, and if not done.
-        in_domain: Whether the prior knows such pictures; None where it knows all, and if not done.
-        figures: What else is told in numbers, by name.
+        told: Findings of the restoration; None if not done.
     """
 
     job: Job
     status: Literal["done", "skipped", "failed"]
     seconds: float = 0.0
-    noise_level: float | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
     target: Path | None = None
-    in_domain: bool | None = None
-    figures: Figures = field(default_factory=dict)
-
-
-def on_first_use(make: Callable[[], Restore]) -> Restore:
-    """A restoring that is made when the first picture comes, so that a batch of skipped ones needs none.
-
-    Args:
-        make: Gives what restores pixels, [1, channel, height, width] of uint8 or uint16.
-    """
-    made = cache(make)
-    return lambda pixels, on_progress, *known: made()(pixels, on_progress, *known)
+    told: Told | None = None
 
 
 def run(
     jobs: Sequence[Job],
-    restore: Restore,
+    make: Callable[[], Restore],
     options: BatchOptions,
-    on_progress: Callable[..., None],
+    on_progress: Callable[[Job, float, Sequence[Job]], None],
     prepare: Callable[[], None] | None = None,
+    size: int = 1,
 ) -> Iterator[Outcome]:
     """Do the jobs in their order; a job that fails does not stop the others.
 
@@ -82,21 +71,23 @@ def run(
 
     Args:
         jobs: From `outputs.plan`.
-        restore: Takes pixels, [1, channel, height, width] of uint8 or uint16, and a callback for the fraction
-            done. Is called in the caller's thread, for one picture at a time.
-        options: How.
-        on_progress: Called with the job and its fraction done, 0 to 1, in the caller's thread, and where it
-            is restored together with others with these jobs, of which it is the fraction too; may be called
-            for the next job before the outcome of the last is given.
-        prepare: What takes its time before the first picture can be restored, and none once it was called.
-            It is called in the caller's thread while that picture is read, unless nothing is to be restored.
+        make: Makes the restoring when the first picture needs it; a batch of skipped ones needs none.
+            It is called in the caller's thread.
+        options: Of the batch.
+        on_progress: Called with the job, its fraction done, 0 to 1, and all jobs that are restored at once,
+            of which it is the fraction too; in the caller's thread, maybe for the next job before the
+            outcome of the last is given.
+        prepare: Takes its time before the first picture can be restored, and none once it was called. It is
+            called in the caller's thread while that picture is read, unless nothing is to be restored.
+        size: Pictures that are restored at once: those after the one whose turn it is, each read once. Their
+            results wait for their turn.
 
-    Yields:
+    Returns:
         One outcome a job, in their order.
     """
-    batch = _Batch(restore, options, on_progress, prepare, jobs)
+    batch = _Batch(make, options, on_progress, prepare, jobs, size)
     meanwhile = None if prepare is None else batch.prepare_for
-    yield from pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light, meanwhile))
+    return pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light, meanwhile))
 
 
 def examine(job: Job, options: BatchOptions) -> Existing:
@@ -131,15 +122,20 @@ def _failed(job: Job, options: BatchOptions, error: Exception) -> Outcome:
     return Outcome(job, "failed", error=str(error))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
-    """What `pipeline.run` does with each job; one that ends early goes through as its outcome."""
+    """The stages of `pipeline.run` for each job; one that ends early goes through as its outcome."""
 
-    restoring: Restore
+    make: Callable[[], Restore]
     options: BatchOptions
-    on_progress: Callable[..., None]
+    on_progress: Callable[[Job, float, Sequence[Job]], None]
     prepare: Callable[[], None] | None
-    jobs: Sequence[Job] = ()
+    jobs: Sequence[Job]
+    size: int
+    ended: dict[int, Picture | Outcome] = field(default_factory=dict)
+    """By id() of a job: how it ended together with another, before its turn."""
+    pictures: dict[int, Picture] = field(default_factory=dict)
+    """By id() of a job: read for others that then failed together."""
 
     def prepare_for(self, job: Job) -> None:
         """Prepare for restoring while a job's picture is read ahead."""
@@ -151,7 +147,7 @@ class _Batch:
 
         Whatever goes wrong is left for the job's turn, in which it is tried again.
         """
-        if not self._can_be_ahead(job):
+        if not self._can_be_ahead(job) or (self.size > 1 and job is not self.jobs[0]):
             return None
         assert job.source is not None
         limit = min(self.options.max_pixels, LIGHT // _WIDEST)
@@ -169,63 +165,107 @@ class _Batch:
         return not (self.options.skip_existing and job.target is not None and os.path.lexists(job.target))
 
     def restore(self, job: Job, picture: Picture | None) -> Picture | Outcome:
-        """The restored picture of a job, which may have been read ahead."""
-        if job.skipped or job.problem:
-            return Outcome(job, "skipped" if job.skipped else "failed", error=job.skipped or job.problem)
-        seconds = 0.0 if picture is None else picture.seconds
-        return self._timed(job, seconds, partial(self._restore, job, picture))
-
-    def write(self, restored: Picture | Outcome) -> Outcome:
-        """What became of a job, when its picture is written."""
-        if isinstance(restored, Outcome):
-            return restored
-        outcome = self._timed(restored.job, restored.seconds, partial(self._write, restored))
-        assert isinstance(outcome, Outcome)
-        return outcome
-
-    def _timed(self, job: Job, seconds: float, step: Callable[[], Picture | Outcome]) -> Picture | Outcome:
-        """What a step gives, or its failure, with the seconds before it and its own."""
+        """The restored picture of a job, which may have been read ahead, or restored with one before it."""
+        if id(job) in self.ended:
+            self.on_progress(job, 1.0, ())
+            return self.ended.pop(id(job))
+        first = self._read(job, picture)
+        if isinstance(first, Outcome):
+            return first
+        group = [first, *self._next(first)]
+        others = [one.job for one in group]
         started = time.perf_counter()
         try:
-            result = step()
+            if self.prepare is not None:
+                self.prepare()
+            found = self._restoring(group, lambda share: self.on_progress(job, share, others))
         except _OF_ONE_INPUT as error:
-            result = _failed(job, self.options, error)
-        before = result.seconds if isinstance(result, Picture) else seconds
-        return replace(result, seconds=before + time.perf_counter() - started)
+            self.pictures |= {id(one.job): one for one in group[1:]}
+            failed = _failed(job, self.options, error)
+            return replace(failed, seconds=first.seconds + time.perf_counter() - started)
+        share = (time.perf_counter() - started) / len(group)
+        for one, restored in zip(group, found, strict=True):
+            self.ended[id(one.job)] = self._finish(one, restored, share)
+        return self.ended.pop(id(job))
 
-    def _restore(self, job: Job, picture: Picture | None) -> Picture | Outcome:
-        existing = examine(job, self.options)
-        if existing.done is not None:
-            return Outcome(job, "skipped", error=existing.done)
-        if problem := in_the_way(job, existing, self.options):
-            raise InputError(problem)
-        if job.target is not None:
-            check_writable(job.target)
-        if picture is None:
-            picture = stages.read(job, self.options, self.options.max_pixels)
-        if self.prepare is not None:
-            self.prepare()
-        restored = stages.restore(picture, self.restoring, self.options, partial(self.on_progress, job))
-        return replace(restored, stale=existing.stale)
+    @cached_property
+    def _restoring(self) -> Restore:
+        return self.make()
+
+    def _read(self, job: Job, picture: Picture | None) -> Picture | Outcome:
+        """The picture of a job that is to be restored, or the outcome of one that is not."""
+        if job.skipped or job.problem:
+            return Outcome(job, "skipped" if job.skipped else "failed", error=job.skipped or job.problem)
+        picture = self.pictures.pop(id(job), picture)
+        seconds, started = 0.0 if picture is None else picture.seconds, time.perf_counter()
+        found: Picture | Outcome
+        try:
+            existing = examine(job, self.options)
+            if problem := in_the_way(job, existing, self.options):
+                raise InputError(problem)
+            if existing.done is None and job.target is not None:
+                check_writable(job.target)
+            if existing.done is not None:
+                found = Outcome(job, "skipped", error=existing.done)
+            else:
+                picture = picture or stages.read(job, self.options, self.options.max_pixels)
+                found = replace(picture, stale=existing.stale)
+        except _OF_ONE_INPUT as error:
+            found = _failed(job, self.options, error)
+        return replace(found, seconds=seconds + time.perf_counter() - started)
+
+    def _next(self, first: Picture) -> Iterator[Picture]:
+        """The pictures after one that are restored with it; the outcomes of those that are not, are noted."""
+        place, held = self._places[id(first.job)], first.nbytes
+        count = 1
+        while count < self.size and held < MOST_BYTES and (place := place + 1) < len(self.jobs):
+            job = self.jobs[place]
+            found = self._read(job, None)
+            if isinstance(found, Outcome):
+                self.ended[id(job)] = found
+                continue
+            count, held = count + 1, held + found.nbytes
+            yield found
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {id(job): place for place, job in enumerate(self.jobs)}
+
+    def _finish(self, picture: Picture, restored: Restored | InputError, share: float) -> Picture | Outcome:
+        """A picture with its result, or its failure; `share` is its part of the seconds of all."""
+        started, found = time.perf_counter(), picture
+        if isinstance(restored, InputError):
+            failed = _failed(picture.job, self.options, restored)
+            return replace(failed, seconds=picture.seconds + share)
+        try:
+            found = stages.finish(picture, restored, self.options)
+        except _OF_ONE_INPUT as error:
+            failed = _failed(picture.job, self.options, error)
+            return replace(failed, seconds=picture.seconds + share + time.perf_counter() - started)
+        return replace(found, seconds=picture.seconds + share + time.perf_counter() - started)
+
+    def write(self, restored: Picture | Outcome) -> Outcome:
+        """The outcome of a job, when its picture is written."""
+        if isinstance(restored, Outcome):
+            return restored
+        started = time.perf_counter()
+        try:
+            outcome = self._write(restored)
+        except _OF_ONE_INPUT as error:
+            outcome = _failed(restored.job, self.options, error)
+        return replace(outcome, seconds=restored.seconds + time.perf_counter() - started)
 
     def _write(self, picture: Picture) -> Outcome:
         job, stale = picture.job, picture.stale
         overwrite = self.options.overwrite or job.target == job.source or stale is not None
         if overwrite and job.target is not None and job.target != job.source:
             self._check_no_input(job.target)
-        notes = (*picture.image.metadata.notes, *picture.notes)
+        assert picture.told is not None
+        notes = (*picture.image.metadata.notes, *picture.notes, *picture.told.notes)
         notes += stages.write(picture, self.options, overwrite)
         if stale is not None:
             notes += (f"made again: {stale}",)
-        return Outcome(
-            job,
-            "done",
-            noise_level=picture.noise_level,
-            notes=notes,
-            target=job.target,
-            in_domain=picture.in_domain,
-            figures=picture.figures,
-        )
+        return Outcome(job, "done", notes=notes, target=job.target, told=picture.told)
 
     def _check_no_input(self, target: Path) -> None:
         """Refuse to replace an input: a folder may have become a link to theirs since the plan was made.

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from genrestore.errors import UsageError
+from genrestore.errors import InputError, UsageError
 from genrestore.files.codecs.metadata import Metadata
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import STDIO, OutputOptions, Part
 from genrestore.files.work import contact_sheet
-from genrestore.files.work.batch import BatchOptions, Restore, Restored
 from genrestore.files.work.contact_sheet import Panel
+from genrestore.files.work.stages import BatchOptions, Picture, Restore, Restored
 
 INFIX = "preview"
 
@@ -21,7 +21,7 @@ INFIX = "preview"
 FACTORS = (0.5, 1.0, 1.5, 2.0, 4.0)
 """Of the noise level that is estimated or given: what a sheet shows."""
 
-AtLevels = Callable[[Array, Sequence[float], Callable[[float], None]], Iterator[tuple[str, Restored]]]
+AtLevels = Callable[[Picture, Sequence[float], Callable[[float], None]], Iterator[tuple[str, Restored]]]
 """Restores a picture at so many times its noise level, each with its label."""
 
 
@@ -74,29 +74,34 @@ def words(
     return replace(sheet, suffix=None, output=str(path.with_name(f"{path.stem}.{INFIX}.png")))
 
 
-def instead(part: Part, at_levels: AtLevels, options: BatchOptions) -> tuple[Restore, BatchOptions]:
+def instead(
+    part: Part, at_levels: AtLevels, options: BatchOptions
+) -> tuple[Callable[[], Restore], BatchOptions]:
     """A restoring and the options of its batch that write the sheet instead of the result.
 
     Args:
         part: What is shown; a picture that it reaches out of fails before it is restored.
-        at_levels: Restores pixels, [1, channel, height, width].
+        at_levels: Restores a picture.
         options: Of the batch.
     """
     levels: list[Panel] = []
 
-    def restore(pixels: Array, on_progress: Callable[[float], None]) -> Restored:
-        part.of(pixels)
+    def restore(
+        pictures: Sequence[Picture], on_progress: Callable[[float], None]
+    ) -> list[Restored | InputError]:
+        (picture,) = pictures
+        part.of(picture.pixels)
         levels.clear()
         usual: Restored | None = None
-        found = at_levels(pixels, FACTORS, on_progress)
+        found = at_levels(picture, FACTORS, on_progress)
         for factor, (label, restored) in zip(FACTORS, found, strict=True):
             levels.append(Panel(label, part.of(restored.pixels).copy()))
             usual = restored if factor == 1 else usual
         assert usual is not None
-        return usual
+        return [usual]
 
     made = options.provenance
     noted = None if made is None else {**made, "preview": str(part)}
-    return restore, replace(
+    return lambda: restore, replace(
         options, provenance=noted, finish=lambda image, restored: sheet(part, image, levels, restored)
     )

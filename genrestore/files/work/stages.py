@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,12 +23,8 @@ from genrestore.files.work.masks import Mask
 Figures = Mapping[str, float | list[float]]
 
 
-class Restored(Protocol):
-    """What a restoring gives back."""
-
-    @property
-    def pixels(self) -> Array:
-        """The result, [1, channel, height, width], of the shape and type of what went in."""
+class Told(Protocol):
+    """Findings about a restored picture that the user is told."""
 
     @property
     def noise_level(self) -> float | None:
@@ -37,7 +32,7 @@ class Restored(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user is told, one sentence each."""
+        """Remarks, one sentence each."""
 
     @property
     def in_domain(self) -> bool | None:
@@ -45,17 +40,19 @@ class Restored(Protocol):
 
     @property
     def figures(self) -> Figures:
-        """What else is told in numbers, by name."""
+        """Other numbers, by name."""
+
+
+class Restored(Protocol):
+    """A restored picture."""
 
     @property
-    def seconds(self) -> float | None:
-        """Its share of the time that it was restored in together with others; None: the time of the call."""
+    def pixels(self) -> Array:
+        """The result, [1, channel, height, width], of the shape and type of what went in."""
 
-
-Restore = Callable[..., Restored]
-"""Takes pixels, [1, channel, height, width], and a callback for the fraction done, which is told the jobs too
-that are done at once with it, if any are; where a batch has masks, also which pixels are known, bool
-[1, 1, height, width]."""
+    @property
+    def told(self) -> Told:
+        """Findings about it."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +118,7 @@ class Picture:
         provenance: What the output says of how it was made; None: nothing.
         mask: What is known of it; None: everything.
         times: Of the file's last access and change, in nanoseconds; None for a stream.
-        noise_level: On the [0, 1] scale, or None.
-        in_domain: Whether the prior knows such pictures; None where it knows all.
-        figures: What else is told in numbers, by name.
+        told: Findings of the restoration, once it is restored.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
         attached: The content of what is written beside the output, or None.
         stale: Why an output that exists is made again; None where there is none.
@@ -137,20 +132,32 @@ class Picture:
     provenance: Provenance | None
     times: tuple[int, int] | None
     mask: Mask | None = None
-    noise_level: float | None = None
-    in_domain: bool | None = None
-    figures: Figures = field(default_factory=dict)
+    told: Told | None = None
     before: Array | None = None
     attached: bytes | None = None
     stale: str | None = None
     seconds: float = 0.0
 
     @property
+    def pixels(self) -> Array:
+        """The picture's pixels, [1, channel, height, width] of uint8 or uint16."""
+        return self.image.pixels
+
+    @property
+    def known(self) -> Array | None:
+        """Whether a pixel is known, bool [1, 1, height, width]; None: every one is."""
+        return None if self.mask is None else self.mask.known
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all pixels that are held."""
-        known = None if self.mask is None else self.mask.known
-        held = (self.image.pixels, self.image.alpha, self.before, known)
+        held = (self.pixels, self.image.alpha, self.before, self.known)
         return sum(plane.nbytes for plane in held if plane is not None)
+
+
+Restore = Callable[[Sequence[Picture], Callable[[float], None]], Sequence[Restored | InputError]]
+"""Takes pictures that are restored at once, and a callback for their finished share, 0 to 1; gives their
+results in order, and in the place of one that cannot be restored its error."""
 
 
 def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
@@ -182,25 +189,15 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
     return Picture(job, image, format, notes, provenance, times, mask)
 
 
-def restore(
-    picture: Picture, restoring: Restore, options: BatchOptions, on_progress: Callable[..., None]
-) -> Picture:
-    """Restore a picture that was read; its decoded pixels are given back, unless a comparison needs them.
+def finish(picture: Picture, restored: Restored, options: BatchOptions) -> Picture:
+    """A picture that was read, with its result; its own pixels go, unless a comparison needs them.
 
     Args:
         picture: From `read`; its image is changed.
-        restoring: Takes and gives pixels, [1, channel, height, width]; see `Restore`.
+        restored: The result.
         options: Of the batch.
-        on_progress: Is told the finished share, 0 to 1, and the jobs that are done at once with it, if any.
-
-    Returns:
-        The restored picture. Where it was restored together with others, its seconds are changed by what its
-        share is more than the time of this call.
     """
-    image, provenance, mask = picture.image, picture.provenance, picture.mask
-    started = time.perf_counter()
-    restored = restoring(image.pixels, on_progress, *(() if mask is None else (mask.known,)))
-    took = time.perf_counter() - started
+    image, provenance, mask, told = picture.image, picture.provenance, picture.mask, restored.told
     before = _before(image, mask) if options.compare else None
     if options.finish is not None:
         image = options.finish(image, restored.pixels)
@@ -208,27 +205,17 @@ def restore(
         image.pixels = restored.pixels
     if mask is not None:
         mask.show_filled(image)
-    if provenance is not None and restored.noise_level is not None:
-        provenance = {**provenance, "noise_level": restored.noise_level}
-    return replace(
-        picture,
-        image=image,
-        provenance=provenance,
-        notes=(*picture.notes, *restored.notes),
-        noise_level=restored.noise_level,
-        in_domain=restored.in_domain,
-        figures=restored.figures,
-        before=before,
-        attached=None if options.attachment is None else options.attachment.content(restored),
-        seconds=picture.seconds + (0.0 if restored.seconds is None else restored.seconds - took),
-    )
+    if provenance is not None and told.noise_level is not None:
+        provenance = {**provenance, "noise_level": told.noise_level}
+    attached = None if options.attachment is None else options.attachment.content(restored)
+    return replace(picture, image=image, provenance=provenance, told=told, before=before, attached=attached)
 
 
 def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str, ...]:
     """Write a restored picture to its job's target, or to standard output.
 
     Args:
-        picture: From `restore`.
+        picture: From `finish`.
         options: Of the batch.
         overwrite: Replace what is there.
 

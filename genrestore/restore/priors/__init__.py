@@ -1,26 +1,18 @@
-"""What clean images look like: one file a prior, and the table that a weights file's kind is looked up in."""
+"""Priors of clean pictures, one file a kind; `settings.PRIORS` is their table."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from genrestore.errors import WeightsError
-from genrestore.restore.priors.autoencoder import AutoencoderPrior
-from genrestore.restore.priors.denoiser import DenoiserPrior
-from genrestore.restore.priors.generator import GeneratorPrior
-from genrestore.restore.priors.inpainter import InpainterPrior
+from genrestore.restore.problem import Prior
+from genrestore.restore.settings import PRIORS
 from genrestore.runtime import Runtime
-from genrestore.weights.load import load
-
-Prior = DenoiserPrior | InpainterPrior | AutoencoderPrior | GeneratorPrior
-PRIORS: dict[str, type[DenoiserPrior | InpainterPrior | AutoencoderPrior | GeneratorPrior]] = {
-    "autoencoder": AutoencoderPrior,
-    "denoiser": DenoiserPrior,
-    "generator": GeneratorPrior,
-    "inpainter": InpainterPrior,
-}
-"""Kind in the weights' header, and the class that is built from them."""
+from genrestore.weights.load import load_chosen
+from genrestore.weights.store import Choice, choose
 
 
-def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Prior:
+def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Prior[Any]:
     """Load weights and make the prior of their kind.
 
     Args:
@@ -30,28 +22,25 @@ def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Prior:
     Raises:
         WeightsError: The weights are missing, corrupted, or of a kind or networks that make no prior.
     """
-    runtime = runtime or Runtime.create()
-    loaded = load(weights, runtime)
-    if loaded.header.kind not in PRIORS:
-        known = ", ".join(sorted(PRIORS))
+    chosen = choose(weights)
+    if chosen.header.kind not in PRIORS:
+        known = ", ".join(sorted(name for name, kind in PRIORS.items() if kind.has_weights))
         raise WeightsError(
-            f"weights '{weights}' are of kind '{loaded.header.kind}'; a prior is one of: {known}"
+            f"weights '{weights}' are of kind '{chosen.header.kind}'; a prior is one of: {known}"
         )
-    try:
-        return PRIORS[loaded.header.kind](loaded, runtime)
-    except ValueError as error:
-        raise WeightsError(
-            f"weights '{weights}' cannot be used as a {loaded.header.kind}: {error}"
-        ) from error
+    return make(chosen.header.kind, chosen, runtime or Runtime.create())
 
 
-def load_denoiser(weights: str, runtime: Runtime | None = None) -> DenoiserPrior:
-    """`load_prior` where only a denoiser will do.
+def make(kind: str, chosen: Choice | None, runtime: Runtime) -> Prior[Any]:
+    """Make the prior of a kind, of its weights if it has any.
 
     Raises:
-        WeightsError: The weights are missing, corrupted, or of another kind.
+        WeightsError: The weights are corrupted, or of networks that make no such prior.
     """
-    prior = load_prior(weights, runtime)
-    if not isinstance(prior, DenoiserPrior):
-        raise WeightsError(f"weights '{weights}' are of no denoiser, and this needs one; leave --weights out")
+    loaded = None if chosen is None else load_chosen(chosen, runtime)
+    try:
+        prior: Prior[Any] = PRIORS[kind].load()(loaded, runtime)
+    except ValueError as error:
+        name = "" if chosen is None else chosen.name
+        raise WeightsError(f"weights '{name}' cannot be used as a {kind}: {error}") from error
     return prior

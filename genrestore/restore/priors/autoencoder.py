@@ -1,26 +1,33 @@
-"""The autoencoder as a prior: images of one class and size are those that it gives back."""
+"""Autoencoder prior R(x) = ‖AE(x) − x‖²: images of one class are those that the autoencoder gives back."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.restorer import STRONGEST, Restorer
-from genrestore.restore.priors.padding import BATCH
-from genrestore.restore.shifts import mean_over_shifts
+from genrestore.restore.data_terms import LEAST_NOISE, PixelTerm
+from genrestore.restore.priors.one_size import SAMPLES, OneSizePrior, check_alike
+from genrestore.restore.problem import Problem, Solution, padded
+from genrestore.restore.self_ensemble import cycle_spinning
+from genrestore.restore.settings import BATCH, AutoencoderSettings
+from genrestore.restore.solvers.adam import Discrepancy, descend_until_near, minimise
+from genrestore.restore.solvers.steps import UNWATCHED, OnProgress, Tally, Watch, shares
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
-SAMPLES = 16 * BATCH
-"""Images of its own making that the prior is measured by, where nothing else is told."""
-FARTHEST = 0.99
-"""Quantile of their distances that a picture of its class stays below."""
+SEARCH_STEPS, FINAL_STEPS = 80, 20
+"""Steps of the search over latents, and of one that begins at a restorer's latent."""
+SEARCH_RATE = 0.2
+"""Its first step size, on the latent's standard coordinates."""
+PIXEL_STEP, USUAL_STEPS = 2, 20
+"""Duration of a step on pixels, in steps over latents, and how many a noisy picture needs, both about."""
 
 
-class AutoencoderPrior:
+class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
     """R(x) = ‖AE(x) − x‖²: 0 where the autoencoder gives x back.
 
     Sources: Bigdeli and Zwicker, "Image Restoration using Autoencoding Priors", 2017.
@@ -31,11 +38,6 @@ class AutoencoderPrior:
 
     Raises:
         ValueError: A network that is missing, of another class, or not made for the other one.
-
-    Attributes:
-        channels: Channels of the images.
-        size: Their side in pixels.
-        runtime: Device and seed.
     """
 
     def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
@@ -46,13 +48,59 @@ class AutoencoderPrior:
         if restorer is not None:
             if not isinstance(restorer, Restorer):
                 raise ValueError("its network 'restorer' is not of the class Restorer")
-            for name in ("size", "channels", "latent"):
-                if getattr(network, name) != getattr(restorer, name):
-                    raise ValueError(f"its networks 'autoencoder' and 'restorer' differ in {name}")
+            check_alike(network, restorer, "'autoencoder' and 'restorer'")
         self.network, self._restorer = network, restorer
-        self.channels, self.size = network.channels, network.size
-        self.runtime = runtime
-        self._training = loaded.header.training
+        super().__init__(loaded, runtime, network.size, network.channels)
+
+    def solve(self, problem: Problem, settings: AutoencoderSettings, watch: Watch = UNWATCHED) -> Solution:
+        """Restore pictures of the prior's size.
+
+            F(x) = D(x; y) + λ ‖AE(x) − x‖²
+
+            z* = argmin_z D(G(z); y) − log p(z),  from E(y) or what the restorer says
+            x* = argmin_x F(x),  from G(z*) or the restorer's x̂, until x is near enough to y (`Discrepancy`)
+
+        p is the normal distribution of the class's latents: what noise hides comes from it. The noise is not
+        small, so the encoder's answer to y is only a beginning. G(z*) has none of it, and misses what the
+        autoencoder cannot say; on the way from there to y it gets that back, and after it noise. A restorer
+        learned how much of y to believe: what it leaves is hardly more than noise, and the way is short.
+        Where there is no noise it ends at once: R alone would only take the hole back to what the autoencoder
+        can say.
+
+        Args:
+            problem: The pictures, at most `BATCH`.
+            settings: Weights and steps.
+            watch: Is told the start and every step on pixels, with all `BATCH` pictures, and the finished
+                share; where the way is short it leaps to 1.
+        """
+        count, sigma = len(problem.damaged), problem.sigma
+        problem = problem.padded()
+        term = problem.term(settings.loss)
+        begin, restored = self._begin(problem, settings)
+        steps = SEARCH_STEPS if restored is None else FINAL_STEPS
+        constraint = sigma == 0
+        works = [steps, PIXEL_STEP * _expected_steps(settings.steps, constraint, restored is None)]
+        searching, descending = shares(watch.progress, works)
+        nearest = self._nearest(term, begin, steps, searching)
+        first = nearest if restored is None else restored
+        level = max(sigma, LEAST_NOISE)
+        reached = Discrepancy(problem.damaged, first, level, problem.clipped, problem.known).reached
+        if constraint:
+            reached = _never if restored is None else _at_once
+        image = descend_until_near(
+            term.value,
+            self.value,
+            problem.with_known(first) if constraint else first,
+            weight=settings.prior_weight,
+            steps=settings.steps,
+            step_size=_step_size(settings, None if constraint else level),
+            reached=_counted(reached, Tally(descending, works[1] / PIXEL_STEP)),
+            constrain=problem.with_known if constraint else _clipped,
+            on_step=watch.step,
+        )
+        descending(1.0)
+        distance = problem.beyond_noise(nearest)
+        return Solution(image[:count], nearest[:count], distance[:count], self.own_distance)
 
     def value(self, image: Tensor) -> Tensor:
         """R(x) = ‖AE(x) − x‖² of each picture [batch, channel, size, size] in [0, 1]: [batch]."""
@@ -72,12 +120,12 @@ class AutoencoderPrior:
         return self.network.standard(self.network.encode(image))
 
     def restores(self, noise_level: float) -> bool:
-        """Whether there is a restorer, and one for noise of this σ on the [0, 1] scale."""
+        """True where there is a restorer for noise of this σ on the [0, 1] scale."""
         return self._restorer is not None and noise_level <= STRONGEST
 
     @torch.no_grad()
     def restored(self, damaged: Tensor, known: Tensor | None, noise_level: float) -> tuple[Tensor, Tensor]:
-        """What the restorer says of damaged pictures; only where `restores`.
+        """The restorer's latent and estimate of damaged pictures; only where `restores`.
 
         The latent is that of the picture as it is, the estimate the mean over pictures moved by a pixel.
 
@@ -92,34 +140,86 @@ class AutoencoderPrior:
         image = damaged.clamp(0, 1)
         there = torch.ones_like(image[:, :1]) if known is None else known
         coordinates, _ = self._see(image, there, noise_level)
-        estimate = mean_over_shifts(lambda y, m: self._see(y, m, noise_level)[1], image, there)
+        estimate = cycle_spinning(lambda y, m: self._see(y, m, noise_level)[1], image, there)
         return coordinates, estimate.clamp(0, 1)
 
     def _see(self, image: Tensor, known: Tensor, noise_level: float) -> tuple[Tensor, Tensor]:
-        """What the restorer says once: coordinates and estimate, as `restored` gives them."""
+        """The restorer's coordinates and estimate of one look, as `restored` gives them."""
         assert self._restorer is not None
         level = torch.full_like(image[:, 0, 0, 0], noise_level)
         coordinates, features = self._restorer.look(image, known, level)
         estimate: Tensor = self._restorer.correct(features, self.decode(coordinates))
         return coordinates, estimate
 
-    @cached_property
-    def own_distance(self) -> float:
-        """√ mean (AE(x) − x)² that 99 of 100 images of its class stay below.
-
-        Measured in training on images kept out; for weights that do not tell it, on images of its own making,
-        G(z) with the class's z.
-        """
-        told = self._training.get("error_99")
-        return told if isinstance(told, float) else self._distance_of_samples()
-
-    def _distance_of_samples(self) -> float:
-        draws = torch.randn(SAMPLES, self.network.latent, generator=torch.Generator().manual_seed(0))
-        with torch.inference_mode():
-            made = [self.decode(some.to(self.runtime.device)) for some in draws.split(BATCH)]
-            distances = torch.cat([self.distance(image) for image in made])
-        return float(torch.quantile(distances.float(), FARTHEST))
-
     def distance(self, image: Tensor) -> Tensor:
         """√ mean (AE(x) − x)² of each picture [batch, channel, size, size] in [0, 1]: [batch]."""
         return (self.value(image) / image[0].numel()).sqrt()
+
+    def own_distances(self, generator: torch.Generator) -> Tensor:
+        """RMS distances of G(z) with the class's z, [image]."""
+        draws = torch.randn(SAMPLES, self.network.latent, generator=generator)
+        made = [self.decode(some.to(self.runtime.device)) for some in draws.split(BATCH)]
+        return torch.cat([self.distance(image) for image in made])
+
+    def clean(self, image: Tensor) -> Tensor:
+        """AE(y) of one picture [1, channel, size, size] in [0, 1]."""
+        with torch.inference_mode():
+            return self.reconstruct(padded(image))[:1]
+
+    def _begin(self, problem: Problem, settings: AutoencoderSettings) -> tuple[Tensor, Tensor | None]:
+        """Standard coordinates to search from, and the restorer's estimate if there is one of such damage."""
+        if settings.loss == "l2" and self.restores(problem.sigma):
+            return self.restored(problem.damaged, problem.known, problem.sigma)
+        with torch.no_grad():
+            begin = self.coordinates(problem.filled())
+            usual = begin.shape[1] ** 0.5 / begin.norm(
+                dim=1, keepdim=True
+            )  # farther out is none of the class
+            return begin * usual.clamp(max=1), None
+
+    def _nearest(self, term: PixelTerm, begin: Tensor, steps: int, on_progress: OnProgress) -> Tensor:
+        """G(z*), the likeliest image of the decoder; −log p(z) is ½ ‖a‖² in standard coordinates."""
+
+        def energy(coordinates: Tensor) -> Tensor:
+            return term.value(self.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
+
+        found = minimise(
+            energy, begin, steps=steps, step_size=SEARCH_RATE, on_step=lambda done: on_progress(done / steps)
+        )
+        with torch.no_grad():
+            return self.decode(found)
+
+
+def _expected_steps(most: int, constraint: bool, is_start_rough: bool) -> int:
+    """Steps on pixels, about: without noise they have no end of their own, or none is needed."""
+    if constraint:
+        return most if is_start_rough else 1
+    return min(most, USUAL_STEPS)
+
+
+def _counted(reached: Callable[[Tensor], Tensor], tally: Tally) -> Callable[[Tensor], Tensor]:
+    """A stopping rule that counts how often it is asked: once before every step."""
+
+    def ask(image: Tensor) -> Tensor:
+        tally.add(1)
+        return reached(image)
+
+    return ask
+
+
+def _step_size(settings: AutoencoderSettings, level: float | None) -> float:
+    """A share of the inverse curvature 1/σ² + 2λ, R's own taken as 2; without σ, of 2λ alone."""
+    curvature = 2 * settings.prior_weight + (0 if level is None else 1 / level**2)
+    return settings.step_size / curvature if curvature else 0.0
+
+
+def _clipped(image: Tensor) -> Tensor:
+    return image.clamp(0, 1)
+
+
+def _at_once(image: Tensor) -> Tensor:
+    return torch.ones(len(image), dtype=torch.bool, device=image.device)
+
+
+def _never(image: Tensor) -> Tensor:
+    return torch.zeros(len(image), dtype=torch.bool, device=image.device)

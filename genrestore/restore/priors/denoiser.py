@@ -1,7 +1,9 @@
-"""The denoiser as a prior: D(y, σ), and how much noise it sees."""
+"""Denoiser prior D(y, σ), with an estimator of the noise level; holes are filled by plug-and-play."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import cycle
 from typing import ClassVar
 
 import torch
@@ -9,10 +11,30 @@ from torch import Tensor
 
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.noise_estimator import NoiseEstimator
-from genrestore.restore.priors.unet import UNetPrior
+from genrestore.models.pyramid import doubled, fill, halved
+from genrestore.restore import noise
+from genrestore.restore.data_terms import L2, Anchored, Seamless
+from genrestore.restore.noise import NoiseProfile
+from genrestore.restore.priors.unet import UNetPrior, as_given, usual_turns
+from genrestore.restore.problem import Problem, Solution
+from genrestore.restore.settings import DenoiserSettings
+from genrestore.restore.solvers.plug_and_play import Denoiser, falling, plug_and_play
+from genrestore.restore.solvers.steps import UNWATCHED, Watch
+from genrestore.restore.tiling import depth
+
+FIRST, LAST, STEPS = 50 / 255, 1 / 255, 20
+"""The noise levels of the solver, on the [0, 1] scale; measured on pictures of the training set."""
+COARSE_LAST, COARSE_STEPS = 4 / 255, 12
+"""The same for coarser scales, whose result is a start only."""
+SCALES, SMALLEST = 2, 32
+"""Scales from coarse to fine, and the least side in pixels that a coarser one has."""
+DEEP = (8, 28)
+"""Pixels inside a hole up to which the solver is trusted, and from which on the start stays as it was."""
+MIRRORS = ((), (3,), (2,), (2, 3))
+"""Axes by which the picture is turned over, step by step."""
 
 
-class DenoiserPrior(UNetPrior):
+class DenoiserPrior(UNetPrior[DenoiserSettings]):
     """A network that removes Gaussian or camera noise, with an estimator of its level.
 
     For pure noise one pass is the estimate; in plug-and-play restoration it stands for the proximal step of
@@ -36,3 +58,67 @@ class DenoiserPrior(UNetPrior):
         """
         estimate: Tensor = self._run(self._networks["estimator"].log_level, image)  # type: ignore[arg-type]
         return estimate.expand(-1, 2, -1, -1)
+
+    def noise_level(self, tiles: Iterable[Problem]) -> NoiseProfile:
+        """The noise level function of a picture, from its tiles of 1 or 3 channels."""
+        return noise.profile(tiles, self.estimate_log_level)
+
+    def solve(self, problem: Problem, settings: DenoiserSettings, watch: Watch = UNWATCHED) -> Solution:
+        """One pass for noise, and plug-and-play from coarse to fine for holes, of a picture of any size.
+
+        Args:
+            problem: One picture or tile, 1 or 3 channels.
+            settings: Of the denoiser.
+            watch: Is told the finished share of the steps at the finest scale.
+        """
+        if problem.known is None:
+            image = problem.damaged.expand(-1, 3, -1, -1)
+            turns = settings.turns or usual_turns(problem.area or image[0, 0].numel())
+            estimate = self.denoise_turned(image, self.level_of(problem), turns)
+            return Solution(as_given(estimate, problem.damaged))
+        start = self._start(problem.damaged, problem.known, problem.sigma, SCALES - 1)
+        image = plug_and_play(
+            _term(problem.damaged, problem.known, problem.sigma, start),
+            self._mirrored(),
+            start,
+            schedule(problem.sigma),
+            on_step=lambda step: watch.progress((step.index + 1) / STEPS),
+        )
+        return Solution(image)
+
+    def _start(self, image: Tensor, known: Tensor, noise_level: float, coarser: int) -> Tensor:
+        """A piece as it is at half the size, solved there, from as many coarser scales in turn."""
+        if coarser == 0 or min(image.shape[-2:]) < 2 * SMALLEST:
+            return fill(image, known)
+        small, there = halved(image, known)
+        start = self._start(small, there, noise_level, coarser - 1)
+        term = _term(small, there, noise_level, start, 2)
+        found = plug_and_play(term, self._mirrored(), start, schedule(noise_level, COARSE_LAST, COARSE_STEPS))
+        return Seamless(L2(image, 0.0, known), known).prox(doubled(found, image.shape[-2:]), 1.0)
+
+    def _mirrored(self) -> Denoiser:
+        """The step of the prior; each one mirrors the picture in another way."""
+        mirrors = cycle(MIRRORS)
+
+        def denoise(image: Tensor, noise_level: float) -> Tensor:
+            axes = next(mirrors)
+            turned = image.flip(axes).expand(-1, 3, -1, -1)
+            return as_given(self.denoise(turned, torch.tensor(noise_level)).flip(axes), image)
+
+        return denoise
+
+
+def _term(image: Tensor, known: Tensor, noise_level: float, start: Tensor, scale: int = 1) -> Anchored:
+    """The data term of a piece, at a scale that is so many times smaller than the picture."""
+    inside = scale * depth(known, DEEP[1] // scale)
+    trust = ((DEEP[1] - inside) / (DEEP[1] - DEEP[0])).clamp(0, 1)
+    return Anchored(Seamless(L2(image, noise_level, known), known), start, trust)
+
+
+def schedule(noise_level: float, last: float = LAST, steps: int = STEPS) -> Sequence[tuple[float, float]]:
+    """The (σ, τ) of `plug_and_play` for known pixels of a noise level, on the [0, 1] scale, largest first.
+
+    Convention: τ = σ, and no step goes below the noise of the picture.
+    """
+    last = max(last, noise_level)
+    return [(level, level) for level in falling(max(FIRST, last), last, steps)]

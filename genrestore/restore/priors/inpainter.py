@@ -1,15 +1,24 @@
-"""The inpainter as a prior: what is missing, in one pass, from all that is known around it."""
+"""Inpainter prior: missing pixels in one pass, from all that is known around them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from torch import Tensor
 
 from genrestore.models.missing import shown
-from genrestore.restore.priors.unet import UNetPrior
+from genrestore.restore.priors.unet import UNetPrior, as_given
+from genrestore.restore.problem import Problem, Solution
+from genrestore.restore.self_ensemble import mean_over
+from genrestore.restore.settings import COUNTS, InpainterSettings
+from genrestore.restore.solvers.steps import UNWATCHED, Watch
+
+PASSES = 3
+"""Calls of the network: it sees its last estimate in the holes. A fourth time it gets worse."""
 
 
-class InpainterPrior(UNetPrior):
-    """A denoiser that has learned what noise without bound looks like: pixels that are missing.
+class InpainterPrior(UNetPrior[InpainterSettings]):
+    """A denoiser that was trained on noise without bound too: pixels that are missing.
 
     It gives the mean of what could be in a hole, which is what has the least squared error.
     Source of showing a network both the picture and where it is missing: Pathak et al., "Context Encoders",
@@ -31,3 +40,28 @@ class InpainterPrior(UNetPrior):
             The estimate, same shape; about [0, 1], not clipped. Known pixels are estimated too.
         """
         return self.denoise(*shown(image, known, noise_level, guess))
+
+    def noise_level(self, tiles: Iterable[Problem]) -> None:
+        """It has no estimator, and takes known pixels for exact where no level is given."""
+
+    def solve(self, problem: Problem, settings: InpainterSettings, watch: Watch = UNWATCHED) -> Solution:  # noqa: ARG002
+        """Fill holes at once: the mean over all turns, and again from what was estimated.
+
+        Args:
+            problem: One picture or tile, 1 or 3 channels; without a hole its noise is removed.
+            settings: None.
+            watch: Is told the finished share.
+        """
+        known, level, colour = problem.known, self.level_of(problem), problem.damaged.expand(-1, 3, -1, -1)
+        if known is None:
+            return Solution(as_given(self.denoise(colour, level), problem.damaged))
+        guess: Tensor | None = None
+
+        def filled(image: Tensor, known: Tensor, guess: Tensor | None) -> Tensor:
+            return self.fill(image, known, level, guess)
+
+        for done in range(PASSES):
+            guess = mean_over(COUNTS[-1], filled, colour, known, guess)
+            watch.progress((done + 1) / PASSES)
+        assert guess is not None
+        return Solution(as_given(guess, problem.damaged))

@@ -1,0 +1,340 @@
+"""Commands that restore, as records: the words of each, and what they ask for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import typer
+
+from genrestore.cli import options
+from genrestore.cli.options import (
+    INPUTS,
+    RESULTS,
+    expand,
+    parse_sigma,
+    parse_whole,
+)
+from genrestore.cli.prior_options import task_of
+from genrestore.cli.words import Words
+from genrestore.errors import UsageError
+from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Part
+from genrestore.restore.task import DEEPEST_FEATHER, DENOISE, INPAINT, INVERT, Request, Task
+
+MASK = "What is missing"
+LARGEST_GROWTH = 1000
+SELF_TEST = 10_000
+"""Images of a self-test at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photographs(Words):
+    """The words of commands that restore photographs too, which `--prior dip` does without weights.
+
+    Options (Prior):
+        prior: auto takes that of the weights; dip fits an untrained network to each picture, in minutes.
+
+    Options (Where results go):
+        in_place: Replace the inputs themselves.
+        drop_extras: With --in-place: replace files too of which a part cannot be kept, as pictures inside
+            a JPEG.
+    """
+
+    in_place: bool = False
+    drop_extras: bool = False
+    prior: Literal["auto", "dip"] = "auto"
+    precision: options.Precision = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoise(Photographs):
+    """Remove noise from photographs.
+
+    The result is written beside the input as STEM.denoised.EXT, or where [bold]-o[/bold] says; an input is
+    never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
+    picture and shown. Weights decide the prior: those of an autoencoder or a generator are for pictures of
+    one class and one size.
+
+    Options:
+        sigma (N|Fx): Noise level in 8-bit grey levels, 0 to 255, or F times the estimate, such as 2x;
+            estimated from the picture if left out.
+        strength (S): 0 keeps the input, 1 takes the whole restoration.
+        luma (S): How much of the brightness noise to take: 0 leaves it, and takes colour noise only.
+        chroma (S): How much of the colour noise to take, 0 to 1.
+
+    Options (Where results go):
+        preview (X,Y,W,H): Only show this part, in pixels, at several noise levels and at strengths 0 to
+            1: a sheet STEM.preview.png, and no result.
+    """
+
+    damage: ClassVar = DENOISE
+    infix: ClassVar = "denoised"
+    whole: ClassVar = {"preview": None, "luma": 1, "chroma": 1, "turns": None}
+    alone: ClassVar = ("sigma", "luma", "chroma", "turns", "preview")
+
+    sigma: Annotated[options.NoiseLevel | None, options.parse_noise_level] = None
+    strength: Annotated[float, options.parse_strength] = 1.0
+    luma: Annotated[float, partial(options.parse_strength, word="--luma")] = 1.0
+    chroma: Annotated[float, partial(options.parse_strength, word="--chroma")] = 1.0
+    weights: options.Weights = "photo"
+    preview: Annotated[Part | None, Part.parse] = None
+
+    @property
+    def estimated(self) -> bool:
+        """True where noise levels are estimated rather than given."""
+        return self.sigma is None or self.sigma.level is None
+
+    def request(self, task_of_one_class: bool) -> Request:
+        """The request of these words.
+
+        Raises:
+            UsageError: A multiple of an estimate that a prior of one class does not make.
+        """
+        level = self.sigma or options.NoiseLevel()
+        if task_of_one_class and level.factor != 1:
+            raise UsageError(
+                f"--sigma {level.factor:g}x: weights '{self.weights}' take a level in grey levels"
+            )
+        return Request(level.level, level.factor, self.strength, self.luma, self.chroma, resize=self.resize)
+
+    def wanted(self, named: Sequence[str]) -> OutputOptions:
+        """The words about results; with --preview those about the sheet."""
+        usual = super().wanted(named)
+        if self.preview is None:
+            return usual
+        from genrestore.files.work import preview
+
+        others = {
+            "--reference": self.reference,
+            "--files-from": self.files_from,
+            "--strength": self.strength != 1,
+        }
+        return preview.words(named, usual, others)
+
+    def instead(
+        self, task: Task, machine: options.Machine, settings: Any
+    ) -> tuple[Callable[[], Any], Any] | None:
+        """With --preview the restoring and the options of a batch that write the sheet."""
+        if self.preview is None:
+            return None
+        from genrestore.files.work import preview
+
+        return preview.instead(self.preview, partial(self._levels, task, machine), settings)
+
+    def _levels(
+        self,
+        task: Task,
+        machine: options.Machine,
+        picture: Any,
+        factors: Sequence[float],
+        on_progress: Callable[[float], None],
+    ) -> Iterator[tuple[str, Any]]:
+        """A part of a picture at several noise levels, each under what --sigma would be."""
+        from genrestore.restore.pictures import Restore
+
+        assert self.preview is not None
+        restore = Restore(task, machine.runtime, region=self.preview.region)
+        for restored in restore.at_levels(picture, factors, on_progress):
+            yield f"sigma {options.to_grey_levels(restored.noise_level or 0.0):.3g}", restored
+
+
+def parse_colour(value: str) -> str:
+    """A value of --mask-color: six hexadecimal digits, of which a leading # is dropped.
+
+    Raises:
+        UsageError: Something else.
+    """
+    digits = value.removeprefix("#")
+    if len(digits) != 6 or set(digits.lower()) - set("0123456789abcdef"):
+        raise UsageError(f"--mask-color {value}: must be six hexadecimal digits, such as '#ff00ff'")
+    return digits
+
+
+def parse_box(value: str) -> Part:
+    """A value of --box.
+
+    Raises:
+        UsageError: Not x,y,width,height, or of no size.
+    """
+    return Part.parse(value, "--box", None)
+
+
+def parse_grow(value: str | int) -> int:
+    """A value of --grow.
+
+    Raises:
+        UsageError: Not a whole number from 0 to `LARGEST_GROWTH`.
+    """
+    return parse_whole("--grow", value, 0, LARGEST_GROWTH, "pixels")
+
+
+def parse_feather(value: str | int) -> int:
+    """A value of --feather.
+
+    Raises:
+        UsageError: Not a whole number from 0 to `DEEPEST_FEATHER`.
+    """
+    return parse_whole("--feather", value, 0, DEEPEST_FEATHER, "pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inpaint(Photographs):
+    """Fill what is missing from photographs: scratches, captions, date stamps, small objects.
+
+    A mask says what is missing: a file, the input's own alpha, a colour, or a rectangle. The result is
+    written beside the input as STEM.inpainted.EXT, or where [bold]-o[/bold] says. Every pixel outside the
+    mask stays as it was.
+
+    Options (What is missing):
+        mask (-m PATH): A mask for all inputs, or a folder of masks by name: white is missing. The input's
+            own alpha if nothing is named.
+        invert_mask: Black is missing instead.
+        mask_colour (--mask-color '#RRGGBB'): Pixels of exactly this colour are missing.
+        box (X,Y,W,H): This rectangle is missing, in pixels; may be given more than once.
+        grow (N): Let the hole grow by N pixels on every side.
+        feather (N): Inside the hole, go over from the picture to the result within N pixels, 0 to 32.
+
+    Options:
+        sigma (N): Noise level of the known pixels in 8-bit grey levels, 0 to 255. At 0 they come back to
+            the bit, above it they are denoised too.
+
+    Options (Where results go):
+        show_mask (PATH): Also write the mask that was used, white is missing: a PNG file, a folder for
+            several inputs.
+
+    Options (Priors of one class (autoencoders, generators)):
+        no_keep: Do not put known pixels back: the result is the prior's own picture that fits them best.
+    """
+
+    damage: ClassVar = INPAINT
+    infix: ClassVar = "inpainted"
+    alone: ClassVar = ("sigma",)
+
+    mask: Path | None = None
+    invert_mask: bool = False
+    mask_colour: Annotated[str | None, parse_colour] = None
+    box: Annotated[list[Part] | None, parse_box] = None
+    grow: Annotated[int, parse_grow] = 0
+    feather: Annotated[int, parse_feather] = 0
+    sigma: Annotated[float, parse_sigma] = 0.0
+    weights: options.Weights = "photo-inpaint"
+    show_mask: Path | None = None
+    no_keep: bool = False
+
+    def request(self, task_of_one_class: bool) -> Request:  # noqa: ARG002
+        """The request of these words.
+
+        Raises:
+            UsageError: A feather where nothing is kept.
+        """
+        if self.feather and self.no_keep:
+            raise UsageError("--feather: blends into known pixels, and --no-keep keeps none; give one")
+        return Request(self.sigma, feather=self.feather, keep=not self.no_keep, resize=self.resize)
+
+    @property
+    def missing(self) -> Any:
+        """The words about what is missing, as `files.work.masks` takes them."""
+        from genrestore.files.work.masks import MaskOptions
+
+        colour = None if self.mask_colour is None else tuple(bytes.fromhex(self.mask_colour))
+        return MaskOptions(
+            self.mask,
+            self.invert_mask,
+            colour,  # type: ignore[arg-type]  # three of them
+            tuple(self.box or ()),
+            self.grow,
+            self.show_mask,
+            self.overwrite,
+            self.max_pixels,
+        )
+
+    def assigned(self, jobs: list[Job]) -> list[Job]:
+        """Jobs with their masks."""
+        from genrestore.files.work import masks
+
+        return masks.assign(jobs, self.missing)
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """Notes of results on their masks."""
+        noted: dict[str, Any] = self.missing.provenance
+        return noted
+
+    def with_masks(self, settings: Any, jobs: Sequence[Job]) -> Any:
+        """The options of a batch whose pictures have masks."""
+        from genrestore.files.work import masks
+
+        return replace(settings, masks=masks.Masks(self.missing, jobs).of)
+
+
+def parse_count(value: str | int) -> int:
+    """A value of --self-test.
+
+    Raises:
+        UsageError: Not a whole number from 1 to `SELF_TEST`.
+    """
+    return parse_whole("--self-test", value, 1, SELF_TEST, "images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invert(Words):
+    """Find the latents of pictures: what a generator makes them of.
+
+    The generator's picture is written beside the input as STEM.inverted.EXT, or where [bold]-o[/bold] says,
+    and its latent as STEM.latent.safetensors beside it. It is for pictures of the class and size that the
+    generator was trained on; whether a picture is one is said.
+
+    Options:
+        weights (NAME|PATH): A generator: a name of [bold]genrestore weights list[/bold], or a file.
+
+    Options (Which inputs):
+        self_test_of (--self-test N): Invert N images of the generator's own instead, and say how near
+            they come.
+    """
+
+    damage: ClassVar = INVERT
+    infix: ClassVar = "inverted"
+    without: ClassVar = ("refine",)
+
+    weights: Annotated[str, expand]
+    self_test_of: Annotated[int | None, parse_count] = None
+
+    def request(self, task_of_one_class: bool) -> Request:  # noqa: ARG002
+        """The request of these words."""
+        return replace(INVERT.request, resize=self.resize)
+
+    @property
+    def attachment(self) -> Attachment:
+        """The latent that is written beside each output."""
+        from genrestore.study import file
+
+        def content(inverted: Any) -> bytes:
+            return file.to_bytes(inverted.latent, self.chosen.header.sha256)
+
+        return Attachment("latent.safetensors", self.suffix or self.infix, content, "its latent", file.is_one)
+
+    def before(self, context: typer.Context, machine: options.Machine) -> None:
+        """With --self-test invert images of the generator's own, and exit.
+
+        Raises:
+            UsageError: Words that a self-test has no use for.
+            typer.Exit: Always, with --self-test.
+        """
+        if self.self_test_of is None:
+            return
+        from genrestore.cli import self_test
+
+        for parameter in context.command.params:
+            name = parameter.name or ""
+            of_files = getattr(parameter, "rich_help_panel", None) in (INPUTS, RESULTS)
+            other = name in ("inputs", "trace", "reference", "json_file")
+            if (of_files or other) and name != "self_test_of" and options.is_given(context, name):
+                raise UsageError(f"--self-test: inverts images of its own; leave {parameter.opts[0]} out")
+        task = task_of(self, has_weights=True)
+        machine.check()
+        raise typer.Exit(self_test.run(task, machine, self.self_test_of, json=self.json, quiet=self.quiet))
+
+
+COMMANDS: tuple[type[Words], ...] = (Denoise, Inpaint, Invert)
+"""Commands that restore, each named as its class."""

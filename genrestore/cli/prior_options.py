@@ -1,0 +1,192 @@
+"""Options of the priors: made of their settings, and what they cannot be given with."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from genrestore.cli.options import flag, parse_whole
+from genrestore.errors import UsageError, shown
+from genrestore.restore.settings import PRIORS, LatentSearch, Limits, settings_of
+from genrestore.restore.task import Task
+
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+    from genrestore.cli.words import Words
+
+PRIOR, STEPS = "Priors of one class (autoencoders, generators)", "Prior"
+SEARCHING = "is about priors that search: --prior dip, weights of an autoencoder or generator"
+
+
+def searching_options(kinds: tuple[str, ...], without: tuple[str, ...]) -> list[tuple[str, Any, Any]]:
+    """The options of some kinds of priors as fields of a dataclass: name, type and default."""
+    found = settings_of(kinds)
+    return [
+        (name, _annotated(one, owners), None) for name, (one, owners) in found.items() if name not in without
+    ]
+
+
+def _annotated(one: Field[Any], kinds: list[str]) -> Any:
+    """The type of a setting with its option."""
+    words, limits = option_of(one), one.metadata["limits"]
+    type_ = get_type_hints(PRIORS[kinds[0]].settings)[one.name]
+    one_class = all(PRIORS[kind].one_class for kind in kinds)
+    panel = PRIOR if one_class else STEPS if "dip" in kinds else None
+    help = one.metadata["help"] + _defaults(one.name, kinds)
+    if type_ is bool:
+        names = f"{words}/--no-{words.removeprefix('--')}"
+        return Annotated[bool | None, flag(names, panel=panel, help=help)]
+    if limits.choices and isinstance(limits.choices[0], str):
+        choice: Any = Literal.__getitem__(limits.choices)
+        return Annotated[choice | None, typer.Option(words, rich_help_panel=panel, help=help)]
+    number = int if int in (type_, *getattr(type_, "__args__", ())) else float
+    parser, metavar = _parser(words, limits, number), "N" if number is int else "X"
+    option = typer.Option(words, metavar=metavar, parser=parser, rich_help_panel=panel, help=help)
+    return Annotated[number | None, option]
+
+
+def option_of(one: Field[Any]) -> str:
+    """The option of a setting."""
+    return "--" + (one.metadata["option"] or one.name.replace("_", "-"))
+
+
+def _defaults(name: str, kinds: list[str]) -> str:
+    """The usual values of a setting, in words."""
+    usual = {kind: getattr(PRIORS[kind].settings, name) for kind in kinds}
+    values = set(usual.values())
+    if any(value is None or isinstance(value, bool) for value in values):
+        return ""
+    if len(values) == 1:
+        return f" ({values.pop()})."
+    each = [f"{kind if kind == 'dip' else f'{kind}s'}: {value}" for kind, value in usual.items()]
+    return f" ({'; '.join(each)})."
+
+
+def _parser(words: str, limits: Limits, number: type[int] | type[float]) -> Any:
+    """A parser of the values of an option."""
+
+    def parse(value: str | float) -> float:
+        if number is int and not limits.choices:
+            return parse_whole(words, str(value), int(limits.least or 0), int(limits.most or 0))
+        try:
+            found = number(value)
+        except ValueError as error:
+            raise UsageError(f"{words} {value}: must be {limits.words or 'a number'}") from error
+        limits.check(words, found)
+        return found
+
+    return parse
+
+
+def task_of(words: Words, *, has_weights: bool) -> Task:
+    """The task of a command's words.
+
+    Args:
+        words: The words.
+        has_weights: Whether --weights was given.
+
+    Raises:
+        UsageError: A value that cannot be meant, or that the prior has no use for.
+        WeightsError: The weights are missing, or of a kind that the command does not take.
+    """
+    if words.prior == "dip":
+        _refuse_foreign(words, "dip")
+        _check_alone(words, has_weights=has_weights)
+        return Task.without_weights(words.damage, "dip", words.request(False), _settings(words, "dip", None))
+    chosen, kind = words.chosen, words.chosen.header.kind
+    if kind not in words.damage.kinds:
+        return Task.of(words.damage, chosen)  # refuses
+    one_class = PRIORS[kind].one_class
+    if one_class:
+        for name, usual in words.whole.items():
+            if getattr(words, name) != usual:
+                raise UsageError(f"--{name}: weights '{words.weights}' restore whole pictures; leave it out")
+    _refuse_foreign(words, kind)
+    if one_class:
+        check_trace(words.trace, overwrite=words.overwrite)
+    elif words.trace is not None:
+        raise UsageError(f"--trace {SEARCHING}")
+    settings = _settings(words, kind, chosen.header.size)
+    return Task.of(words.damage, chosen, words.request(one_class), settings)
+
+
+def _settings(words: Words, kind: str, size: int | None) -> Any:
+    """The settings of a prior, of the options that were given.
+
+    Raises:
+        UsageError: Some contradict each other.
+    """
+    usual = words.damage.usual(kind)
+    given: dict[str, Any] = {one.name: getattr(words, one.name, None) for one in fields(usual)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "recipe" not in given:
+        if "rate" in given:
+            raise UsageError("--lr: is about Adam, which --recipe report searches with; the usual needs none")
+        return replace(usual, **given)
+    for name in ("restarts", "refine", "prior_weight"):
+        if name in given:
+            words_of = "--" + name.replace("_", "-")
+            raise UsageError(f"{words_of} and --recipe report contradict each other; give one")
+    assert size is not None  # generators have one
+    given.pop("recipe")
+    return LatentSearch.report(size, **given)
+
+
+def _refuse_foreign(words: Words, kind: str) -> None:
+    """Refuse options that a kind of prior has no use for.
+
+    Raises:
+        UsageError: The first of them.
+    """
+    one_class = [name for name, each in PRIORS.items() if each.one_class]
+    takes = {name: (option_of(one), kinds) for name, (one, kinds) in settings_of(tuple(PRIORS)).items()}
+    takes |= {"resize": ("--resize", one_class), "no_keep": ("--no-keep", one_class)}
+    for name, (named, kinds) in takes.items():
+        if getattr(words, name, None) in (None, False) or kind in kinds or name in words.alone:
+            continue
+        if name == "steps":
+            raise UsageError(f"--steps {SEARCHING}")
+        wanted = " or ".join(_with_article(one) for one in kinds)
+        own = f"of {_with_article(kind)}" if kind in one_class else "of none"
+        raise UsageError(f"{named}: is for weights of {wanted}, and '{words.weights}' are {own}")
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _check_alone(words: Words, *, has_weights: bool) -> None:
+    """Refuse what `--prior dip` cannot be given with.
+
+    Raises:
+        UsageError: The first of it, or a trace that is there already.
+    """
+    given = {"weights": has_weights}
+    given |= {name: getattr(words, name) not in (None, words.whole.get(name, 0.0)) for name in words.alone}
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"--prior dip and --{name} contradict each other; give one")
+    if words.trace is not None:
+        named = list(words.inputs or ())
+        if len(named) != 1 or Path(named[0]).is_dir():
+            raise UsageError("--trace follows one picture; name one file")
+        if (words.trace / "trace.csv").exists():
+            raise UsageError(f"--trace {words.trace}: a trace is there already; name another folder")
+
+
+def check_trace(folder: Path | None, *, overwrite: bool) -> None:
+    """Refuse before the work a folder of traces that would be written over.
+
+    Raises:
+        UsageError: It holds something already, or is a file.
+    """
+    if folder is None or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"--trace {shown(folder)}: is a file; name a folder")
+    if any(folder.iterdir()) and not overwrite:
+        raise UsageError(f"--trace {shown(folder)}: is not empty; name another folder, or --overwrite")

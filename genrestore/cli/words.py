@@ -1,0 +1,266 @@
+"""Words of all commands that restore: which inputs, where results go, the machine, and what is said."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from genrestore.cli import options
+from genrestore.cli.options import expand
+from genrestore.errors import NoInputError, UsageError
+from genrestore.files.codecs.formats import SUFFIXES
+from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Shard
+from genrestore.restore.task import Damage, Request, Task
+
+if TYPE_CHECKING:
+    from genrestore.weights.store import Choice
+
+
+def parse_format(value: str) -> str:
+    """A value of --format, in any case and by any suffix of the format, to one of `formats.WRITABLE`.
+
+    Raises:
+        UsageError: No format that is written.
+    """
+    format = SUFFIXES.get(f".{value.lower().removeprefix('.')}")
+    if format is None:
+        raise UsageError(f"--format {value}: written are png, jpeg, tiff and webp")
+    return format
+
+
+def parse_suffix(value: str) -> str:
+    """A value of --suffix, without a dot before it.
+
+    Raises:
+        UsageError: Nothing, or what a file's name cannot hold.
+    """
+    text = value.removeprefix(".")
+    if not text or not text.isprintable() or any(separator in text for separator in (os.sep, "/", "\\")):
+        raise UsageError(
+            f"--suffix '{value}': must be a word for the middle of a file's name, without slashes"
+        )
+    return text
+
+
+def parse_shard(value: str | Shard) -> Shard:
+    """A value of --shard.
+
+    Raises:
+        UsageError: Not K/N with K from 1 to N.
+    """
+    return value if isinstance(value, Shard) else Shard.parse(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The user's words, an option a field; the class's docstring is the command's help.
+
+    Attributes:
+        damage: The kind of damage that the command restores.
+        infix: The middle of the names of its results.
+        whole: Options that are not for priors of one class, with their usual values.
+        alone: Options besides --weights that `--prior dip` does without.
+        without: Settings of the priors that the command does not offer.
+
+    Options (Where results go):
+        output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
+            left out.
+        suffix (TEXT): Name results STEM.TEXT.EXT.
+        format (png|jpeg|tiff|webp): Write this format; that of the input if left out.
+        skip_existing: Skip inputs whose result is there, whole and with these parameters; redo other
+            results.
+        dry_run: Write nothing; show each [bold]input -> output[/bold] on stdout.
+        compare: Also write input and result side by side, as STEM.compare.EXT beside the output.
+
+    Options (Which inputs):
+        recursive (-r): Go into the folders of a folder; [bold]-o[/bold] mirrors them.
+        files_from (LIST): Also take the inputs that this file names, one a line; - for stdin.
+        null (-0): The names in the list end with a NUL byte, as find -print0 writes them.
+        shard (K/N): Do only share K of N, 1/N to N/N; the shares never overlap.
+        fail_fast: Stop at the first input that fails.
+        resize: Scale pictures of another size to the one of the prior, and the result back.
+
+    Options (Prior):
+        trace (DIR): Write every step of --prior dip into trace.csv in this folder, and a picture now and
+            then; of a prior of one class a folder for each input.
+    """
+
+    damage: ClassVar[Damage]
+    infix: ClassVar[str]
+    whole: ClassVar[dict[str, Any]] = {}
+    alone: ClassVar[tuple[str, ...]] = ()
+    without: ClassVar[tuple[str, ...]] = ()
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT", parser=expand, help="Image files, folders, or - for stdin.", show_default=False
+        ),
+    ] = None
+    output: Annotated[str | None, expand] = None
+    weights: options.Weights
+    recursive: bool = False
+    files_from: Annotated[str | None, expand] = None
+    null: bool = False
+    shard: Annotated[Shard | None, parse_shard] = None
+    fail_fast: bool = False
+    suffix: Annotated[str | None, parse_suffix] = None
+    format: Annotated[str | None, parse_format] = None
+    skip_existing: bool = False
+    overwrite: options.Overwrite = False
+    dry_run: bool = False
+    compare: bool = False
+    resize: bool = False
+    trace: Path | None = None
+    no_provenance: options.NoProvenance = False
+    max_pixels: options.MaxPixels = None
+    device: options.Device = "auto"
+    threads: options.Threads = None
+    seed: options.Seed = 0
+    reference: options.Reference = None
+    json: options.Json = False
+    json_file: options.JsonFile = None
+    quiet: options.Quiet = False
+
+    @property
+    def in_place(self) -> bool:
+        """True where the inputs themselves are replaced."""
+        return False
+
+    @property
+    def drop_extras(self) -> bool:
+        """True where an input is replaced though a part of its file is lost."""
+        return False
+
+    @property
+    def prior(self) -> str:
+        """The kind of a prior without weights, or "auto"."""
+        return "auto"
+
+    @property
+    def precision(self) -> str:
+        """The precision that is asked for."""
+        return "fp32"
+
+    @property
+    def estimated(self) -> bool:
+        """True where noise levels are estimated rather than given."""
+        return False
+
+    @property
+    def attachment(self) -> Attachment | None:
+        """A file that is written beside each output, or None."""
+        return None
+
+    @cached_property
+    def chosen(self) -> "Choice":
+        """The weights, whose name is resolved and whose header is read once.
+
+        Raises:
+            WeightsError: They are missing, or their header cannot be read.
+        """
+        from genrestore.weights.store import choose
+
+        return choose(self.weights)
+
+    def request(self, task_of_one_class: bool) -> Request:
+        """The request of these words, for a prior of one class or of any pictures."""
+        raise NotImplementedError
+
+    def wanted(self, named: Sequence[str]) -> OutputOptions:  # noqa: ARG002
+        """The words about results, for these inputs."""
+        return OutputOptions(
+            self.output,
+            self.infix,
+            self.overwrite,
+            self.in_place,
+            self.compare,
+            self.recursive,
+            self.suffix,
+            self.format,
+            self.skip_existing,
+            not self.no_provenance,
+            self.shard,
+            self.attachment,
+            drop_extras=self.drop_extras,
+        )
+
+    def assigned(self, jobs: list[Job]) -> list[Job]:
+        """Jobs with all that they need."""
+        return jobs
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """Notes of results besides those of the task."""
+        return {}
+
+    def with_masks(self, settings: Any, jobs: Sequence[Job]) -> Any:  # noqa: ARG002
+        """The options of a batch, with the masks of its pictures if they have any."""
+        return settings
+
+    def before(self, context: typer.Context, machine: options.Machine) -> None:
+        """Do something before, or instead of, a plan."""
+
+    def instead(
+        self, task: Task, machine: options.Machine, settings: Any
+    ) -> tuple[Callable[[], Any], Any] | None:
+        """Another restoring, with the options of its batch; None: the usual one."""
+
+    @property
+    def machine(self) -> options.Machine:
+        """The words about where to compute."""
+        return options.Machine(self.device, self.precision, self.threads, self.seed)
+
+    def named(self, context: typer.Context) -> list[str]:
+        """The inputs that were named, on the command line and in a list; none of a list is read twice.
+
+        Raises:
+            UsageError: Nothing says what the inputs are, a list that cannot be read, or one stream for two.
+            NoInputError: The list is empty.
+        """
+        self._check_streams(context)
+        named = list(self.inputs or ())
+        if self.files_from is None:
+            if self.null:
+                raise UsageError("--null (-0) is about --files-from; name the list")
+            if not named:
+                raise UsageError("no input: name files, folders, - for stdin, or --files-from LIST")
+            return named
+        from genrestore.files.plan.sources import read_list
+
+        source = sys.stdin.buffer if self.files_from == "-" else Path(self.files_from)
+        listed = read_list(source, null=self.null)
+        if not named and not listed:
+            raise NoInputError(f"--files-from {self.files_from}: the list is empty")
+        return named + listed
+
+    def _check_streams(self, context: typer.Context) -> None:
+        """Refuse what stdin and stdout cannot carry, before anything is read.
+
+        Raises:
+            UsageError: Two things for one stream, pixels for a terminal, or `-` where stdin is a terminal;
+                then the help is shown too.
+        """
+        from_stdin = "-" in (self.inputs or ())
+        if from_stdin and self.files_from == "-":
+            raise UsageError("--files-from - and the input - both want stdin; give the list as a file")
+        if (from_stdin or self.files_from == "-") and sys.stdin is not None and sys.stdin.isatty():
+            with redirect_stdout(sys.stderr):  # stdout may be a picture's
+                typer.echo(context.get_help())
+            what = "pipe a picture into it" if from_stdin else "pipe a list of names into it"
+            raise UsageError(f"-: stdin is a terminal; {what}")
+        if self.dry_run:
+            if self.json or self.json_file is not None:
+                raise UsageError("--dry-run says what would be done, and --json what was; give one")
+            return
+        if self.output != "-" and (self.output is not None or not from_stdin):
+            return
+        if self.json and self.json_file is None:
+            raise UsageError("--json and the picture both want stdout; give --json-file PATH, or -o a file")
+        if sys.stdout is not None and sys.stdout.isatty():
+            raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")

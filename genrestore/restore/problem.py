@@ -1,0 +1,167 @@
+"""Problems of restoration, their solutions, and the protocol of the priors that solve them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from genrestore.models.pyramid import fill
+from genrestore.restore.data_terms import LEAST_NOISE, PixelTerm
+from genrestore.restore.noise import NoiseProfile, expected_square
+from genrestore.restore.operators import IDENTITY, Operator
+from genrestore.restore.settings import BATCH
+from genrestore.restore.solvers.steps import UNWATCHED, Watch
+from genrestore.restore.tiling import Tiling
+from genrestore.runtime import Runtime
+
+NoiseLevel = float | NoiseProfile
+"""σ on the [0, 1] scale, one for all pixels or one for each brightness."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Damaged pictures of one size, and what is known of them: y = A x + σ n on the known pixels.
+
+    Attributes:
+        damaged: y, [batch, channel, height, width] on the [0, 1] scale.
+        noise_level: σ; 0 makes known pixels a constraint. None: it is to be estimated.
+        known: M, 1 where a pixel is known and 0 where it is missing, [batch, 1, height, width]; None: every
+            pixel is known.
+        clipped: Whether y was clipped to [0, 1], as files of integers are.
+        operator: A.
+        area: Pixels of the picture that this is a tile of; None: its own.
+    """
+
+    damaged: Tensor
+    noise_level: NoiseLevel | None = None
+    known: Tensor | None = None
+    clipped: bool = False
+    operator: Operator = IDENTITY
+    area: int | None = None
+
+    @property
+    def sigma(self) -> float:
+        """σ as one number on the [0, 1] scale, root mean square over the picture.
+
+        Raises:
+            ValueError: It is not known yet.
+        """
+        if self.noise_level is None:
+            raise ValueError("a problem whose noise level is still to be estimated")
+        return self.noise_level.overall if isinstance(self.noise_level, NoiseProfile) else self.noise_level
+
+    @property
+    def is_whole(self) -> bool:
+        """True without noise and holes: then the nearest image of the prior is asked for."""
+        return self.known is None and self.noise_level == 0
+
+    def term(self, loss: str = "l2", error: float = 0.0) -> PixelTerm:
+        """The data term D(x; y); of a picture without damage ½ ‖x − y‖², or ‖x − y‖₁.
+
+        Args:
+            loss: "l2" or "l1".
+            error: What the prior misses of clean pictures, √ of a mean square: it counts as more noise.
+        """
+        if self.is_whole:
+            return self.operator.term(self.damaged, 1.0, None, loss, clipped=False)
+        level = max((self.sigma**2 + error**2) ** 0.5, LEAST_NOISE)
+        return self.operator.term(self.damaged, level, self.known, loss, clipped=self.clipped)
+
+    def padded(self) -> Problem:
+        """`BATCH` pictures: the first one again in the places that are left."""
+        known = None if self.known is None else padded(self.known)
+        return replace(self, damaged=padded(self.damaged), known=known)
+
+    def filled(self) -> Tensor:
+        """y with its holes filled from around them, [batch, channel, height, width] in [0, 1]."""
+        image = self.damaged.clamp(0, 1)
+        return image if self.known is None else fill(image, self.known)
+
+    def with_known(self, image: Tensor) -> Tensor:
+        """Known pixels of y in an image [batch, channel, height, width], the others clipped to [0, 1]."""
+        inside = image.clamp(0, 1)
+        return self.damaged if self.known is None else torch.where(self.known > 0, self.damaged, inside)
+
+    def beyond_noise(self, nearest: Tensor) -> Tensor:
+        """The distance of each picture from the prior beyond its noise, √ of a mean square, [batch].
+
+        √ of what mean (G(z*) − y)² has beyond the noise and its chances, three standard errors. The variance
+        of a clipped (σ n)² is at most 5/2 σ² times its mean; of one that is not, twice.
+
+        Args:
+            nearest: G(z*), [batch, channel, height, width] in [0, 1].
+        """
+        sigma = self.sigma
+        expected = torch.full_like(nearest, sigma**2)
+        if self.clipped and sigma > 0:
+            expected = expected_square(nearest, sigma)
+        squares = (nearest - self.damaged).square()
+        known = torch.ones_like(squares) if self.known is None else self.known.expand_as(squares)
+        count = known.flatten(1).sum(1).clamp(min=1)
+        found, noise = ((known * one).flatten(1).sum(1) / count for one in (squares, expected))
+        chance = 3 * (2.5 * sigma**2 * noise / count).sqrt()
+        return (found - noise - chance).clamp(min=0).sqrt()
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Restored pictures.
+
+    Attributes:
+        image: x, [batch, channel, height, width], about [0, 1].
+        nearest: G(z), the image of a prior of one class that fits the data best; the same shape and range.
+        distance: Of each picture from that prior beyond its noise, √ of a mean square, [batch].
+        latent: z, [batch, latent].
+        own_distance: The distance that 99 of 100 pictures of its class stay below.
+        starts: Energies at which the starts of a search ended, [batch, start].
+    """
+
+    image: Tensor
+    nearest: Tensor | None = None
+    distance: Tensor | None = None
+    own_distance: float | None = None
+    latent: Tensor | None = None
+    starts: Tensor | None = None
+
+
+Settings = TypeVar("Settings")
+
+
+class Prior(ABC, Generic[Settings]):
+    """A model of clean pictures that restores damaged ones; `settings.PRIORS` names each, with its settings.
+
+    Attributes:
+        runtime: Device, precision and seed.
+        side: Side in pixels of the pictures that it knows; None: any size, in tiles.
+        channels: Their channels.
+        levels: Noise levels that it is told: 1, or 2 for luma and chroma.
+        workers: Threads that may call `solve` at once.
+        overflows: Calls whose half precision overflowed, so that they were done again in float32.
+        tilings: The usual tiles of a picture with noise, and of one with holes.
+    """
+
+    runtime: Runtime
+    side: int | None = None
+    channels: int = 3
+    levels: int = 1
+    workers: int = 1
+    overflows: int = 0
+    tilings: tuple[Tiling, Tiling] = (Tiling(), Tiling(size=576, overlap=32))  # holes: each tile is cut down
+
+    @abstractmethod
+    def noise_level(self, tiles: Iterable[Problem]) -> NoiseLevel | None:
+        """σ of a picture that does not tell it, by the problems of its tiles; None: it is not needed."""
+
+    @abstractmethod
+    def solve(self, problem: Problem, settings: Settings, watch: Watch = UNWATCHED) -> Solution:
+        """x* = argmin_x D(x; y) + λ R(x), of as many pictures at once as the problem has."""
+
+
+def padded(stack: Tensor) -> Tensor:
+    """At most `BATCH` items as `BATCH`: the first one again in the places that are left, [batch, ...]."""
+    return torch.cat([stack, stack[:1].expand(BATCH - len(stack), *stack.shape[1:])])

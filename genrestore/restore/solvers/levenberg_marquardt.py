@@ -1,0 +1,182 @@
+"""Levenberg–Marquardt steps whose curvature is made once and learned from there on, as in BFGS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Slope = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Takes latents [candidate, n] and the picture of each, [candidate]; gives their energies F, [candidate],
+and slopes g, [candidate, n]."""
+Curvature = Callable[[Tensor, Tensor], Tensor]
+"""Takes the same; gives a matrix near the curvature of F, [candidate, n, n], positive definite."""
+
+FIRST_DAMPING = 1e-2
+"""μ of the first step, in means of the diagonal of H."""
+DAMPING = (1e-7, 1e8)
+"""Least and most of it."""
+DOUBTED = 16.0
+"""Growth of μ, after three steps in vain, from which on H is made anew."""
+SMALL, PATIENCE = 1e-5, 8
+"""So many steps in a row that lower the energy by no more than this share of it are the end."""
+KEPT = 0.2
+"""Share of sᵀHs that a secant shows at least (Powell)."""
+
+
+@dataclass
+class Candidates:
+    """Latents on their way; every one has its own steps, damping and end.
+
+    Attributes:
+        latent: z, [candidate, n].
+        picture: The index of the picture that each is for, [candidate].
+        energy: F(z), [candidate].
+        slope: g at z, [candidate, n].
+        curvature: H, [candidate, n, n].
+        damping: μ, [candidate].
+        growth: By what μ grows at the next step that fails, [candidate].
+        idle: Steps in a row that gained next to nothing, [candidate].
+        active: Which go on, bool [candidate].
+        doubted: Whose H is to be made anew, bool [candidate].
+    """
+
+    latent: Tensor
+    picture: Tensor
+    energy: Tensor
+    slope: Tensor
+    curvature: Tensor
+    damping: Tensor
+    growth: Tensor
+    idle: Tensor
+    active: Tensor
+    doubted: Tensor
+
+    @classmethod
+    def begin(cls, slope: Slope, start: Tensor, picture: Tensor) -> Candidates:
+        """At the start, [candidate, n], each for a picture of an index, [candidate]."""
+        count, size = start.shape
+        energy, first = slope(start, picture)
+        ones, flags = torch.ones_like(energy), torch.ones_like(energy, dtype=torch.bool)
+        curvature = start.new_zeros(count, size, size)
+        return cls(
+            start,
+            picture,
+            energy,
+            first,
+            curvature,
+            damping=FIRST_DAMPING * ones,
+            growth=2 * ones,
+            idle=0 * ones,
+            active=flags,
+            doubted=flags,
+        )
+
+    def take(self, items: Tensor) -> Candidates:
+        """Only some items, by their indices [candidate]."""
+        return Candidates(*(getattr(self, name)[items] for name in self.__dataclass_fields__))
+
+    def put(self, items: Tensor, others: Candidates) -> Candidates:
+        """All, with others in the places of some, by their indices [candidate]."""
+        return Candidates(
+            *(
+                getattr(self, name).index_copy(0, items, getattr(others, name))
+                for name in self.__dataclass_fields__
+            )
+        )
+
+
+def descend(
+    slope: Slope,
+    curvature: Curvature,
+    state: Candidates,
+    *,
+    steps: int,
+    on_step: Callable[[Candidates], None] | None = None,
+) -> Candidates:
+    """Minimise the energy of every candidate by damped steps whose matrix learns from the slopes it meets.
+
+        (H + μ h I) s = −g,   h = mean diag H
+        z ← z + s where F(z + s) < F(z), and μ ← μ max(1/3, 1 − (2ρ − 1)³)
+        elsewhere μ ← ν μ, ν ← 2 ν;     ρ: the fall of F over the one that g and H foretold
+        H ← H − H s sᵀ H / sᵀ H s + r rᵀ / sᵀ r,     r = θ (g' − g) + (1 − θ) H s
+
+    H is `curvature` at the start, and again where three steps in a row were in vain; every step, also one
+    that is not taken, brings it nearer to what the slopes say. θ is 1 unless sᵀ (g' − g) is below a fifth of
+    sᵀ H s, and then as near to it as keeps H positive. Candidates do not see one another.
+    Sources: Marquardt, "An Algorithm for Least-Squares Estimation of Nonlinear Parameters", 1963; μ as in
+    Nielsen, "Damping Parameter in Marquardt's Method", 1999; H of Broyden, Fletcher, Goldfarb and Shanno,
+    1970, as in Powell, "A Fast Algorithm for Nonlinearly Constrained Optimization Calculations", 1978.
+
+    Args:
+        slope: F and g, of [candidate, n].
+        curvature: H.
+        state: Where it begins.
+        steps: At most so many.
+        on_step: Is told where they stand after each.
+
+    Returns:
+        Where they stand at the end: the energy of none is above that of its start.
+    """
+    for _ in range(steps):
+        if not bool(state.active.any()):
+            break
+        items = state.active.nonzero()[:, 0]
+        state = state.put(items, _stepped(slope, curvature, state.take(items)))
+        if on_step is not None:
+            on_step(state)
+    return state
+
+
+def _stepped(slope: Slope, curvature: Curvature, now: Candidates) -> Candidates:
+    """One step of every candidate."""
+    places = now.doubted.nonzero()[:, 0]
+    matrix = now.curvature
+    if len(places):
+        matrix = matrix.index_copy(0, places, curvature(now.latent[places], now.picture[places]))
+    scale = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
+    damped = matrix + torch.diag_embed((now.damping * scale)[:, None].expand_as(now.latent))
+    factor, failed = torch.linalg.cholesky_ex(damped)
+    step = -torch.cholesky_solve(now.slope[..., None], factor)[..., 0]
+    foretold = -(now.slope * step).sum(1) - (step * _times(matrix, step)).sum(1) / 2
+    latent = now.latent + step
+    found, slopes = slope(latent, now.picture)
+    better = (found < now.energy) & (failed == 0)
+    fall = torch.where(better, now.energy - found, 0.0)
+    share = fall / foretold.clamp(min=1e-30)
+    damping = now.damping * torch.where(better, (1 - (2 * share - 1) ** 3).clamp(1 / 3, 2), now.growth)
+    growth = torch.where(better, 2.0, 2 * now.growth)
+    idle = torch.where(fall <= SMALL * now.energy, now.idle + 1, 0.0)
+    return Candidates(
+        torch.where(better[:, None], latent, now.latent),
+        now.picture,
+        torch.where(better, found, now.energy),
+        torch.where(better[:, None], slopes, now.slope),
+        _learned(matrix, step, slopes - now.slope),
+        damping.clamp(*DAMPING),
+        growth,
+        idle,
+        now.active & (idle < PATIENCE),
+        growth == DOUBTED,
+    )
+
+
+def _learned(matrix: Tensor, step: Tensor, change: Tensor) -> Tensor:
+    """H after a step s, [candidate, n], along which the slope changed by g' − g, [candidate, n]."""
+    along = _times(matrix, step)
+    expected, seen = (step * along).sum(1), (step * change).sum(1)
+    share = (1 - KEPT) * expected / (expected - seen).clamp(min=1e-30)
+    share = torch.where(seen >= KEPT * expected, 1.0, share)[:, None]
+    shown = share * change + (1 - share) * along
+    gained = shown[:, :, None] * shown[:, None] / (step * shown).sum(1)[:, None, None]
+    lost = along[:, :, None] * along[:, None] / expected[:, None, None]
+    learned = matrix + gained - lost
+    sound = learned.isfinite().all(2).all(1)
+    return torch.where(sound[:, None, None], learned, matrix)
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Products of [candidate, n, n] and [candidate, n]: [candidate, n]."""
+    return (matrix @ vector[..., None])[..., 0]

@@ -1,0 +1,226 @@
+"""Tasks of restoration: a damage, a prior and a request; free of torch, so that plans need none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from genrestore.errors import UsageError, WeightsError
+from genrestore.restore.settings import PRIORS, DenoiserSettings, Kind, LatentSearch
+
+if TYPE_CHECKING:
+    from genrestore.weights.store import Choice
+
+MOST_TIMES = 100
+"""The largest multiple of an estimated noise level."""
+DEEPEST_FEATHER = 32
+"""Pixels: as many as are seen around a hole at least."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request for a restoration, whatever the prior.
+
+    Attributes:
+        noise_level: σ on the [0, 1] scale; None estimates it from each picture. Of a picture with holes it is
+            that of the known pixels: above 0 they are denoised too, at 0 they come back as they were.
+        noise_factor: Where σ is estimated, take this many times the estimate.
+        strength: Result = input + strength · (denoised − input), 0 to 1.
+        luma: The share of the change of brightness that is made, 0 to 1.
+        chroma: The share of the change of colour that is made, 0 to 1.
+        feather: Pixels, 0 to 32, over which a filled hole goes into what the picture holds.
+        keep: Known pixels come back as they were; False: the result is the prior's own image that fits them
+            best. Of priors of one class.
+        resize: Scale pictures of another size to the prior's, and the result back. Of priors of one class.
+
+    Raises:
+        UsageError: A value out of its range.
+    """
+
+    noise_level: float | None = None
+    noise_factor: float = 1.0
+    strength: float = 1.0
+    luma: float = 1.0
+    chroma: float = 1.0
+    feather: int = 0
+    keep: bool = True
+    resize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.noise_level is not None and not 0 <= self.noise_level <= 1:
+            raise UsageError(f"noise level {self.noise_level}: must be between 0 and 1 (grey levels / 255)")
+        if not 0 < self.noise_factor <= MOST_TIMES:
+            raise UsageError(f"noise factor {self.noise_factor}: must be above 0, and {MOST_TIMES} at most")
+        for name in ("strength", "luma", "chroma"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                hint = "; for more of it, take a higher noise level" if value > 1 else ""
+                raise UsageError(f"{name} {value}: must be between 0 and 1{hint}")
+        if not 0 <= self.feather <= DEEPEST_FEATHER:
+            raise UsageError(f"feather {self.feather}: must be from 0 to {DEEPEST_FEATHER} pixels")
+        if self.feather and not self.keep:
+            raise UsageError("feather: blends into known pixels, and without keep there are none; give one")
+
+    @property
+    def changes_nothing(self) -> bool:
+        """True where every picture without a hole comes back as it was."""
+        unchanged = self.noise_level == 0 or self.strength == 0 or self.luma == self.chroma == 0
+        return self.keep and unchanged
+
+    @property
+    def sigma(self) -> float | None:
+        """The noise level in 8-bit grey levels."""
+        return None if self.noise_level is None else round(self.noise_level * 255, 4)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A kind of damage, and who restores it.
+
+    Attributes:
+        name: Of its command.
+        kinds: Of the priors that restore it.
+        refusal: Of weights of another kind, with {weights} and {kind}.
+        request: The usual one.
+        settings: The usual ones of a kind of prior, where they are not its own.
+        noted: Fields of a request that results always note.
+        noted_if_given: Those that they note only where they are not the usual ones.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    refusal: str = ""
+    request: Request = field(default_factory=Request)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    noted: tuple[str, ...] = ()
+    noted_if_given: tuple[str, ...] = ()
+
+    def usual(self, kind: str) -> Any:
+        """The usual settings of a kind of prior."""
+        return self.settings.get(kind) or PRIORS[kind].settings()
+
+
+DENOISE = Damage(
+    "denoise",
+    ("denoiser", "autoencoder", "generator", "dip"),
+    "weights '{weights}' are of no denoiser, and this needs one, such as photo",
+    noted=("sigma", "strength"),
+    noted_if_given=("noise_factor", "luma", "chroma"),
+)
+INPAINT = Damage(
+    "inpaint",
+    tuple(PRIORS),
+    request=Request(noise_level=0.0),
+    settings={"denoiser": DenoiserSettings(turns=1)},
+    noted=("sigma", "feather"),
+)
+INVERT = Damage(  # the image of the prior that is nearest to a picture without damage
+    "invert",
+    ("generator",),
+    "weights '{weights}' are of kind '{kind}', and only a generator can be inverted; "
+    "genrestore train gan makes one",
+    request=Request(noise_level=0.0, keep=False),
+    settings={"generator": LatentSearch(prior_weight=0.0, refine=False)},
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A restoration that is asked for: of which damage, by which prior, and how.
+
+    Attributes:
+        damage: The kind of damage.
+        kind: Of the prior, a key of `PRIORS`.
+        chosen: Its weights; None of a prior that has none.
+        request: The request.
+        settings: Of the prior, of the class of its kind.
+    """
+
+    damage: Damage
+    kind: str
+    chosen: Choice | None
+    request: Request
+    settings: Any
+
+    @classmethod
+    def of(
+        cls,
+        damage: Damage,
+        weights: str | Choice,
+        request: Request | None = None,
+        settings: Any = None,
+        turns: int | None = None,
+    ) -> Task:
+        """A task for weights, whose kind says which prior they are.
+
+        Args:
+            damage: The kind of damage.
+            weights: A name in the store or a path, of which only the header is read; or a choice of them.
+            request: The request; None: the usual one of the damage.
+            settings: Of the prior; None: the usual ones.
+            turns: Of the settings of a denoiser, where none are given.
+
+        Raises:
+            WeightsError: The weights are missing, or of a kind that does not restore this damage.
+            UsageError: Settings of another prior, or a request that this prior has no use for.
+        """
+        from genrestore.weights.store import choose
+
+        chosen = choose(weights) if isinstance(weights, str) else weights
+        kind = chosen.header.kind
+        if kind not in PRIORS or kind not in damage.kinds:
+            raise WeightsError(damage.refusal.format(weights=chosen.name, kind=kind))
+        settings = settings or damage.usual(kind)
+        task = cls(damage, kind, chosen, request or damage.request, settings)
+        task._check(turns)
+        return task if turns is None else replace(task, settings=replace(settings, turns=turns))
+
+    @classmethod
+    def without_weights(cls, damage: Damage, kind: str, request: Request, settings: Any = None) -> Task:
+        """A task for a prior that needs no weights."""
+        return cls(damage, kind, None, request, settings or damage.usual(kind))
+
+    @property
+    def prior(self) -> Kind:
+        """The kind of the prior."""
+        return PRIORS[self.kind]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Notes of results on how they were made, as JSON values; the noise level in 8-bit grey levels."""
+        request, damage = self.request, self.damage
+        settings = asdict(self.settings)
+        if self.chosen is None:
+            return {"prior": self.kind, **settings, "strength": request.strength, "feather": request.feather}
+        made: dict[str, Any] = {"weights": self.chosen.path.stem, "weights_sha256": self.chosen.header.sha256}
+        made |= {name: getattr(request, name) for name in damage.noted}
+        for name in damage.noted_if_given:
+            if getattr(request, name) != getattr(Request, name):
+                made[name] = getattr(request, name)
+        if not self.prior.one_class:
+            usual = asdict(damage.usual(self.kind))
+            return made | {name: value for name, value in settings.items() if value != usual[name]}
+        made |= {**settings, "resize": request.resize}
+        return made if request.keep or damage is INVERT else {**made, "keep": False}
+
+    def _check(self, turns: int | None) -> None:
+        """Refuse what this prior has no use for.
+
+        Raises:
+            UsageError: It has.
+        """
+        assert self.chosen is not None
+        name, prior, request = self.chosen.name, self.prior, self.request
+        if not isinstance(self.settings, prior.settings):
+            if prior.one_class:
+                raise UsageError(
+                    f"weights '{name}' are of kind '{self.kind}': its search takes {prior.settings.__name__}"
+                )
+            raise UsageError(f"weights '{name}' are of kind '{self.kind}', which has no such settings")
+        mixed = (request.luma, request.chroma, request.noise_factor, turns) != (1, 1, 1, None)
+        if prior.one_class and mixed:
+            raise UsageError(
+                f"weights '{name}' restore whole pictures of one class: leave out luma, chroma, noise_factor "
+                "and turns"
+            )

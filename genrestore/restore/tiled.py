@@ -1,0 +1,186 @@
+"""Restoration of pictures of any size: in tiles for noise, in pieces around the holes for missing pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from genrestore.restore.blending import feathered, few_values, mixed, unused_bits
+from genrestore.restore.noise import NoiseProfile
+from genrestore.restore.problem import NoiseLevel, Prior, Problem
+from genrestore.restore.records import Figure, Given, Restored, Trace, is_clipped
+from genrestore.restore.solvers.steps import UNWATCHED, OnProgress, Watch, shares
+from genrestore.restore.task import Task
+from genrestore.restore.tiling import (
+    Pixels,
+    Region,
+    Tile,
+    Tiling,
+    as_tensor,
+    begun,
+    in_parallel,
+    map_tiles,
+    pieces,
+    put,
+    tiles,
+    to_float,
+    with_less_memory,
+)
+
+LITTLE_NOISE = 1.0 / 255
+"""Below one grey level a picture counts as clean, and the user is told so."""
+DENOISED_TOO = "known pixels were denoised too"
+OVERFLOWED = "half precision overflowed, and was done again in float32"
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A prior of pictures of any size at work; see `pictures.Restore` for the attributes."""
+
+    task: Task
+    prior: Prior[Any]
+    tiling: Tiling | None
+    region: Region | None
+    trace: Trace | None
+    estimate: Callable[[float], None]
+
+    def at_levels(
+        self, picture: Given, factors: Sequence[float], on_progress: OnProgress
+    ) -> Iterator[Restored]:
+        """Remove the noise of one picture at several noise levels; see `pictures.Restore.at_levels`."""
+        request, prior = self.task.request, self.prior
+        before, shift = prior.overflows, unused_bits(picture.pixels)
+        pixels, gain = (picture.pixels << shift, 1 << shift) if shift else (picture.pixels, 1)
+        given, tiling = request.noise_level, self.tiling or prior.tilings[0]
+        noise = NoiseProfile.even(min(given * gain, 1.0)) if given else self.noise(pixels, tiling)
+        notes = self._notes(picture.pixels, noise, gain)
+        for factor, tell in zip(factors, shares(on_progress, [1.0] * len(factors)), strict=True):
+            level = noise and noise.times(factor * (1.0 if given else request.noise_factor))
+            result = with_less_memory(partial(self._tiles, picture, pixels, level, tell), tiling)
+            if shift:
+                half = 1 << (shift - 1)
+                result = (np.minimum(result, (1 << 16) - 1 - half) + half) >> shift
+            said = (*notes, *((OVERFLOWED,) if prior.overflows > before else ()))
+            if level is None:
+                yield Restored(pixels=result, notes=said)
+                continue
+            figures: dict[str, Figure] = {
+                "sigma_luma": level.luma / gain,
+                "sigma_chroma": level.chroma / gain,
+            }
+            yield Restored(noise_level=level.overall / gain, notes=said, figures=figures, pixels=result)
+
+    def filled(self, picture: Given, known: Pixels, on_progress: OnProgress) -> Restored:
+        """Fill the holes of one picture, and with a noise level denoise its known pixels.
+
+        Args:
+            picture: The picture.
+            known: Whether a pixel is known, bool [1, 1, height, width].
+            on_progress: Is told the finished share, 0 to 1.
+        """
+        prior, level = self.prior, self.task.request.noise_level or 0.0
+        before, tiling = prior.overflows, self.tiling or prior.tilings[1]
+        result = with_less_memory(partial(self._pieces, picture, known, on_progress), tiling)
+        if level > 0:
+            result = self._denoised_too(result, known, tiling)
+        notes = {DENOISED_TOO: level > 0, OVERFLOWED: prior.overflows > before}
+        said = tuple(note for note, is_so in notes.items() if is_so)
+        return Restored(noise_level=level or None, notes=said, pixels=result)
+
+    def noise(self, pixels: Pixels, tiling: Tiling) -> NoiseProfile | None:
+        """The noise level function of a picture [1, channel, height, width]; None: the prior needs none."""
+
+        def estimate(tiling: Tiling) -> NoiseLevel | None:
+            clipped = is_clipped(pixels)
+            return self.prior.noise_level(Problem(tile, clipped=clipped) for tile in tiles(pixels, tiling))
+
+        found = with_less_memory(estimate, tiling)
+        return NoiseProfile.even(found) if isinstance(found, float) else found
+
+    def _tiles(
+        self,
+        picture: Given,
+        pixels: Pixels,
+        noise: NoiseLevel | None,
+        on_progress: OnProgress,
+        tiling: Tiling,
+    ) -> Pixels:
+        """Pixels [1, channel, height, width] without their noise, tile by tile."""
+        clipped, area = is_clipped(pixels), pixels.shape[-2] * pixels.shape[-1]
+        workers = self.prior.workers
+        result, todo = begun(pixels, tiling, self.region)
+        watches = self._watches(picture, [tile.area for tile in todo], on_progress)
+
+        def restore(tile: Tile) -> None:
+            watch = next(watches) if workers == 1 else UNWATCHED  # side by side they have no order
+            damaged = tile.read(pixels)
+            problem = Problem(damaged, noise, clipped=clipped, area=area)
+            estimate = self.prior.solve(problem, self.task.settings, watch).image
+            tile.write(mixed(damaged, estimate, self.task.request, bounded=clipped), result)
+
+        for number, _ in enumerate(in_parallel(restore, todo, workers), start=1):
+            on_progress(number / len(todo))
+        return result
+
+    def _pieces(self, picture: Given, known: Pixels, on_progress: OnProgress, tiling: Tiling) -> Pixels:
+        """A picture with its holes filled piece by piece; a filled piece is known to the next."""
+        request = self.task.request
+        result, so_far = picture.pixels.copy(order="K"), known.copy()  # K: the layout that needs no copy
+        todo = list(pieces(known, tiling))
+        watches = self._watches(picture, [piece.area for piece in todo], on_progress)
+        for piece, watch in zip(todo, watches, strict=True):
+            image, there = to_float(result[(..., *piece.read)]), as_tensor(so_far[(..., *piece.read)])
+            problem = Problem(image, request.noise_level or 0.0, there, is_clipped(result))
+            filled = self.prior.solve(problem, self.task.settings, watch).image
+            before = as_tensor(known[(..., *piece.read)])
+            put(feathered(image, filled, before, request.feather), result, so_far, piece)
+        return result
+
+    def _denoised_too(self, filled: Pixels, known: Pixels, tiling: Tiling) -> Pixels:
+        """The picture with its known pixels denoised, [1, channel, height, width].
+
+        Filled pixels have no noise, and would look like another picture to the prior; so they are given the
+        same noise first, and put back afterwards.
+        """
+        prior, level = self.prior, self.task.request.noise_level or 0.0
+        noise = np.random.default_rng(prior.runtime.seed).standard_normal(filled.shape, np.float32)
+        scale = np.iinfo(filled.dtype).max if is_clipped(filled) else 1
+        noisy = filled + noise * np.float32(level * scale)
+        if scale != 1:
+            noisy = noisy.round().clip(0, scale)
+        noisy = np.where(known, filled, noisy.astype(filled.dtype))
+
+        def tile(damaged: Tensor) -> Tensor:
+            return prior.solve(Problem(damaged, level), self.task.settings).image
+
+        work = partial(map_tiles, noisy, tile, threads=prior.workers)
+        return np.where(known, with_less_memory(work, tiling), filled)
+
+    def _watches(self, picture: Given, sizes: Sequence[int], on_progress: OnProgress) -> Iterator[Watch]:
+        """A watch for the search of each tile or piece of a picture, of so many pixels each."""
+        trace, whole = self.trace, sum(sizes)
+        for number, tell in enumerate(shares(on_progress, [1.0] * len(sizes))):
+            step = None if trace is None else partial(trace.step, picture, number)
+            if number == 0:  # tells for all of them
+                yield Watch(tell, step, lambda seconds: self.estimate(seconds * whole / sizes[0]))
+            else:
+                yield Watch(tell, step)
+
+    def _notes(self, pixels: Pixels, noise: NoiseProfile | None, gain: int) -> list[str]:
+        """Remarks on a picture [1, channel, height, width] and its noise level."""
+        request, notes = self.task.request, []
+        if request.noise_level is None and noise is not None:
+            if noise.overall / gain < LITTLE_NOISE:
+                notes.append("little noise found")
+            elif values := few_values(pixels):
+                notes.append(f"it has only {values} values, and their pattern looks like noise")
+        if pixels.shape[1] == 1 and request.chroma != 1:
+            notes.append("a grey picture has no colour noise: chroma does nothing")
+        if self.prior.levels == 1 and (request.luma, request.chroma) != (1, 1):
+            notes.append("these weights know one noise level: luma and chroma act on the result")
+        return notes
