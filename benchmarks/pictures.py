@@ -1,98 +1,91 @@
-"""The test sets, as arrays [height, width, channel], and how near a result is to the truth."""
+"""Test sets, the noise and the holes that they get, and PSNR; written apart from the noise of the training.
+
+Every draw comes from a torch generator seeded with the picture's index in its sorted set.
+"""
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image
+import torch
+from PIL import Image, ImageDraw, ImageFont
 
 Pixels = np.ndarray[Any, Any]
 
 TRUTHS = {"_real.JPG": "_mean.JPG", "_noisy.png": "_gt.png"}
 """How the file of a noisy picture ends, and that of its truth."""
-
 EQUAL = 100.0
 """PSNR that stands for "the same to the bit", so that a mean stays finite."""
-
-LAYOUT = {
-    "CBSD68": "68 colour PNG files",
-    "Set12": "12 grey PNG files",
-    "PolyU": "pairs NAME_real.JPG and NAME_mean.JPG",
-    "Phone": "pairs NAME_noisy.png and NAME_gt.png",
-}
-"""What a data folder holds: a folder each, or the same under test/."""
+WORDS = (
+    "The quick brown fox jumps over the lazy dog while five wizards box; pack my jug with a dozen "
+    "quarts of good light, and judge the sphinx of black quartz by the vow it keeps. "
+)
+COVERED, SQUARE = 0.15, 64
+"""Share of a picture that lines of text are added up to, and side of the square hole in pixels."""
+EXAMPLE = Path(__file__).parents[1] / "examples" / "clean.png"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a test set.
+    """One picture of a test set; pixels are uint8 [height, width, 1 or 3].
 
     Attributes:
-        name: File name without its suffix.
-        index: Place in the whole sorted set, whatever subset is measured; the seed of its noise.
-        clean: The truth, uint8 [height, width, channel], channel 1 or 3.
-        noisy: What the camera gave, the same, where the set has it.
-        path: The file to be restored; of the clean picture where the set has no noisy one.
+        name: File name without its ending.
+        index: Place in the whole sorted set, whatever part is measured; the seed of its noise.
+        clean: The truth.
+        noisy: What the camera gave; the truth where the set has no noisy pictures.
+        path: The file of `noisy`.
     """
 
     name: str
     index: int
     clean: Pixels
+    noisy: Pixels
     path: Path
-    noisy: Pixels | None = None
 
 
-def load(data: Path, name: str, every: int) -> list[Picture]:
-    """Read a test set.
-
-    Args:
-        data: The data folder, see `LAYOUT`.
-        name: A key of `LAYOUT`.
-        every: 1 for all, 7 for every seventh.
-
-    Returns:
-        Pictures sorted by name, each with its index in the whole set.
+def find(data: Path | None, name: str) -> Path:
+    """The folder of a set in the data folder or its test/.
 
     Raises:
-        FileNotFoundError: The set is not there; the message says what is expected.
+        FileNotFoundError: It is not there.
     """
-    folder = next((path for path in (data / name, data / "test" / name) if path.is_dir()), None)
-    paths = sorted(folder.iterdir()) if folder else []
-    noisy = [path for path in paths if path.name.endswith(tuple(TRUTHS))]
-    paths = noisy or [path for path in paths if path.suffix == ".png"]
-    if not paths:
-        raise FileNotFoundError(f"{data / name}: not found; give --data FOLDER with {name}/ ({LAYOUT[name]})")
-    return [_open(path, index) for index, path in enumerate(paths) if index % every == 0]
+    for folder in (data / name, data / "test" / name) if data else ():
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"{name}/: not found; give --data FOLDER, see benchmarks/README.md")
 
 
-def _open(path: Path, index: int) -> Picture:
-    ending = next((ending for ending in TRUTHS if path.name.endswith(ending)), None)
-    if ending is None:
-        return Picture(path.stem, index, read(path), path)
-    name = path.name.removesuffix(ending)
-    return Picture(name, index, read(path.with_name(name + TRUTHS[ending])), path, read(path))
-
-
-def subset(pictures: list[Picture], every: int) -> list[Picture]:
-    """The pictures whose index is a multiple of `every`: what slow baselines are measured on."""
-    return [picture for picture in pictures if picture.index % every == 0]
+def load(data: Path | None, name: str, every: int) -> list[Picture]:
+    """Every n-th picture of a test set, sorted by name."""
+    paths = sorted(find(data, name).iterdir())
+    paths = [path for path in paths if path.name.endswith(tuple(TRUTHS))] or paths
+    found = []
+    for index, path in enumerate(paths):
+        ending = next((ending for ending in TRUTHS if path.name.endswith(ending)), path.suffix)
+        stem = path.name.removesuffix(ending)
+        if index % every == 0:
+            clean = read(path.with_name(stem + TRUTHS.get(ending, ending)))
+            found.append(Picture(stem, index, clean, read(path), path))
+    return found
 
 
 def read(path: Path) -> Pixels:
-    """Read a file as uint8 [height, width, channel], channel 1 or 3."""
+    """A file as uint8 [height, width, 1 or 3]."""
     with Image.open(path) as opened:
         pixels = np.asarray(opened.convert("L" if opened.mode in ("L", "1", "I;16") else "RGB"))
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def write(path: Path, pixels: Pixels) -> None:
-    """Write uint8 [height, width, channel] losslessly as PNG."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    image.save(path, compress_level=1)
+    """Write uint8 [height, width, 1 or 3] as PNG."""
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path, compress_level=1)
 
 
 def unit(pixels: Pixels) -> Pixels:
@@ -101,24 +94,167 @@ def unit(pixels: Pixels) -> Pixels:
 
 
 def to_bytes(image: Pixels) -> Pixels:
-    """What 8 bits hold of an image on the [0, 1] scale: clipped and rounded to uint8."""
+    """An image on the [0, 1] scale, clipped and rounded to uint8."""
     return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def psnr(result: Pixels, clean: Pixels) -> float:
-    """PSNR at peak 255 over all channels, the result clipped to [0, 1], no border cut off.
+    """PSNR in dB at peak 255 over all channels, the result clipped, no border cut off; `EQUAL` at most.
 
     Args:
         result: [height, width, channel], uint8 or floating point on the [0, 1] scale.
         clean: The same shape; either type.
-
-    Returns:
-        Decibels, at most `EQUAL`.
     """
     error = float(np.mean((np.clip(unit(result), 0, 1) - unit(clean)) ** 2))
     return min(EQUAL, -10 * math.log10(error)) if error else EQUAL
 
 
-def mean(values: list[float]) -> float:
-    """The mean; NaN of nothing."""
-    return float(np.mean(values)) if values else math.nan
+def draw(shape: tuple[int, ...], index: int) -> Pixels:
+    """Standard normal numbers, float32 [height, width, channel], drawn as [channel, height, width]."""
+    height, width, channels = shape
+    normal = torch.randn(channels, height, width, generator=torch.Generator().manual_seed(index))
+    return normal.numpy().transpose(1, 2, 0)
+
+
+def gaussian(clean: Pixels, sigma: float, index: int) -> Pixels:
+    """uint8 [height, width, channel] with noise of σ in grey levels: float32, not clipped, not rounded."""
+    return (unit(clean) + sigma / 255 * draw(clean.shape, index)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera, an exposure and a file format; the noise of the light has variance gain · light + read².
+
+    Attributes:
+        name: For tables.
+        gain: Shot noise: variance a unit of light, full scale 1.
+        read: Standard deviation of the read noise, full scale 1.
+        pattern: Colours of the Bayer filter, row by row.
+        chroma_median: Side of the median filter over R − G and B − G; 0 for none.
+        scale: Bicubic change of size after development.
+        quality: Of the JPEG.
+        subsampling: Of the JPEG's chroma by Pillow's number: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
+    """
+
+    name: str
+    gain: float
+    read: float
+    pattern: str = "RGGB"
+    chroma_median: int = 0
+    scale: float = 1.0
+    quality: int = 90
+    subsampling: int = 0
+
+
+CAMERAS = (
+    Camera("low noise", 0.0006, 0.001),
+    Camera("middle noise", 0.003, 0.004),
+    Camera("high noise", 0.012, 0.012),
+    Camera("not trained", 0.006, 0.02, "BGGR", chroma_median=3, scale=1.2, quality=85, subsampling=1),
+)
+"""The last lies outside what the training draws from: its read noise, its filters and its size."""
+
+
+def photograph(clean: Pixels, camera: Camera, index: int) -> tuple[Pixels, Pixels]:
+    """file = JPEG(resize(sRGB(demosaick(mosaick(light) + noise)))); and the rendering without noise and JPEG.
+
+    Args:
+        clean: The scene, uint8 [height, width, 3]; sRGB, so light is its inverse curve.
+        camera: The setting.
+        index: The seed.
+
+    Returns:
+        uint8, and float64 in [0, 1]; the same shape.
+    """
+    srgb = unit(clean)
+    light = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.zeros(light.shape)
+    for place, colour in enumerate(camera.pattern):
+        seen[place // 2 :: 2, place % 2 :: 2, "RGB".index(colour)] = 1
+    raw = (light * seen).sum(2)
+    noise = np.sqrt(camera.gain * raw + camera.read**2) * draw((*raw.shape, 1), index)[..., 0]
+    noisy, rendering = (_develop(plane, seen, camera) for plane in (raw + noise, raw))
+    return jpeg(noisy, camera.quality, camera.subsampling), rendering
+
+
+def _develop(raw: Pixels, seen: Pixels, camera: Camera) -> Pixels:
+    """Light [height, width] to sRGB [height · scale, width · scale, 3] in [0, 1], bilinearly."""
+    cross, square = np.array([[[0, 1, 0], [1, 4, 1], [0, 1, 0]], [[1, 2, 1], [2, 4, 2], [1, 2, 1]]], float)
+    planes = []
+    for colour, kernel in enumerate((square, cross, square)):
+        total, weight = (
+            cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+            for plane in (raw * seen[..., colour], seen[..., colour])
+        )
+        planes.append(np.where(seen[..., colour] == 1, raw, total / weight))
+    colours = np.stack(planes, 2)
+    for colour in (0, 2) if camera.chroma_median else ():
+        difference = (colours[..., colour] - colours[..., 1]).astype(np.float32)
+        colours[..., colour] = colours[..., 1] + cv2.medianBlur(difference, camera.chroma_median)
+    light = np.clip(colours, 0, 1)
+    shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    if camera.scale != 1:
+        size = [round(side * camera.scale) for side in (raw.shape[1], raw.shape[0])]
+        shown = cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC)
+    return np.clip(shown, 0, 1)
+
+
+def jpeg(image: Pixels, quality: int, subsampling: int) -> Pixels:
+    """What a JPEG file leaves of [height, width, 3] in [0, 1]; uint8."""
+    stream = io.BytesIO()
+    Image.fromarray(to_bytes(image)).save(stream, "JPEG", quality=quality, subsampling=subsampling)
+    return np.asarray(Image.open(stream))
+
+
+def mirrored(height: int, width: int) -> Pixels:
+    """The example photograph, mirrored up to this size and cut to it; uint8 [height, width, 3]."""
+    scene = read(EXAMPLE)
+    missing = [(0, max(0, want - have)) for want, have in zip((height, width), scene.shape[:2], strict=True)]
+    return np.pad(scene, [*missing, (0, 0)], mode="symmetric")[:height, :width]
+
+
+def large_picture(megapixels: int, sigma: float) -> Pixels:
+    """The example photograph, mirrored up to 4:3 of this size, with noise of σ in grey levels; uint8."""
+    width = 16 * round((megapixels * 4 / 3 * 1e6) ** 0.5 / 16)
+    noisy = mirrored(width * 3 // 4, width).copy()
+    for top in range(0, len(noisy), 512):
+        noisy[top : top + 512] = to_bytes(gaussian(noisy[top : top + 512], sigma, top))
+    return noisy
+
+
+def random_hole(height: int, width: int, missing: float, index: int) -> Pixels:
+    """True where a pixel is known, [height, width]; every one is missing with the same probability."""
+    draws = torch.rand(height, width, generator=torch.Generator().manual_seed(index))
+    return (draws >= missing).numpy()
+
+
+def text_hole(height: int, width: int) -> Pixels:
+    """True where lines of text a fourteenth of the smaller side high are not, [height, width]."""
+    size = min(height, width) / 14
+    font = ImageFont.load_default(size=size)
+    missing = Image.new("1", (width, height))
+    start, top = 0, size / 4
+    while np.asarray(missing).mean() < COVERED and top < height:
+        line = (WORDS[start:] + WORDS * (1 + width // 100))[: round(4 * width / size)]
+        ImageDraw.Draw(missing).text((size / 4, top), line, fill=1, font=font, stroke_width=1)
+        start, top = (start + 37) % len(WORDS), top + 1.2 * size
+    return ~np.asarray(missing)
+
+
+def caption_hole(height: int, width: int) -> Pixels:
+    """True where one line of text, 3000×200 pixels in the lower part, is not, [height, width]."""
+    missing = Image.new("1", (width, height))
+    font, line = ImageFont.load_default(size=150), WORDS * 3
+    while font.getlength(line) > min(3000, width - 40):
+        line = line[:-1]
+    place = (max(20, (width - 3000) // 2), height - 400)
+    ImageDraw.Draw(missing).text(place, line, fill=1, font=font, stroke_width=3)
+    return ~np.asarray(missing)
+
+
+def square_hole(height: int, width: int, side: int = SQUARE) -> Pixels:
+    """True but in a square in the middle, [height, width]."""
+    known = np.ones((height, width), bool)
+    top, left = (height - side) // 2, (width - side) // 2
+    known[top : top + side, left : left + side] = False
+    return known

@@ -4,8 +4,8 @@
     python docs/generate.py --check    only name the pages that are out of date (exit 1)
 
 A generated part stands between two comment lines, `<!-- generated: NAME -->` and `<!-- end -->`. NAME is
-`reference COMMAND` for what a command takes, or `figures BENCHMARK` for the table in
-benchmarks/results/BENCHMARK.md, which that benchmark writes.
+`reference COMMAND` for what a command takes, `figures BENCHMARK` for everything that this benchmark measured,
+or `figures highlights` for what the README shows of all; benchmarks/results.json holds the figures.
 """
 
 from __future__ import annotations
@@ -17,9 +17,42 @@ from pathlib import Path
 from typing import Any, get_args
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import tables  # noqa: E402
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PART = re.compile(r"(<!-- generated: (\w+) ([\w -]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
-PLACEHOLDER = "*Not measured yet: run the command above.*\n"
+HIGHLIGHTS: dict[str, list[tuple[str, str, str]]] = {
+    "Photographs": [
+        ("denoise gaussian", "σ 15, given", "noise of σ 15, CBSD68"),
+        ("denoise gaussian", "σ 25, given", "noise of σ 25, CBSD68"),
+        ("denoise gaussian", "σ 50, given", "noise of σ 50, CBSD68"),
+        ("denoise gaussian", "σ 25, lost where σ is not given", "lost at σ 25 where it is not told σ"),
+        ("denoise polyu", "PSNR", "real photographs at high ISO, PolyU"),
+        ("denoise speed", "σ not given, of FFDNet's time", "time at 12 megapixels, of FFDNet's"),
+        ("denoise memory", "12 megapixels, peak", "memory at 12 megapixels"),
+        ("inpaint grey", "50 % missing", "half of the pixels missing, Set12"),
+        ("inpaint grey", "text", "text over the picture, Set12"),
+        ("inpaint grey", "64×64 hole", "a hole of 64×64 pixels, Set12"),
+        ("inpaint colour", "50 % missing", "half of the pixels missing, CBSD68"),
+        ("inpaint caption", "time", "a caption in a JPEG of 12 megapixels"),
+    ],
+    "Digits and faces": [
+        ("digits noise", "σ 63.75, mnist-ae", "noise of σ 63.75 on digits, `mnist-ae`"),
+        ("digits noise", "σ 63.75, mnist-ae-100", "the same, `mnist-ae-100`"),
+        ("digits holes", "8×8 hole, mnist-ae", "a hole of 8×8 pixels in digits, `mnist-ae`"),
+        ("reports descent", "mnist-ae: times faster", "times faster than a report's search"),
+        (
+            "reports samples",
+            "Fréchet distance to test digits, mnist-gan",
+            "samples of `mnist-gan`, Fréchet distance",
+        ),
+        ("reports search", "mnist-gan: inversion of 10", "digits found again by `mnist-gan`"),
+        ("reports search", "mnist-gan: times faster", "times faster than a report's search"),
+    ],
+}
+"""What the README shows: benchmark and section, row, and what the README calls it."""
 
 
 def commands(group: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -90,9 +123,21 @@ def generated(kind: str, name: str) -> str:
         known = dict(commands())
         return reference(tuple(name.split()), known[tuple(name.split())])
     if kind == "figures":
-        table = ROOT / "benchmarks" / "results" / f"{name}.md"
-        return table.read_text(encoding="utf-8").rstrip() + "\n" if table.exists() else PLACEHOLDER
+        return highlights() if name == "highlights" else tables.markdown([*tables.load()[name].values()])
     raise ValueError(f"'{kind} {name}' is no generated part; known: reference, figures")
+
+
+def highlights() -> str:
+    """Figures of all benchmarks, as Markdown."""
+    results = tables.load()
+    lines = ["| | genrestore | others |", "|---|---:|---|"]
+    for title, chosen in HIGHLIGHTS.items():
+        lines.append(f"| **{title}** | | |")
+        for place, what, words in chosen:
+            benchmark, section = place.split()
+            cells = {row.what: row.cells() for row in results[benchmark][section].rows}[what]
+            lines.append(f"| {words} | {cells[1]} | {cells[-1]} |")
+    return "\n".join(lines) + "\n"
 
 
 def renewed(text: str) -> str:

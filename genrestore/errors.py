@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
+import unicodedata
 
 NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment", "out of memory")
 """What libraries say in errors of other types where memory is short."""
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path as one printable line: control characters and bytes that are no UTF-8 are escaped."""
+    return "".join(
+        character.encode("unicode_escape", "backslashreplace").decode("ascii")
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        else character
+        for character in os.fspath(path)
+    )
 
 
 def circumstance(error: BaseException) -> str | None:

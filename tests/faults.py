@@ -11,7 +11,7 @@ from typing import Any
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import formats, images
-from genrestore.files.disk import temporary
+from genrestore.files.disk import atomic as temporary
 from tests.cli.conftest import noisy_pixels, write
 
 GENRESTORE = [sys.executable, "-m", "genrestore"]

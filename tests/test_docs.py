@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import os
 import re
@@ -83,38 +82,6 @@ def test_every_option_has_help_and_stands_in_the_documentation() -> None:
             names = [one for one in option.opts if one.startswith("-") and one not in text]
             missing += [f"{said} {one}: not in the documentation" for one in names]
     assert not missing
-
-
-def settings_of(kind: str) -> dict[str, Any]:
-    """The defaults of a kind of training."""
-    from genrestore.train.kinds import autoencoder, gan
-    from genrestore.train.kinds.denoiser import DenoiserSettings
-    from genrestore.train.loop.settings import LoopSettings
-
-    loop, model = {
-        "denoiser": (LoopSettings(), DenoiserSettings()),
-        "ae": (autoencoder.LOOP, autoencoder.AutoencoderSettings()),
-        "gan": (gan.LOOP, gan.GanSettings()),
-    }[kind]
-    return {**dataclasses.asdict(loop), **dataclasses.asdict(model)}
-
-
-def test_defaults_that_the_help_of_training_names_are_the_settings() -> None:
-    """As in "(32; ae: 64)": the first is the denoiser's, and all others' that are not named."""
-    wrong = []
-    for kind in ("denoiser", "ae", "gan"):
-        settings, checked = settings_of(kind), 0
-        for option in generate.options(COMMANDS["train", kind]):
-            own = re.search(rf"\b{kind}: ([\w.,-]+)[;)]", option.help)
-            named = own or re.search(r"\(([\w.,-]+)[:;)]", option.help)
-            if named is not None and option.name in settings:
-                value, checked = settings[option.name], checked + 1
-                values = value if isinstance(value, tuple) else (value,)
-                said = [type(values[0])(text) for text in named[1].split(",")]
-                if said != list(values):
-                    wrong.append(f"{kind} {option.opts[0]}: help says {named[1]}, the default is {value}")
-        assert checked > 12, kind
-    assert not wrong
 
 
 def test_generated_parts_are_up_to_date() -> None:

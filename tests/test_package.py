@@ -15,7 +15,7 @@ import torch
 
 import genrestore
 from genrestore.runtime import Runtime
-from genrestore.study.sampling import sampler
+from genrestore.study.latents import sampler
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 from genrestore.weights.load import load_file

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from genrestore.files.codecs.pixels import Array
+    from genrestore.files.plan.jobs import Part
     from genrestore.files.work.batch import Restore, Restored
-    from genrestore.files.work.part import Part
     from genrestore.restore.settings import DenoiseSettings
     from genrestore.restore.tasks import Denoise
 

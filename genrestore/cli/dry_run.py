@@ -12,7 +12,7 @@ from genrestore.cli.report import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genrestore.files.plan.outputs import Job
+    from genrestore.files.plan.jobs import Job
     from genrestore.files.work.batch import BatchOptions
 
 

@@ -14,9 +14,8 @@ import typer
 from genrestore.cli import options, reference, report, screen
 from genrestore.cli.pairs import Pair, left_over, plan
 from genrestore.cli.report import Scores
-from genrestore.errors import InputError
-from genrestore.files.codecs.formats import shown
-from genrestore.files.plan.by_name import NamedPictures, several
+from genrestore.errors import InputError, shown
+from genrestore.files.plan.sources import NamedPictures, several
 
 SCHEMA = 1
 """Version of the JSON records; a new field keeps it, a changed or missing one raises it."""

@@ -13,8 +13,7 @@ import typer
 from genrestore.cli.options import INPUTS, RESULTS, expand
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files.codecs.formats import SUFFIXES
-from genrestore.files.plan.shards import Shard
-from genrestore.files.work.part import Part
+from genrestore.files.plan.jobs import Part, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,9 +213,9 @@ def words(inputs: Sequence[str] | None, files_from: str | None, *, null: bool) -
         if not named:
             raise UsageError("no input: name files, folders, - for stdin, or --files-from LIST")
         return named
-    from genrestore.files.plan import lists
+    from genrestore.files.plan.sources import read_list
 
-    listed = lists.read(sys.stdin.buffer if files_from == "-" else Path(files_from), null=null)
+    listed = read_list(sys.stdin.buffer if files_from == "-" else Path(files_from), null=null)
     if not named and not listed:
         raise NoInputError(f"--files-from {files_from}: the list is empty")
     return named + listed

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Column
 
 if TYPE_CHECKING:
-    from genrestore.files.plan.outputs import Job
+    from genrestore.files.plan.jobs import Job
 
 NARROW = 70
 """Below this many columns the bar gives way to the file's name."""

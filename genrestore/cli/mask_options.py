@@ -10,7 +10,7 @@ import typer
 
 from genrestore.cli.options import RESULTS, expand, parse_sigma, parse_whole
 from genrestore.errors import UsageError
-from genrestore.files.work.part import Part
+from genrestore.files.plan.jobs import Part
 
 MASK = "What is missing"
 LARGEST_GROWTH, LARGEST_FEATHER = 1000, 32

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from genrestore.errors import NoInputError, UsageError
+from genrestore.errors import NoInputError, UsageError, shown
 from genrestore.files.codecs import formats
-from genrestore.files.codecs.formats import shown
-from genrestore.files.plan import folders, trees
-from genrestore.files.plan.by_name import TOP, NamedPictures, bare_stem
+from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import OutputOptions, Source
+from genrestore.files.plan.sources import TOP, NamedPictures, bare_stem
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def plan(results: Path, clean: NamedPictures, *, recursive: bool = False) -> lis
         UsageError: No file or folder of results is there.
         NoInputError: The folder has no picture, or not one with a clean picture.
     """
-    if not folders.is_folder(results):
+    if not sources.is_folder(results):
         if not results.exists() and results.suffix.lower() not in formats.IMAGE_SUFFIXES:
             raise UsageError(f"RESULTS {shown(results)}: no such file or folder")
         return [Pair(results, clean.named_like(results))]
@@ -65,7 +64,7 @@ def plan(results: Path, clean: NamedPictures, *, recursive: bool = False) -> lis
 def _pairs(folder: Path, clean: NamedPictures, recursive: bool) -> Iterator[Pair]:
     """A pair for every entry of a folder; results of genrestore are what is wanted."""
     reasons = {
-        source: _reason_to_skip(source) for source in trees.tree(folder, OutputOptions(recursive=recursive))
+        source: _reason_to_skip(source) for source in sources.tree(folder, OutputOptions(recursive=recursive))
     }
     made = {
         (source.inside, bare_stem(source.path)): source.path
@@ -83,13 +82,13 @@ def _pairs(folder: Path, clean: NamedPictures, recursive: bool) -> Iterator[Pair
 
 def _reason_to_skip(source: Source) -> str | None:
     """Why an entry of a folder is no result, or None."""
-    if source.skipped != folders.OWN_OUTPUT or source.path is None:
+    if source.skipped != sources.OWN_OUTPUT or source.path is None:
         return source.skipped
     suffix = source.path.suffix.lower()
-    if suffix not in formats.IMAGE_SUFFIXES and folders.content_format(source.path) is None:
+    if suffix not in formats.IMAGE_SUFFIXES and sources.content_format(source.path) is None:
         return "not a picture"
     infix = source.path.stem.rpartition(".")[2]
-    if infix in folders.OWN_INFIXES and infix not in folders.RESULT_INFIXES:
+    if infix in sources.OWN_INFIXES and infix not in sources.RESULT_INFIXES:
         return "a sheet of several pictures, no result"
     return None
 

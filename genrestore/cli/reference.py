@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genrestore.cli.report import Scores
-from genrestore.errors import InputError, UsageError
-from genrestore.files.codecs.formats import shown
-from genrestore.files.plan.by_name import NamedPictures, several
+from genrestore.errors import InputError, UsageError, shown
+from genrestore.files.plan.sources import NamedPictures, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from genrestore.files.plan.outputs import Job
+    from genrestore.files.plan.jobs import Job
     from genrestore.files.work.batch import Outcome
 
 PEAK = 255.0

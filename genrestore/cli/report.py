@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from genrestore.files.plan.outputs import Job
+    from genrestore.files.plan.jobs import Job
     from genrestore.files.work.batch import Outcome
 
 SCHEMA = 1

@@ -11,16 +11,15 @@ import typer
 
 from genrestore.cli import file_options as files
 from genrestore.cli import options, report, screen
-from genrestore.errors import UsageError
+from genrestore.errors import UsageError, shown
 from genrestore.files.codecs import formats
-from genrestore.files.codecs.formats import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from genrestore.study.sampling import Sampler
+    from genrestore.study.latents import Sampler
 
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
@@ -102,11 +101,11 @@ def sample(
     """
     check_words(output, count, interpolate, latent, json=json)
     from genrestore.runtime import Runtime
-    from genrestore.study import sampling
+    from genrestore.study import latents as networks
     from genrestore.weights import load
 
     runtime = Runtime.create(device, "fp32", threads, seed)
-    sampler = sampling.sampler(load.load(weights, runtime), weights, runtime)
+    sampler = networks.sampler(load.load(weights, runtime), weights, runtime)
     latents, columns = choose(sampler, weights, count, interpolate, latent, runtime)
     names = targets(output, len(latents), overwrite=overwrite)
     made = {"weights": Path(weights).stem, "weights_sha256": sampler.header.sha256}

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from genrestore.cli import options, report, screen, training_options
-from genrestore.errors import UsageError
-from genrestore.files.codecs.formats import shown
+from genrestore.cli import options, report, screen
+from genrestore.cli.training_options import declared, expanded
+from genrestore.errors import UsageError, shown
+from genrestore.train.settings import DataSettings
 
 if TYPE_CHECKING:
-    from genrestore.study.encode import Encoder
+    from genrestore.study.latents import Encoder
     from genrestore.study.study import Study
     from genrestore.train.data.dataset import ImageSet, Reading
 
@@ -37,6 +38,8 @@ Data = Annotated[
         help="mnist, fashion-mnist or celeba, or a folder whose sub-folders are classes; repeatable.",
     ),
 ]
+DataRoot = Annotated[Path | None, declared(DataSettings, "data_root", expanded)]
+Download = Annotated[bool, declared(DataSettings, "download")]
 Split = Annotated[
     Literal["test", "train"],
     typer.Option("--split", rich_help_panel=options.INPUTS, help="Which part of a named data set."),
@@ -66,7 +69,7 @@ OutlierImages = Annotated[
     typer.Option(
         "--outlier-image",
         metavar="PATH",
-        parser=training_options.path,
+        parser=expanded,
         rich_help_panel=options.INPUTS,
         show_default=False,
         help="Add an image of your own; repeatable.",
@@ -78,7 +81,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        parser=training_options.path,
+        parser=expanded,
         rich_help_panel=options.RESULTS,
         help="The picture: PNG, SVG or PDF by its name.",
     ),
@@ -106,7 +109,7 @@ Csv = Annotated[
     typer.Option(
         "--csv",
         metavar="PATH",
-        parser=training_options.path,
+        parser=expanded,
         rich_help_panel=options.RESULTS,
         show_default=False,
         help="Write all latents into this file, a row an image.",
@@ -123,8 +126,8 @@ def scatter(
     output: Output = Path("scatter.png"),
     split: Split = "test",
     classes: Classes = None,
-    data_root: training_options.DataRoot = None,
-    download: training_options.Download = False,
+    data_root: DataRoot = None,
+    download: Download = False,
     outliers: Outliers = False,
     outlier_image: OutlierImages = None,
     dims: Dims = "0,1",
@@ -144,18 +147,18 @@ def scatter(
     table = output.with_name(f"{output.stem}.table{output.suffix}") if outliers or outlier_image else None
     check_outputs([output, table, csv], overwrite=overwrite)
     from genrestore.runtime import Runtime
+    from genrestore.study import latents
     from genrestore.study import study as studies
-    from genrestore.study.encode import load_encoder
     from genrestore.train.data.dataset import Folder, Reading, load_images
     from genrestore.train.data.named import Library
 
-    encoder = load_encoder(weights, Runtime.create(device, "fp32", threads, seed))
-    axes = [] if pca else coordinates(dims, encoder.dimensions)
-    reading = Reading(encoder.channels, encoder.size)
+    encoder = latents.encoder(weights, Runtime.create(device, "fp32", threads, seed))
+    axes = [] if pca else coordinates(dims, encoder.network.latent)
+    reading = Reading(encoder.header.channels, encoder.header.size)
     library = Library(data_root, split, download)
     images = of_classes(load_images([Folder.parse(words) for words in data], reading, library), classes)
     stack = images.stack()
-    others = studies.draw_outliers(stack, seed) if outliers else {}
+    others = studies.draw_out_of_class(stack, seed) if outliers else {}
     study = studies.examine(encoder, stack, {**others, **own_images(outlier_image or [], reading)})
     write_figure(output, picture(study, images, axes), overwrite=overwrite)
     if table is not None:

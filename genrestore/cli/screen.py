@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from genrestore.files.plan.outputs import Job
+    from genrestore.files.plan.jobs import Job
 
 
 class Screen(Protocol):

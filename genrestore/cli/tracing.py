@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrestore.errors import UsageError
-from genrestore.files.codecs.formats import shown
+from genrestore.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from genrestore.files.plan.jobs import Job

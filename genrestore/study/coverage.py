@@ -1,6 +1,7 @@
 """How far a batch of latents is from covering [0, 1]^d evenly: one formula a function, 0 is best.
 
-Each is a loss to train with and a figure to read. z is a batch of latents, z_bj its entries, b = 1..n,
+Each is a loss to train with and a figure to read: a scalar of latents [batch, latent] in [0, 1] and a source
+of random draws. z is a batch of latents, z_bj its entries, b = 1..n,
 j = 1..d; means and moments over the batch are written over b, over the coordinates over j.
 """
 
@@ -31,127 +32,92 @@ def none(latent: Tensor, draws: torch.Generator) -> Tensor:  # noqa: ARG001
 
 
 def moments(latent: Tensor, draws: torch.Generator) -> Tensor:  # noqa: ARG001
-    """Variance and kurtosis of every coordinate over the batch, against the uniform distribution's.
+    """Variance and kurtosis of every coordinate of [batch, latent] against the uniform distribution's.
 
         mean_j [ (v_j − 1/12)² + (k_j − 9/5)² ]
 
         v_j = mean_b (z_bj − μ_j)²,     k_j = mean_b (z_bj − μ_j)⁴ / v_j²
 
     The mean is left free: coordinates that are spread evenly in [0, 1] have it at 1/2 of themselves.
-
-    Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Not used.
-
-    Returns:
-        A scalar.
     """
     _, variance, kurtosis = _moments(latent, 0)
     return ((variance - VARIANCE).square() + (kurtosis - KURTOSIS).square()).mean()
 
 
 def moments_with_mean(latent: Tensor, draws: torch.Generator) -> Tensor:
-    """`moments`, and the mean of every coordinate as well: + mean_j (μ_j − 1/2)².
-
-    Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Not used.
-
-    Returns:
-        A scalar.
-    """
+    """`moments` of [batch, latent], and the mean of every coordinate: + mean_j (μ_j − 1/2)²."""
     return moments(latent, draws) + (latent.mean(0) - MEAN).square().mean()
 
 
 def moments_within(latent: Tensor, draws: torch.Generator) -> Tensor:
-    """Mean, variance and kurtosis over the coordinates of each latent, against the uniform distribution's.
+    """Mean, variance and kurtosis over each latent of [batch, latent] against the uniform distribution's.
 
         mean_b [ (μ_b − 1/2)² + (v_b − 1/12)² + (k_b − 9/5)² ],     moments over j
 
     It can be met by one and the same latent for every image: coordinate 1 near 1, coordinate 2 near 0.
-
-    Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Not used.
-
-    Returns:
-        A scalar.
     """
     return moments_with_mean(latent.T, draws)
 
 
 def kl_within(latent: Tensor, draws: torch.Generator) -> Tensor:  # noqa: ARG001
-    """Kullback–Leibler divergence of each latent, as shares of its sum, from equal shares.
+    """Kullback–Leibler divergence of each latent of [batch, latent], as shares of its sum, from equal ones.
 
         mean_b Σ_j p_bj log (p_bj · d),     p_bj = z_bj / Σ_j z_bj
 
     It is 0 for every latent with equal coordinates, and draws all of them to that line.
-
-    Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Not used.
-
-    Returns:
-        A scalar.
     """
     share = latent / (latent.sum(1, keepdim=True) + LEAST)
     return (share * (share * latent.shape[1] + LEAST).log()).sum(1).mean()
 
 
 def kl_batch(latent: Tensor, draws: torch.Generator) -> Tensor:  # noqa: ARG001
-    """Σ_j s_j log (100 s_j), s_j = Σ_b z_bj: sums over the batch against [1/100, ...], neither normalised.
+    """Σ_j s_j log (100 s_j), s_j = Σ_b z_bj: sums of [batch, latent] against [1/100, ...], not normalised.
 
     No divergence, since s does not add up to 1; kept as it was tried.
-
-    Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Not used.
-
-    Returns:
-        A scalar.
     """
     total = latent.sum(0)
     return (total * (100 * total + LEAST).log()).sum()
 
 
 def sliced_wasserstein(latent: Tensor, draws: torch.Generator) -> Tensor:
-    """Squared sliced Wasserstein distance of the batch to as many draws from U[0, 1]^d, times d.
+    """Squared sliced Wasserstein distance of [batch, latent] to as many draws from U[0, 1]^d, times d.
 
         d · mean_θ mean_b ( sort(z θ)_b − sort(u θ)_b )²,     u_b ~ U[0, 1]^d,  θ uniform on the sphere
 
     It is of the joint distribution: 0 in the limit only if all coordinates are uniform and independent.
     Source: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", 2015; as a regulariser of
     autoencoders: Kolouri et al., "Sliced-Wasserstein Auto-Encoders", 2019.
+    The draws give u and θ.
+    """
+    uniform = torch.rand(latent.shape, generator=draws).to(latent.device)
+    return latent.shape[1] * sliced_distance(latent, uniform, draws)
+
+
+def sliced_distance(first: Tensor, second: Tensor, draws: torch.Generator) -> Tensor:
+    """Squared sliced Wasserstein distance of two sets of vectors, a scalar.
+
+        mean_θ mean_i ( sort(a θ)_i − sort(b θ)_i )²,     θ uniform on the sphere
+
+    Source: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", 2015.
 
     Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Gives u and θ.
-
-    Returns:
-        A scalar.
+        first: a, [vectors, dimension].
+        second: b, the same shape.
+        draws: Gives θ.
     """
-    count, dimension = latent.shape
-    uniform = torch.rand(count, dimension, generator=draws).to(latent.device)
-    directions = torch.randn(dimension, PROJECTIONS, generator=draws).to(latent.device)
+    directions = torch.randn(first.shape[1], PROJECTIONS, generator=draws).to(first.device)
     directions = functional.normalize(directions, dim=0)
-    gap = (latent @ directions).sort(0).values - (uniform @ directions).sort(0).values
-    return dimension * gap.square().mean()
+    return ((first @ directions).sort(0).values - (second @ directions).sort(0).values).square().mean()
 
 
 def mmd(latent: Tensor, draws: torch.Generator) -> Tensor:
-    """Energy distance of the batch to U[0, 1]^d: the squared maximum mean discrepancy of −‖a − b‖.
+    """Energy distance of [batch, latent] to U[0, 1]^d: the squared maximum mean discrepancy of −‖a − b‖.
 
         2 E‖z − u‖ − E‖z − z'‖ − E‖u − u'‖,     u, u' ~ U[0, 1]^d
 
     The means are over pairs of different samples, so its gradient has no bias, however small the batch.
     Sources: Székely and Rizzo, "Energy statistics", 2013; Gretton et al., "A Kernel Two-Sample Test", 2012.
-
-    Args:
-        latent: [batch, latent] in [0, 1].
-        draws: Gives u.
-
-    Returns:
-        A scalar; below 0 at times, by chance.
+    The draws give u. It is below 0 at times, by chance.
     """
     count, dimension = latent.shape
     uniform = torch.rand(max(count, REFERENCE), dimension, generator=draws).to(latent.device)

@@ -1,22 +1,37 @@
-"""Where an autoencoder puts images of its class and others, and what can be said of it in numbers."""
+"""Latents of a class and of out-of-class images, and figures of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
-from genrestore.study import coverage, neighbours
-from genrestore.study.encode import Encoder, to_unit
-from genrestore.study.outliers import OUTLIERS
+from genrestore.study import coverage
+from genrestore.study.latents import Encoder, to_unit
 
 DRAWS = 100
-"""Images of each kind of outlier."""
+"""Out-of-class images of each kind."""
 LARGEST = 10_000
 """Latents that distances among all pairs are taken of."""
+CHUNK = 1000
+QUANTILE = 0.99
+"""Of the data's own distances: nearer than this counts as inside."""
+GREY = 192 / 255
+"""0.5 on the scale from −1 to 1."""
+NOISE = 0.25
+"""Standard deviation of the noise on it on the [0, 1] scale: 0.5 on the scale from −1 to 1."""
+SHIFT = 0.1
+"""Largest shift of the figure along an axis, as a share of the side."""
+FIGURE = Path(__file__).parent / "man.png"
+
+Make = Callable[[Tensor, int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Study:
     Attributes:
         images: Of the data, [image, channel, size, size], uint8.
         latent: Of the data, [image, latent].
-        outliers: Images of each kind of outlier, [image, channel, size, size], uint8 or in [0, 1].
+        outliers: Out-of-class images by kind, [image, channel, size, size], uint8 or in [0, 1].
         outlier_latents: Their latents, [image, latent].
     """
 
@@ -36,48 +51,29 @@ class Study:
     outlier_latents: dict[str, Tensor]
 
 
-def draw_outliers(images: Tensor, seed: int) -> dict[str, Tensor]:
-    """`DRAWS` images of every kind of outlier.
-
-    Args:
-        images: Of the data, [image, channel, size, size], uint8 or in [0, 1].
-        seed: Of every random draw; each kind has its own sequence.
-
-    Returns:
-        [image, channel, size, size] in [0, 1], by kind.
-    """
-    return {name: make(images, DRAWS, torch.Generator().manual_seed(seed)) for name, make in OUTLIERS.items()}
-
-
 def examine(encoder: Encoder, images: Tensor, outliers: Mapping[str, Tensor]) -> Study:
-    """Encode the data and the outliers.
-
-    Args:
-        encoder: The autoencoder.
-        images: Of the data, [image, channel, size, size], uint8.
-        outliers: Of each kind, [image, channel, size, size], uint8 or in [0, 1].
-    """
+    """Encode the data [image, channel, size, size], uint8, and out-of-class images by kind."""
     latents = {name: encoder.encode(some) for name, some in outliers.items()}
     return Study(images, encoder.encode(images), dict(outliers), latents)
 
 
 def examples(encoder: Encoder, study: Study) -> list[tuple[str, Tensor]]:
-    """One of each kind of outlier, what the autoencoder makes of it, and the nearest image of the data.
+    """Kinds of out-of-class images, each with an image, its reconstruction and the nearest of the data.
 
     Returns:
         Kind and [3, channel, size, size] in [0, 1].
     """
     found = []
     for name, images in study.outliers.items():
-        _, nearest = neighbours.nearest(study.outlier_latents[name][:1], study.latent)
+        _, closest = nearest(study.outlier_latents[name][:1], study.latent)
         first = to_unit(images[:1])
-        row = torch.cat([first, encoder.reconstruct(first), to_unit(study.images[nearest])])
+        row = torch.cat([first, encoder.reconstruct(first), to_unit(study.images[closest])])
         found.append((name, row))
     return found
 
 
 def describe(study: Study, seed: int = 0) -> dict[str, Any]:
-    """How the latents cover [0, 1]^d, and which outliers lie among them.
+    """Figures of how the latents cover [0, 1]^d, and of which out-of-class latents lie among them.
 
     Args:
         study: The latents.
@@ -91,16 +87,106 @@ def describe(study: Study, seed: int = 0) -> dict[str, Any]:
     """
     draws = torch.Generator().manual_seed(seed)
     some = study.latent[:LARGEST]
-    reach = neighbours.reach(some)
-    inside = {
-        name: float((neighbours.nearest(points, some)[0] <= reach).double().mean())
-        for name, points in study.outlier_latents.items()
-    }
+    inside = reach(some)
     return {
         "images": len(study.latent),
         **{name: values.tolist() for name, values in coverage.statistics(study.latent).items()},
         "occupied_cells": coverage.occupied(study.latent),
         "sliced_wasserstein": float(coverage.sliced_wasserstein(study.latent, draws).sqrt()),
-        "reach": reach,
-        "outliers": inside,
+        "reach": inside,
+        "outliers": {
+            name: float((nearest(points, some)[0] <= inside).double().mean())
+            for name, points in study.outlier_latents.items()
+        },
     }
+
+
+def nearest(points: Tensor, data: Tensor, *, own: bool = False) -> tuple[Tensor, Tensor]:
+    """Nearest neighbour of each of points [point, latent] in data [image, latent].
+
+    With `own` the points are the data, and each one's nearest other one is found.
+
+    Returns:
+        Euclidean distances and indices into `data`, [point] each.
+    """
+    distances, indices = [], []
+    for start in range(0, len(points), CHUNK):
+        apart = torch.cdist(points[start : start + CHUNK], data)
+        if own:
+            rows = torch.arange(len(apart))
+            apart[rows, start + rows] = torch.inf
+        least = apart.min(1)
+        distances.append(least.values)
+        indices.append(least.indices)
+    return torch.cat(distances), torch.cat(indices)
+
+
+def reach(data: Tensor) -> float:
+    """Distance from the data [image, latent] up to which a latent counts as inside; a scalar."""
+    own = nearest(data, data, own=True)[0]
+    return float(torch.quantile(own, QUANTILE)) if len(data) > 1 else 0.0
+
+
+def constant(data: Tensor, count: int, draws: torch.Generator) -> Tensor:  # noqa: ARG001
+    """One grey level everywhere; data [image, channel, size, size] to [count, ...] in [0, 1]."""
+    return torch.full((count, *data.shape[1:]), GREY)
+
+
+def noise(data: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    """The constant with noise, clipped; data [image, channel, size, size] to [count, ...] in [0, 1]."""
+    grey = constant(data, count, draws)
+    return (grey + NOISE * torch.randn(grey.shape, generator=draws)).clamp(0, 1)
+
+
+def negative(data: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    """1 − x of random images of the data [image, channel, size, size]: [count, ...] in [0, 1]."""
+    return 1 - _some(data, count, draws)
+
+
+def flip(data: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    """Random images of data [image, channel, size, size], mirrored: [count, ...] in [0, 1]."""
+    return _some(data, count, draws).flip(-1)
+
+
+def man(data: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    """A small drawn figure, white on black, the first in the middle and the others shifted at random.
+
+    Only the shape of data [image, channel, size, size] counts; [count, channel, size, size] in [0, 1].
+    """
+    with Image.open(FIGURE) as picture:
+        drawn = torch.from_numpy(np.asarray(picture.convert("L"), dtype=np.float32) / 255)
+    size = data.shape[-1]
+    figure = functional.interpolate(drawn[None, None], (size, size), mode="area")[0, 0]
+    most = max(1, round(SHIFT * size))
+    shifts = torch.randint(-most, most + 1, (count, 2), generator=draws)
+    shifts[0] = 0
+    shifted = [figure.roll((int(down), int(right)), (0, 1)) for down, right in shifts]
+    return torch.stack(shifted)[:, None].expand(-1, data.shape[1], -1, -1)
+
+
+OUT_OF_CLASS: dict[str, Make] = {
+    "constant": constant,
+    "noise": noise,
+    "negative": negative,
+    "flip": flip,
+    "man": man,
+}
+"""Kinds of out-of-class images: from data [image, channel, size, size], a count, and draws."""
+
+
+def draw_out_of_class(images: Tensor, seed: int) -> dict[str, Tensor]:
+    """`DRAWS` out-of-class images of every kind, each from its own sequence of random draws.
+
+    Args:
+        images: Of the data, [image, channel, size, size], uint8 or in [0, 1].
+        seed: Of every random draw.
+
+    Returns:
+        [image, channel, size, size] in [0, 1], by kind.
+    """
+    kinds = OUT_OF_CLASS.items()
+    return {name: make(images, DRAWS, torch.Generator().manual_seed(seed)) for name, make in kinds}
+
+
+def _some(data: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    return to_unit(data[torch.randint(len(data), (count,), generator=draws)])

@@ -65,8 +65,8 @@ class Content:
     """A weights file that was read and found sound.
 
     Attributes:
-        header: What it says of itself.
-        tensors: What it holds, by name.
+        header: Of the file.
+        tensors: By name.
         raw: The whole file.
     """
 

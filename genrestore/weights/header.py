@@ -1,11 +1,14 @@
-"""What a weights file says of itself: one JSON string in the safetensors header. Needs no torch.
+"""The header of a weights file: one JSON string in that of safetensors, every type checked. Needs no torch.
 
-A file's header is read and checked here before anything else of it is looked at. Nothing is ever unpickled.
+It is read before anything else of a file is looked at. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -13,17 +16,32 @@ from typing import Any, BinaryIO, NoReturn
 from safetensors import SafetensorError, safe_open
 
 from genrestore.errors import WeightsError
-from genrestore.weights.fields import FIELDS, FORMAT, NewerFormat, check
 
+FORMAT = 1
+"""The format that is written, and the newest that is read; a new or changed field raises it."""
+KINDS = {
+    "denoiser": False,
+    "inpainter": False,
+    "autoencoder": True,
+    "generator": True,
+}
+"""Kinds of priors; True: their images have one size."""
 KEY = "genrestore"
 """The one key of the safetensors metadata that holds our header."""
 MAX_HEADER = 2**20
 """Bytes. Also what tells a pickle from safetensors: no pickle's first eight bytes give a smaller length."""
+_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""A network's role; no dot, since tensors are named "ROLE.KEY"."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class NewerFormat(ValueError):
+    """A header of a format that this version does not know."""
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """How a network is built.
+    """Plan of a network.
 
     Attributes:
         name: Its name in `genrestore.models.NETWORKS`.
@@ -36,16 +54,16 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class Header:
-    """What a weights file says of itself.
+    """Header of a weights file.
 
     Attributes:
-        kind: Which prior it is: one of `genrestore.weights.fields.KINDS`.
+        kind: Kind of prior: one of `KINDS`.
         networks: Role ("denoiser", "estimator", ...) to network; tensors are stored as "ROLE.KEY".
         channels: Channels of the images: 1 or 3.
         size: Height and width of the images in pixels, or None for any.
         training: Settings of the training, as JSON values.
-        data: What it was trained on.
-        licence: Under which terms it may be used.
+        data: Data that it was trained on.
+        licence: Terms of use.
         source: Who or what made it.
         version: Version of genrestore that wrote it.
         format: Version of this header.
@@ -65,7 +83,7 @@ class Header:
     sha256: str = ""
 
     def to_text(self) -> str:
-        """Canonical JSON of all fields: the same content gives the same text.
+        """Return the canonical JSON of all fields: the same content gives the same text.
 
         Raises:
             ValueError: A value that JSON does not have, such as NaN.
@@ -74,8 +92,62 @@ class Header:
         return canonical(asdict(self))
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_networks(value: object) -> bool:
+    if not isinstance(value, dict) or not value:
+        return False
+    return all(_ROLE.fullmatch(role) for role in value) and all(map(_is_network, value.values()))
+
+
+def _is_network(value: object) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"name", "arguments"}:
+        return False
+    return isinstance(value["name"], str) and isinstance(value["arguments"], dict)
+
+
+FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "kind": (lambda value: isinstance(value, str) and value in KINDS, f"one of {', '.join(KINDS)}"),
+    "networks": (_are_networks, "an object of roles, each with a name and arguments"),
+    "channels": (lambda value: _is_count(value) and value in (1, 3), "1 or 3"),
+    "size": (lambda value: value is None or _is_count(value), "a number of pixels or null"),
+    "training": (lambda value: isinstance(value, dict), "an object"),
+    "data": (_is_text, "text"),
+    "licence": (_is_text, "text"),
+    "source": (_is_text, "text"),
+    "version": (_is_text, "text"),
+    "format": (_is_count, "a whole number from 1"),
+    "sha256": (
+        lambda value: isinstance(value, str) and _SHA256.fullmatch(value) is not None,
+        "a sha256 of 64 hexadecimal digits",
+    ),
+}
+"""Name of each field, a check of its value, and the expected value in words."""
+
+
+def _check(header: Mapping[str, object]) -> None:
+    """Check names and types of all fields; a ValueError says which is missing, unknown or of a wrong type."""
+    found = header.get("format")
+    if isinstance(found, int) and found > FORMAT:
+        raise NewerFormat(f"written by a newer genrestore (format {found}, this one reads up to {FORMAT})")
+    for name in header:
+        if name not in FIELDS:
+            raise ValueError(f"its header has an unknown field {reprlib.repr(name)}")
+    for name, (fits, expected) in FIELDS.items():
+        if name not in header:
+            raise ValueError(f"its header has no '{name}'")
+        if not fits(header[name]):
+            raise ValueError(f"'{name}' in its header is {reprlib.repr(header[name])}, not {expected}")
+
+
 def canonical(value: object) -> str:
-    """JSON with sorted keys, without spaces and in ASCII; equal content gives equal text.
+    """Return JSON with sorted keys, without spaces and in ASCII; equal content gives equal text.
 
     Raises:
         ValueError: NaN, an infinity, or nesting without end.
@@ -86,7 +158,7 @@ def canonical(value: object) -> str:
 
 
 def parse(text: str) -> Header:
-    """A header from its JSON text, which stands under `KEY`.
+    """Read a header from its JSON text, which stands under `KEY`.
 
     Raises:
         ValueError: No JSON, or a field that is missing, unknown or of a wrong type; says what is wrong.
@@ -99,7 +171,7 @@ def parse(text: str) -> Header:
         raise ValueError(f"its genrestore header is no JSON ({error})") from error
     if not isinstance(value, dict):
         raise ValueError("its genrestore header is no JSON object")
-    check(value)
+    _check(value)
     specs = {role: NetworkSpec(spec["name"], spec["arguments"]) for role, spec in value["networks"].items()}
     fields = {name: value[name] for name in FIELDS if name != "networks"}
     return Header(networks=specs, **fields)
@@ -139,7 +211,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_text(stream: BinaryIO, path: Path) -> str:
-    """The JSON text of our header from the beginning of a safetensors file.
+    """Return the JSON text of our header from the beginning of a safetensors file.
 
     Args:
         stream: The file from its beginning; can seek.
@@ -170,12 +242,12 @@ def read_text(stream: BinaryIO, path: Path) -> str:
 
 
 def damaged(path: Path, what: str) -> WeightsError:
-    """The error for a file that was ours and is broken."""
+    """Make the error for a file that was ours and is broken."""
     return WeightsError(f"{path}: damaged weights file: {what}; get the file again")
 
 
 def reason(error: Exception) -> str:
-    """What the system or the library says, without what does not help."""
+    """Return the message of the system or the library, without what does not help."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).removeprefix("Error while deserializing").removeprefix(" header").removeprefix(": ")

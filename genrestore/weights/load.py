@@ -17,10 +17,8 @@ from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
 from genrestore.weights import content, store
-from genrestore.weights.header import Header, NetworkSpec, damaged
+from genrestore.weights.header import KINDS, Header, NetworkSpec, damaged
 
-OF_ONE_SIZE = ("autoencoder", "generator")
-"""Kinds of priors whose images have one size."""
 SPARE = 1000
 """Tensors that a network may have more than a file, so that what the file lacks can be named."""
 
@@ -30,7 +28,7 @@ class Loaded:
     """Weights, ready to run.
 
     Attributes:
-        header: What their file says of itself.
+        header: Of their file.
         networks: Role to network: in eval mode, on the runtime's device, float32, without gradients of its
             parameters.
     """
@@ -117,9 +115,9 @@ def _build(spec: NetworkSpec, path: Path, device: str) -> nn.Module:
 
 
 def _check_images(header: Header, network: nn.Module, role: str, path: Path) -> None:
-    """What a header says of its images must be what a network says that is made for one size of them."""
+    """Refuse a header whose images are not those of a network that is made for one size of them."""
     size, channels = getattr(network, "size", None), getattr(network, "channels", None)
-    if header.kind in OF_ONE_SIZE and size and (size, channels) != (header.size, header.channels):
+    if KINDS[header.kind] and size and (size, channels) != (header.size, header.channels):
         raise damaged(
             path,
             f"its header says images of size {header.size} with {header.channels} channels, its {role} is "
@@ -128,7 +126,7 @@ def _check_images(header: Header, network: nn.Module, role: str, path: Path) -> 
 
 
 def _check(values: dict[str, Tensor], network: nn.Module, role: str, path: Path) -> None:
-    """Tensors of any shape must be those of the network, by name, shape and type."""
+    """Refuse tensors that are not those of the network, by name, shape and type."""
     expected = network.state_dict()
     missing, extra = sorted(expected.keys() - values.keys()), sorted(values.keys() - expected.keys())
     if missing:

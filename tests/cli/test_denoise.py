@@ -116,7 +116,10 @@ class TestOneFile:
         assert names() == ["photo.png"]
         assert np.abs(pixels("photo.png") - denoised(noisy_pixels(), 12)).max() <= 0.51
 
-    def test_in_place_nothing_of_a_file_is_lost_unasked(self, denoise: Run, tmp_path: Path) -> None:
+    def test_in_place_nothing_of_a_file_is_lost_unasked(
+        self, denoise: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         picture = Image.fromarray(np.zeros((32, 48, 3), np.uint8))
         exif = Image.Exif()
         exif[274] = 6

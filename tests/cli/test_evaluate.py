@@ -15,7 +15,7 @@ from PIL import Image
 from genrestore.cli import evaluate
 from genrestore.cli.report import Scores
 from genrestore.errors import UsageError
-from genrestore.files.plan.by_name import NamedPictures
+from genrestore.files.plan.sources import NamedPictures
 from tests.cli.conftest import Run, clean_pixels, write
 
 BRIGHTER = "PSNR 28.13 dB"

@@ -9,18 +9,22 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from genrestore.cli.app import app
 from tests.cli.conftest import Run
 from tests.faults import GENRESTORE, Place, contents, fill, left_overs, read_to_end
 
 pytestmark = pytest.mark.slow
 
-COUNT = 12
+Finish = Callable[[Place], None]
+COUNT, MANY = 12, 36
+"""Pictures; many, so that some are left, however late a signal comes on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,16 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
     fill(folder, COUNT)
     return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(weights: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Results of a run that nothing disturbs, of as many pictures as any test has."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    fill(folder / "in", MANY)
+    place = Place(weights, folder / "in", folder / "out")
+    assert CliRunner().invoke(app, place.words()).exit_code == 0
+    return place.check_finished()
 
 
 @pytest.fixture
@@ -55,18 +69,19 @@ def as_in_a_terminal() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def finish(run: Run, place: Place) -> None:
+@pytest.fixture
+def finish(run: Run, undisturbed: dict[str, str]) -> Finish:
     """The next run does what is missing, and its results are those of a run that nothing disturbed."""
-    result = run(*place.words("--skip-existing"))
-    assert result.exit_code == 0, result.stderr
-    assert (
-        run(*Place(place.weights, place.inputs, place.results.with_name("undisturbed")).words()).exit_code
-        == 0
-    )
-    assert place.check_finished() == contents(place.results.with_name("undisturbed"))
+
+    def go_on(place: Place) -> None:
+        result = run(*place.words("--skip-existing"))
+        assert result.exit_code == 0, result.stderr
+        assert place.check_finished() == {name: undisturbed[name] for name in place.before}
+
+    return go_on
 
 
-def test_killed_and_killed_again(run: Run, place: Place) -> None:
+def test_killed_and_killed_again(place: Place, finish: Finish) -> None:
     """Once while a result is being written, once between two, and the runs go on where they were ended."""
     for in_the_middle in (True, False):
         before = len(contents(place.results))
@@ -80,13 +95,12 @@ def test_killed_and_killed_again(run: Run, place: Place) -> None:
             process.kill()
             assert process.wait() == -signal.SIGKILL
         assert before < len(place.check()) < COUNT
-    finish(run, place)
+    finish(place)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_interrupted(run: Run, weights: str, tmp_path: Path, number: signal.Signals) -> None:
-    many = 4 * COUNT  # so that some are left, however late the signal comes on a busy machine
-    fill(tmp_path / "in", many)
+def test_interrupted(weights: str, tmp_path: Path, number: signal.Signals, finish: Finish) -> None:
+    fill(tmp_path / "in", MANY)
     place = Place(weights, tmp_path / "in", tmp_path / "out")
     with place.start(preexec_fn=as_in_a_terminal) as process:
         assert process.stderr is not None
@@ -94,20 +108,19 @@ def test_interrupted(run: Run, weights: str, tmp_path: Path, number: signal.Sign
         process.send_signal(number)
         code, said = read_to_end(process)
     done = len(place.check())
-    assert said[-1] == f"genrestore: interrupted: {done} done, {many - done} left"
+    assert said[-1] == f"genrestore: interrupted: {done} done, {MANY - done} left"
     assert (code, left_overs(place.results)) == (130, [])
-    finish(run, place)
+    finish(place)
 
 
-def test_killed_while_inputs_are_replaced(run: Run, weights: str, tmp_path: Path) -> None:
+def test_killed_while_inputs_are_replaced(
+    run: Run, weights: str, tmp_path: Path, undisturbed: dict[str, str]
+) -> None:
     """With --in-place every picture is the old or the new one, and none is restored twice afterwards."""
     fill(tmp_path / "in", COUNT)
-    fill(tmp_path / "plain", COUNT)
     place = Place(weights, tmp_path / "in", tmp_path / "in")
     words = [word for word in place.words("--in-place") if word not in ("-o", f"{place.results}/")]
-    plain = Place(weights, tmp_path / "plain", tmp_path / "out")
-    assert run(*plain.words()).exit_code == 0
-    results = plain.check_finished()
+    results = {name: undisturbed[name] for name in place.before}
     with subprocess.Popen([*GENRESTORE, *words], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         process.stderr.readline()
@@ -120,7 +133,7 @@ def test_killed_while_inputs_are_replaced(run: Run, weights: str, tmp_path: Path
     assert left_overs(place.inputs) == []
 
 
-def test_a_limit_of_the_size_of_files(run: Run, place: Place) -> None:
+def test_a_limit_of_the_size_of_files(place: Place, finish: Finish) -> None:
     """A result that would become too large fails like one on a full disk; smaller ones are written."""
     limit = 50_000
 
@@ -134,12 +147,12 @@ def test_a_limit_of_the_size_of_files(run: Run, place: Place) -> None:
     assert (code, left_overs(place.results)) == (1, [])
     assert 0 < len(found) == COUNT - len(failed)
     assert said[-1] == f"{len(found)} done, {len(failed)} failed"
-    finish(run, place)
+    finish(place)
     sizes = {name: (place.results / name).stat().st_size for name in place.before}
     assert set(found) == {name for name, size in sizes.items() if size <= limit}
 
 
-def test_a_full_disk(run: Run, place: Place, disk: Path) -> None:
+def test_a_full_disk(run: Run, place: Place, disk: Path, finish: Finish) -> None:
     place.results = disk / "out"
     result = run(*place.words())
     said = result.stderr.splitlines()
@@ -148,10 +161,10 @@ def test_a_full_disk(run: Run, place: Place, disk: Path) -> None:
     assert sum(": cannot be written (" in line for line in said) == COUNT - len(found)
     assert (result.exit_code, left_overs(disk)) == (1, [])
     subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-    finish(run, place)
+    finish(place)
 
 
-def test_a_folder_that_cannot_be_written(run: Run, place: Place, disk: Path) -> None:
+def test_a_folder_that_cannot_be_written(run: Run, place: Place, disk: Path, finish: Finish) -> None:
     """Read-only, so that it is true for root as well."""
     place.results = disk / "out"
     place.results.mkdir()
@@ -162,10 +175,10 @@ def test_a_folder_that_cannot_be_written(run: Run, place: Place, disk: Path) -> 
     assert all(": cannot be written, " in line for line in said[:-1])
     assert (result.exit_code, said[-1], place.check()) == (1, f"{COUNT} failed", {})
     subprocess.run(["mount", "-o", "remount,rw,size=64m", str(disk)], check=True)
-    finish(run, place)
+    finish(place)
 
 
-def test_inputs_that_disappear_meanwhile(run: Run, weights: str, tmp_path: Path) -> None:
+def test_inputs_that_disappear_meanwhile(weights: str, tmp_path: Path) -> None:
     fill(tmp_path / "in", COUNT)
     place = Place(weights, tmp_path / "in", tmp_path / "out")
     gone = sorted(place.inputs.rglob("*.*"))[-3:]
@@ -183,7 +196,7 @@ def test_inputs_that_disappear_meanwhile(run: Run, weights: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("shards", [("1/1", "1/1"), ("1/2", "2/2")], ids=" and ".join)
-def test_two_at_once(run: Run, place: Place, shards: tuple[str, str]) -> None:
+def test_two_at_once(place: Place, shards: tuple[str, str], finish: Finish) -> None:
     """Two of one share overtake each other, two shares do not meet; neither is a failure."""
     both = [place.start("--skip-existing", "--shard", shard) for shard in shards]
     ends = [read_to_end(process) for process in both]
@@ -194,10 +207,10 @@ def test_two_at_once(run: Run, place: Place, shards: tuple[str, str]) -> None:
     assert [code for code, _ in ends] == [0, 0], said
     assert sum(" -> " in line for line in said) >= COUNT
     assert not any("failed" in line for line in said)
-    finish(run, place)
+    finish(place)
 
 
-def test_two_at_once_without_skipping_tell_who_was_second(place: Place, run: Run) -> None:
+def test_two_at_once_without_skipping_tell_who_was_second(place: Place, finish: Finish) -> None:
     """Nobody's result is replaced: every picture is written once, and the other run says that it exists."""
     both = [place.start(), place.start()]
     ends = [read_to_end(process) for process in both]
@@ -208,4 +221,4 @@ def test_two_at_once_without_skipping_tell_who_was_second(place: Place, run: Run
     assert sum(" -> " in line for line in said) == COUNT
     codes = sorted(code for code, _ in ends)
     assert codes in ([0, 1], [1, 1], [0, 2]), said
-    finish(run, place)
+    finish(place)

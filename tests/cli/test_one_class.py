@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from genrestore.cli.report import Report
-from genrestore.files.plan.outputs import Job
+from genrestore.files.plan.jobs import Job
 from genrestore.restore.tasks import InpaintOneClass
 from tests import tiny
 from tests.cli.conftest import Run

@@ -11,7 +11,7 @@ from PIL import Image
 
 from genrestore.cli import reference
 from genrestore.errors import InputError, UsageError
-from genrestore.files.plan.outputs import Job
+from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
 from tests.cli.conftest import clean_pixels, write
 

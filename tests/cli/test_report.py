@@ -14,7 +14,7 @@ import pytest
 
 from genrestore.cli import report
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
-from genrestore.files.plan.outputs import Job
+from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
 
 KEYS = [

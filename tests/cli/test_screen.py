@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genrestore.cli import live, screen
-from genrestore.files.plan.outputs import Job
+from genrestore.files.plan.jobs import Job
 
 
 class Terminal(io.StringIO):

@@ -123,7 +123,8 @@ def test_a_contradiction_on_resume_names_both_values(run: Run, photos: Path) -> 
 
 def test_another_process_of_torchrun_says_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from genrestore.errors import UsageError
-    from genrestore.train.loop import distributed, session
+    from genrestore.train import distributed
+    from genrestore.train.loop import session
 
     def refuse(*words: object) -> None:
         raise UsageError("no")

@@ -12,7 +12,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image as Pillow
 
-from genrestore.files.codecs import images, jpeg_markers, xmp
+from genrestore.files.codecs import images, xmp
+from genrestore.files.codecs.containers import read_jpeg
 from tests.files import make
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20
@@ -51,9 +52,9 @@ def mpo(*kinds: int, orientation: int = 1) -> bytes:
     content = bytearray(stream.getvalue())
     at = content.index(b"MPF\0") + 4
     entries = at + 8 + 2 + 12 * 3 + 4
-    begin = jpeg_markers.read(bytes(content)).end
+    begin = read_jpeg(bytes(content)).end
     for number, kind in enumerate(kinds, 1):
-        end = jpeg_markers.read(bytes(content), begin).end
+        end = read_jpeg(bytes(content), begin).end
         struct.pack_into("<III", content, entries + 16 * number, kind, end - begin, begin - at)
         begin = end
     assert struct.unpack_from("<I", content, entries)[0] & 0xFFFFFF == 0x030000
@@ -71,7 +72,7 @@ def frames(content: bytes) -> list[bytes]:
 
 
 def behind(content: bytes) -> bytes:
-    return content[jpeg_markers.read(content).end :]
+    return content[read_jpeg(content).end :]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -148,7 +149,7 @@ def test_a_gain_map_does_not_turn_with_the_picture_and_nothing_claims_it_then() 
 
 
 def segments(content: bytes) -> list[tuple[int, bytes]]:
-    found = jpeg_markers.read(content).segments
+    found = read_jpeg(content).segments
     return [(each.marker, each.payload) for each in found if each.marker in (0xFE, *range(0xE1, 0xF0))]
 
 

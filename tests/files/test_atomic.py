@@ -12,8 +12,9 @@ import pytest
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import formats
-from genrestore.files.plan import folders
-from genrestore.files.plan.outputs import atomic, check_writable
+from genrestore.files.disk.atomic import atomic, check_writable
+from genrestore.files.plan import sources
+from genrestore.files.plan.jobs import OutputOptions
 
 
 def listing(folder: Path) -> list[str]:
@@ -135,7 +136,7 @@ def test_kill_9_leaves_nothing_that_looks_like_a_picture(tmp_path: Path) -> None
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     code = (
-        "import sys, time, pathlib; from genrestore.files.plan.outputs import atomic\n"
+        "import sys, time, pathlib; from genrestore.files.disk.atomic import atomic\n"
         "with atomic(pathlib.Path(sys.argv[1])) as stream:\n"
         "    stream.write(b'half'); stream.flush(); print('ready', flush=True); time.sleep(60)\n"
     )
@@ -149,4 +150,4 @@ def test_kill_9_leaves_nothing_that_looks_like_a_picture(tmp_path: Path) -> None
     left = [name for name in listing(tmp_path) if name != "a.png"]
     assert len(left) == 1
     assert Path(left[0]).suffix.lower() not in formats.IMAGE_SUFFIXES
-    assert [found.name for found, _ in folders.listed(tmp_path)] == ["a.png"]
+    assert [found.path for found in sources.tree(tmp_path, OutputOptions())] == [path]

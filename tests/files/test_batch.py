@@ -18,7 +18,8 @@ from PIL import Image as Pillow
 
 from genrestore.errors import WeightsError
 from genrestore.files.codecs import images
-from genrestore.files.plan.outputs import Job, OutputOptions, plan
+from genrestore.files.plan.jobs import Job, OutputOptions
+from genrestore.files.plan.outputs import plan
 from genrestore.files.work import batch, results
 from genrestore.files.work.batch import BatchOptions, Outcome
 from tests.files import make

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genrestore.errors import UsageError
-from genrestore.files.plan import lists
+from genrestore.files.plan.sources import read_list
 
 LINES = [
     (b"", []),
@@ -26,7 +26,7 @@ LINES = [
 
 @pytest.mark.parametrize(("data", "names"), LINES)
 def test_one_name_a_line(data: bytes, names: list[str]) -> None:
-    assert lists.read(io.BytesIO(data)) == names
+    assert read_list(io.BytesIO(data)) == names
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_one_name_a_line(data: bytes, names: list[str]) -> None:
     [(b"", []), (b"a\nb.png\0c.png\0", ["a\nb.png", "c.png"]), (b"a.png\r\0-", ["a.png\r", "./-"])],
 )
 def test_names_that_end_with_a_nul_byte(data: bytes, names: list[str]) -> None:
-    assert lists.read(io.BytesIO(data), null=True) == names
+    assert read_list(io.BytesIO(data), null=True) == names
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_names_that_end_with_a_nul_byte(data: bytes, names: list[str]) -> None:
 )
 def test_what_is_no_list_of_lines(data: bytes, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        lists.read(io.BytesIO(data))
+        read_list(io.BytesIO(data))
 
 
 def test_a_file(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("a.png\n")
-    assert lists.read(tmp_path / "list") == ["a.png"]
+    assert read_list(tmp_path / "list") == ["a.png"]
     with pytest.raises(
         UsageError, match=r"--files-from .*gone: cannot be read \(No such file or directory\)"
     ):
-        lists.read(tmp_path / "gone")
+        read_list(tmp_path / "gone")

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from genrestore.files.codecs import exif, images, orientation, xmp
+from genrestore.files.codecs import exif, images, metadata, xmp
 from genrestore.files.codecs.exif import Field
 from tests.files import make
 
@@ -167,12 +167,12 @@ def test_a_picture_comes_back_upright_and_nothing_says_that_it_is_turned(format:
         upright = np.asarray(stored.transpose(TRANSPOSE[value]) if value > 1 else stored)
         image = images.read(io.BytesIO(content))
         assert np.array_equal(make.interleaved(image), upright), value
-        quarter = value in orientation.QUARTER_TURNS
+        quarter = value in metadata.QUARTER_TURNS
         if image.metadata.dpi is not None:
             assert image.metadata.dpi == pytest.approx((150, 300) if quarter else (300, 150), abs=0.1)
         again = images.read(io.BytesIO(make.encoded(image, image.metadata.format)))
         assert again.pixels.shape == image.pixels.shape
-        assert orientation.of(again.metadata.exif, again.metadata.xmp) == 1
+        assert metadata.orientation(again.metadata.exif, again.metadata.xmp) == 1
         with Pillow.open(io.BytesIO(make.encoded(image, image.metadata.format))) as opened:
             assert opened.getexif().get(274, 1) == 1
 
@@ -180,7 +180,8 @@ def test_a_picture_comes_back_upright_and_nothing_says_that_it_is_turned(format:
 @pytest.mark.parametrize("value", range(1, 9))
 def test_sides_change_places_after_a_quarter_turn_only(value: int) -> None:
     said = (block(">", 3, value), packet(f'tiff:Orientation="{value}"'))
-    found, text = orientation.without(*said, value)
+    upright = metadata.upright(metadata.Metadata("PNG", "L", exif=said[0], xmp=said[1]), value)
+    found, text = upright.exif, upright.xmp
     assert found is not None
     assert text is not None
     fields = {field.tag: field for field in exif.read_fields(found)}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files.plan.outputs import Job, OutputOptions, comparison_path, plan
-from genrestore.files.plan.shards import Shard
+from genrestore.files.plan.jobs import Job, OutputOptions, Shard, comparison_path
+from genrestore.files.plan.outputs import plan
 from tests.files import make
 from tests.files.make import touch
 

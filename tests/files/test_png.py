@@ -10,7 +10,8 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from genrestore.files.codecs import images, png_chunks
+from genrestore.files.codecs import images
+from genrestore.files.codecs import png as codec
 from tests.files import make
 
 ICCP = b"Display P3\0\0" + zlib.compress(make.ICC)
@@ -113,7 +114,7 @@ def test_an_interlaced_file_by_pillow_is_the_same() -> None:
 
 
 def test_a_text_bomb_does_not_explode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png_chunks, "MAX_TEXT", 2**20)
+    monkeypatch.setattr(codec, "MAX_TEXT", 2**20)
     bomb = (b"iCCP", b"x\0\0" + zlib.compress(bytes(3 * 2**20)))
     assert read(make.with_chunks(imagecodecs.png_encode(make.pixels(3)), bomb)).metadata.icc is None
 

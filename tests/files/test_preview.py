@@ -13,11 +13,10 @@ import pytest
 from genrestore.errors import InputError, UsageError
 from genrestore.files.codecs.metadata import Metadata
 from genrestore.files.codecs.pixels import Image
-from genrestore.files.plan.outputs import OutputOptions
+from genrestore.files.plan.jobs import OutputOptions, Part
 from genrestore.files.work import preview
 from genrestore.files.work.batch import BatchOptions
 from genrestore.files.work.contact_sheet import STRENGTHS, Panel, mixed
-from genrestore.files.work.part import Part
 from genrestore.restore.tasks.restored import Restored
 from tests.files.test_contact_sheet import occurrences
 

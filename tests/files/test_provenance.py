@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from genrestore.files.codecs import images, provenance
-from genrestore.files.plan import folders
+from genrestore.files.codecs import images, metadata
+from genrestore.files.plan import sources
 from tests.files import make
 
 RECORD = b'{"tool":"genrestore"}'
@@ -39,16 +39,16 @@ def with_parts(path: Path, format: str, parts: bytes) -> Path:
 
 
 def _too_many(part: bytes) -> int:
-    return min(provenance.MAX_STEPS // 2, provenance.MAX_READ // len(part)) + 1
+    return min(metadata.MAX_STEPS // 2, metadata.MAX_READ // len(part)) + 1
 
 
 @pytest.mark.parametrize(("format", "part"), PARTS)
 def test_what_it_costs_is_bounded(tmp_path: Path, format: str, part: dict[str, bytes]) -> None:
     few = with_parts(tmp_path / "few", format, part[format] * 9)
-    assert provenance.read(few) == {"tool": "genrestore"}
+    assert metadata.read_provenance(few) == {"tool": "genrestore"}
     many = with_parts(tmp_path / "many", format, part[format] * _too_many(part[format]))
-    assert provenance.read(many) is None
-    assert not provenance.is_ours(many)
+    assert metadata.read_provenance(many) is None
+    assert not metadata.is_ours(many)
 
 
 def test_a_tiff_costs_what_one_field_costs(tmp_path: Path) -> None:
@@ -58,14 +58,14 @@ def test_a_tiff_costs_what_one_field_costs(tmp_path: Path) -> None:
     with path.open("wb") as stream:
         stream.write(b"II*\0" + struct.pack("<IH", 8, 65535) + fields)
         stream.truncate(2**40)
-    assert provenance.read(path) is None
-    assert folders.reason_to_skip(path) is None
+    assert metadata.read_provenance(path) is None
+    assert sources.reason_to_skip(path) is None
 
 
 def test_pipes_are_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    assert provenance.read(tmp_path / "pipe.png") is None
-    assert not provenance.is_ours(tmp_path / "pipe.png")
+    assert metadata.read_provenance(tmp_path / "pipe.png") is None
+    assert not metadata.is_ours(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP"])
@@ -75,4 +75,4 @@ def test_a_result_that_was_cut_off_still_says_whose_it_is(tmp_path: Path, format
     path.write_bytes(make.encoded(make.plain(make.smooth(3)), format, record))
     assert images.read_provenance(path) == record
     path.write_bytes(path.read_bytes()[:-40])
-    assert provenance.is_ours(path)
+    assert metadata.is_ours(path)

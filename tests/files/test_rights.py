@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from genrestore.files.disk.atomic import atomic
 from genrestore.files.plan.jobs import comparison_path
-from genrestore.files.plan.outputs import atomic
 from tests.files import make, test_batch
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes of files")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrestore.errors import UsageError
-from genrestore.files.plan.shards import Shard
+from genrestore.files.plan.jobs import Shard
 
 
 @given(st.lists(st.integers()), st.integers(1, 12))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from genrestore.files.disk import temporary
+from genrestore.files.disk import atomic as temporary
 from genrestore.files.disk.atomic import atomic
 
 ATOMIC_THAT_WAITS = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from genrestore.files.plan import folders, trees
+from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import OutputOptions, Source
 from tests.files.make import touch
 
@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*words: str, **options: Any) -> list[Source]:
-    return list(trees.sources(words, OutputOptions(recursive=True, **options)))
+    return list(sources.sources(words, OutputOptions(recursive=True, **options)))
 
 
 def taken(*words: str, **options: Any) -> list[str]:
@@ -40,7 +40,7 @@ def test_files_of_a_folder_come_before_its_folders_each_in_order() -> None:
 
 def test_without_recursion_the_way_in_is_said() -> None:
     touch("in/a.png", "in/sub/b.png")
-    (last,) = [s for s in trees.sources(["in"], OutputOptions()) if not s.is_input]
+    (last,) = [s for s in sources.sources(["in"], OutputOptions()) if not s.is_input]
     assert (last.path, last.skipped) == (Path("in/sub"), "a folder inside the folder; -r goes into it")
 
 
@@ -123,8 +123,8 @@ def test_files_that_cannot_be_looked_at_stay_inputs(monkeypatch: pytest.MonkeyPa
         return looked(path, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(Path, "stat", refuse)
-    assert folders.reason_to_skip(Path("in/a.png")) is None
-    assert folders.reason_to_skip(Path("in/b.txt")) == "not a picture"
+    assert sources.reason_to_skip(Path("in/a.png")) is None
+    assert sources.reason_to_skip(Path("in/b.txt")) == "not a picture"
 
 
 def test_a_deep_tree() -> None:

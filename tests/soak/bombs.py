@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from genrestore.files.codecs import images, provenance
+from genrestore.files.codecs import images, metadata
 from tests import damage
 from tests.soak import mutants
 from tests.soak.checks import Checks
@@ -97,7 +97,7 @@ def read(data: bytes, folder: Path) -> None:
     """Read a bomb as a picture, with the limit of pixels that there is by default."""
     path = folder / "bomb"
     path.write_bytes(data)
-    provenance.read(path)
+    metadata.read_provenance(path)
     images.read(path)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genrestore.errors import GenrestoreError
-from genrestore.files.codecs import images, provenance
+from genrestore.files.codecs import images, metadata
 from genrestore.weights import load
 from tests import damage
 from tests.soak.checks import Checks
@@ -71,7 +71,7 @@ def read_picture(data: bytes, folder: Path) -> None:
     both = [data, damage.with_true_sums(data)] if data.startswith(damage.PNG_SIGNATURE) else [data]
     for one in both:
         path.write_bytes(one)
-        provenance.read(path)
+        metadata.read_provenance(path)
         images.read(io.BytesIO(one), max_pixels=MAX_PIXELS)
 
 

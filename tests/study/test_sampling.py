@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from genrestore.errors import WeightsError
-from genrestore.study.sampling import BATCH, Sampler, sampler
+from genrestore.study.latents import SAMPLED, Sampler, sampler
 from genrestore.weights import load
 from tests import tiny
 from tests.train.toy import RUNTIME
@@ -48,15 +49,16 @@ def test_fewer_latents_are_the_first_of_more(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(SAVE))
 def test_an_image_does_not_depend_on_what_else_is_made(tmp_path: Path, kind: str) -> None:
     one = made(tmp_path, kind)
-    latents = one.draw(BATCH + 3, draws())
+    latents = one.draw(SAMPLED + 3, draws())
     together = one.render(latents)
-    assert together.shape == (BATCH + 3, 1, 28, 28)
+    assert together.shape == (SAMPLED + 3, 1, 28, 28)
     assert together.dtype == torch.uint8
-    for index in (0, BATCH + 2):
+    for index in (0, SAMPLED + 2):
         assert torch.equal(one.render(latents[index : index + 1])[0], together[index])
     assert torch.equal(one.render(latents.flip(0)).flip(0), together)
-    expected = one.make(latents[:BATCH])
-    assert torch.equal(together[:BATCH], (expected * 255).round().byte())
+    network: Any = one.network
+    expected = (network.decode if kind == "autoencoder" else network)(latents[:SAMPLED])
+    assert torch.equal(together[:SAMPLED], (expected * 255).round().byte())
 
 
 @pytest.mark.parametrize("kind", sorted(SAVE))

@@ -1,4 +1,4 @@
-"""Encoding, outliers, neighbours and the figures, on an autoencoder that is known by hand."""
+"""Encoding, out-of-class images, neighbours and the figures, on an autoencoder that is known by hand."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from genrestore.errors import WeightsError
 from genrestore.runtime import Runtime
-from genrestore.study import neighbours, outliers, scatter, study
-from genrestore.study.encode import Encoder, load_encoder
+from genrestore.study import latents, scatter, study
+from genrestore.study.latents import Encoder
 from tests import tiny
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
@@ -22,7 +22,7 @@ RUNTIME = Runtime("cpu", "fp32", 1, 0)
 
 @pytest.fixture
 def encoder(tmp_path: Path) -> Encoder:
-    return load_encoder(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
+    return latents.encoder(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
 
 
 def halves(*levels: tuple[float, float]) -> Tensor:
@@ -44,7 +44,6 @@ def test_latents_are_those_of_the_formula_whatever_else_is_encoded(encoder: Enco
     assert latent[2].tolist() == pytest.approx(expected, abs=0.01)
     assert torch.equal(encoder.encode(images[2:])[0], latent[2])
     assert torch.equal(encoder.encode(images.float() / 255), latent)
-    assert (encoder.size, encoder.channels, encoder.dimensions) == (28, 1, 2)
 
 
 def test_reconstructions_are_decoded_latents(encoder: Encoder) -> None:
@@ -57,29 +56,31 @@ def test_reconstructions_are_decoded_latents(encoder: Encoder) -> None:
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     path = tiny.save_denoiser(tmp_path)
     with pytest.raises(WeightsError, match="are of kind 'denoiser'; latents need an autoencoder"):
-        load_encoder(str(path), RUNTIME)
+        latents.encoder(str(path), RUNTIME)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("kind", sorted(outliers.OUTLIERS))
-def test_outliers_are_images_of_the_data_s_shape_and_follow_from_the_seed(kind: str, channels: int) -> None:
+@pytest.mark.parametrize("kind", sorted(study.OUT_OF_CLASS))
+def test_out_of_class_images_are_of_the_data_s_shape_and_follow_from_the_seed(
+    kind: str, channels: int
+) -> None:
     data = torch.randint(0, 256, (5, channels, 32, 32), generator=draws()).byte()
-    made = outliers.OUTLIERS[kind](data, 7, draws(1))
+    made = study.OUT_OF_CLASS[kind](data, 7, draws(1))
     assert made.shape == (7, channels, 32, 32)
     assert 0 <= float(made.min()) <= float(made.max()) <= 1
-    assert torch.equal(made, outliers.OUTLIERS[kind](data, 7, draws(1)))
+    assert torch.equal(made, study.OUT_OF_CLASS[kind](data, 7, draws(1)))
 
 
 def test_each_kind_is_what_it_is_called() -> None:
     data = torch.randint(0, 256, (1, 1, 28, 28), generator=draws()).byte()
-    assert outliers.constant(data, 1, draws()).unique().tolist() == pytest.approx([192 / 255])
-    assert float(outliers.noise(data, 50, draws()).std()) == pytest.approx(0.2, abs=0.03)  # clipped at 1
-    assert torch.allclose(outliers.negative(data, 1, draws())[0], 1 - data[0] / 255)
-    assert torch.allclose(outliers.flip(data, 1, draws())[0], data[0].flip(-1) / 255)
+    assert study.constant(data, 1, draws()).unique().tolist() == pytest.approx([192 / 255])
+    assert float(study.noise(data, 50, draws()).std()) == pytest.approx(0.2, abs=0.03)  # clipped at 1
+    assert torch.allclose(study.negative(data, 1, draws())[0], 1 - data[0] / 255)
+    assert torch.allclose(study.flip(data, 1, draws())[0], data[0].flip(-1) / 255)
 
 
 def test_the_man_stands_in_the_middle_and_is_shifted_a_little() -> None:
-    men = outliers.man(torch.zeros(1, 1, 28, 28), 30, draws())
+    men = study.man(torch.zeros(1, 1, 28, 28), 30, draws())
     assert float((men[0] - men[0].flip(-1)).abs().max()) < 0.1  # upright and symmetric
     assert 0.05 < float(men[0].mean()) < 0.3
     assert len({man.numpy().tobytes() for man in men}) > 10
@@ -90,12 +91,12 @@ def test_nearest_latents_are_those_of_another_library() -> None:
     data, points = torch.rand(2500, 3, generator=draws()), torch.rand(40, 3, generator=draws(1))
     tree = cKDTree(data.numpy())
     expected, indices = tree.query(points.numpy())
-    distances, found = neighbours.nearest(points, data)
+    distances, found = study.nearest(points, data)
     assert np.allclose(distances, expected, atol=1e-3)
     assert (found.numpy() == indices).mean() > 0.9  # rounding decides between near ones
     own, _ = tree.query(data.numpy(), k=2)
-    assert np.allclose(neighbours.own_distances(data), own[:, 1], atol=1e-3)
-    assert neighbours.reach(data) == pytest.approx(float(np.quantile(own[:, 1], 0.99)), abs=1e-3)
+    assert np.allclose(study.nearest(data, data, own=True)[0], own[:, 1], atol=1e-3)
+    assert study.reach(data) == pytest.approx(float(np.quantile(own[:, 1], 0.99)), abs=1e-3)
 
 
 def test_figures_of_known_latents(encoder: Encoder) -> None:
@@ -121,8 +122,8 @@ def test_examples_show_input_reconstruction_and_neighbour(encoder: Encoder) -> N
 
 
 def test_all_kinds_are_drawn_a_hundred_times() -> None:
-    drawn = study.draw_outliers(halves((0, 1), (1, 0)), seed=3)
-    assert {name: len(images) for name, images in drawn.items()} == dict.fromkeys(outliers.OUTLIERS, 100)
+    drawn = study.draw_out_of_class(halves((0, 1), (1, 0)), seed=3)
+    assert {name: len(images) for name, images in drawn.items()} == dict.fromkeys(study.OUT_OF_CLASS, 100)
 
 
 def test_principal_components_are_those_of_numpy() -> None:

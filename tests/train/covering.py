@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from genrestore.models.autoencoder import Autoencoder
-from genrestore.train.kinds import autoencoder
-from genrestore.train.loop import distributed, session
+from genrestore.train import distributed
+from genrestore.train.kinds import KINDS
+from genrestore.train.loop import session
+from genrestore.train.settings import Request
 from tests.train import toy
 
 SHAPE = {"width": 4, "hidden": 8, "latent_dim": 2}
@@ -36,16 +38,16 @@ QUICK = {
 }
 
 
-def request(folder: Path, **loop: Any) -> session.Request:
+def request(folder: Path, **loop: Any) -> Request:
     """A request on the digits in folder/MNIST, in folder/run."""
     data = {"data": ["mnist"], "data_root": str(folder), "holdout_every": 5}
-    return session.Request("small", run_dir=folder / "run", data=data, loop={**QUICK, **loop}, model=SMALL)
+    return Request("small", run_dir=folder / "run", data=data, loop={**QUICK, **loop}, model=SMALL)
 
 
-def train(asked: session.Request, **model: Any) -> session.Result:
+def train(asked: Request, **model: Any) -> session.Result:
     """Train from a request, with other settings of the model."""
     asked = replace(asked, model={**asked.model, **model}, overwrite=True)
-    return session.run(autoencoder.KIND, asked, toy.RUNTIME, toy.Witness())
+    return session.run(KINDS["ae"], asked, toy.RUNTIME, toy.Witness())
 
 
 def start() -> list[torch.Tensor]:

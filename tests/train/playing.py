@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
-from genrestore.train.kinds import gan
-from genrestore.train.loop import distributed, session
+from genrestore.train import distributed
+from genrestore.train.kinds import KINDS
+from genrestore.train.loop import session
+from genrestore.train.settings import Request
 from tests.train import covering, toy
 
 AFTER = {"encoder_steps": 6, "encoder_width": 2}
@@ -18,15 +20,15 @@ AFTER = {"encoder_steps": 6, "encoder_width": 2}
 SMALL = {"width": 2, "latent_dim": 3, "d_steps": 2, "encoder_steps": 0}
 
 
-def request(folder: Path, **loop: Any) -> session.Request:
+def request(folder: Path, **loop: Any) -> Request:
     """A request on the digits in folder/MNIST, in folder/run."""
     return replace(covering.request(folder, **{"ema_decay": 0.5, "learning_rate": 0.01, **loop}), model=SMALL)
 
 
-def train(asked: session.Request, **model: Any) -> session.Result:
+def train(asked: Request, **model: Any) -> session.Result:
     """Train from a request, with other settings of the model."""
     asked = replace(asked, model={**asked.model, **model}, overwrite=True)
-    return session.run(gan.KIND, asked, toy.RUNTIME, toy.Witness())
+    return session.run(KINDS["gan"], asked, toy.RUNTIME, toy.Witness())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genrestore.train.data import augment
+from genrestore.train.kinds import gan as augment
 
 
 def images(count: int = 200, size: int = 16, channels: int = 3) -> torch.Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from genrestore.train.loop.average import Average
+from genrestore.train.optimisers import Average
 
 
 def walk(decay: float, steps: int) -> tuple[float, float]:

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from genrestore.errors import WeightsError
-from genrestore.train.loop import checkpoint, optimisers
-from genrestore.train.loop.average import Average
+from genrestore.train import optimisers
+from genrestore.train.loop import checkpoint
 from genrestore.train.loop.checkpoint import Progress, State
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train.optimisers import Average
+from genrestore.train.settings import LoopSettings
 
 
 def state(width: int = 4, optimiser: str = "adamw") -> State:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.train.kinds.collapse import EVERY, PATIENCE, Alarm
-from genrestore.train.loop.protocol import Diverged
+from genrestore.train.kinds.base import Diverged
+from genrestore.train.kinds.gan import EVERY, PATIENCE, Alarm
 
 CERTAIN, UNSURE, GRADIENT = torch.tensor(1e-4), torch.tensor(0.05), torch.tensor(1e-5)
 

@@ -14,17 +14,11 @@ from genrestore.errors import UsageError
 from genrestore.models.noise_estimator import spread
 from genrestore.runtime import Runtime
 from genrestore.train.data.dataset import ImageSet
-from genrestore.train.data.degradation import Mixture, Sample
-from genrestore.train.kinds.denoiser import (
-    MISTAKE,
-    Batch,
-    DenoiserSettings,
-    DenoiserTraining,
-    mistaken,
-    overall,
-    to_patch,
-)
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train.data.degradation import Sample
+from genrestore.train.kinds import DenoiserSettings
+from genrestore.train.kinds.base import to_patch
+from genrestore.train.kinds.denoiser import JITTER, Batch, DenoiserTraining, jittered, overall
+from genrestore.train.settings import LoopSettings, Mixture
 
 SETTINGS = DenoiserSettings(patch_size=16, widths=(8, 8), blocks=(1, 1), estimator_width=8)
 LOOP = LoopSettings(steps=60, batch_size=4, learning_rate=3e-3, warmup=0, schedule="constant")
@@ -61,7 +55,9 @@ def test_a_batch_is_a_function_of_step_and_index() -> None:
 
 def test_two_trainings_begin_alike() -> None:
     first, second = training(), training()
-    for one, other in zip(first.denoiser.parameters(), second.denoiser.parameters(), strict=True):
+    for one, other in zip(
+        first.networks["denoiser"].parameters(), second.networks["denoiser"].parameters(), strict=True
+    ):
         assert torch.equal(one, other)
 
 
@@ -140,7 +136,7 @@ def test_widths_and_blocks_must_match() -> None:
 
 def test_a_batch_has_the_level_of_luma_and_of_chroma() -> None:
     batch = training().batch(0, range(4))
-    assert batch.level.shape == batch.told.shape == (4, 2, 16, 16)
+    assert batch.level.shape == batch.condition.shape == (4, 2, 16, 16)
     assert batch.estimated.shape == (4, 1, 1, 1)
     assert batch.quantile.shape == (4, 2, 1, 1)
 
@@ -159,12 +155,12 @@ def test_one_level_of_all_is_the_root_mean_square_of_r_g_and_b() -> None:
     assert float(overall(uneven)) == pytest.approx(float(overall(level)) * 2.5**0.5)
 
 
-def test_a_mistaken_level_is_one_number_or_two_and_wrong_by_a_factor_around_one() -> None:
+def test_a_jittered_level_is_one_number_or_two_and_wrong_by_a_factor_around_one() -> None:
     level = sample(white=False).level
     draw, one, two = torch.Generator().manual_seed(0), [], []
     true = level.square().mean((1, 2)).sqrt()
     for _ in range(2000):
-        said = mistaken(level, draw)
+        said = jittered(level, draw)
         assert said.shape == level.shape
         assert torch.equal(said, said[:, :1, :1].expand_as(said))
         number = said[:, 0, 0]
@@ -175,7 +171,7 @@ def test_a_mistaken_level_is_one_number_or_two_and_wrong_by_a_factor_around_one(
     assert len(one) / 2000 == pytest.approx(0.6, abs=0.05)
     for factors in (torch.tensor(one).log(), *torch.stack(two).log().T):
         assert float(factors.mean()) == pytest.approx(0, abs=0.06)
-        assert float(factors.std()) == pytest.approx(MISTAKE, rel=0.1)
+        assert float(factors.std()) == pytest.approx(JITTER, rel=0.1)
     both = torch.stack(two).log().T
     assert abs(float(torch.corrcoef(both)[0, 1])) < 0.15
 
@@ -185,7 +181,7 @@ def test_a_mistaken_level_is_one_number_or_two_and_wrong_by_a_factor_around_one(
     [(False, 0.4, 0.5), (True, 0.4 / 3, 0.25), (False, 0.0, 0.2), (True, 1, 1)],
 )
 def test_shares_of_what_the_denoiser_is_told(white: bool, estimated: float, misled: float) -> None:
-    """The level itself, a mistaken one, the estimator's map or its middle; of white noise fewer of each."""
+    """The level itself, a jittered one, the estimator's map or its middle; of white noise fewer of each."""
     shares = {
         "estimated_share": estimated * (3 if white and estimated < 1 else 1),
         "misled_share": misled * (2 if white and misled < 1 else 1),
@@ -195,14 +191,14 @@ def test_shares_of_what_the_denoiser_is_told(white: bool, estimated: float, misl
     subject, given = training(), sample(white)
     subject.settings = replace(SETTINGS, **shares)
     draw = torch.Generator().manual_seed(0)
-    seen = {"level": 0, "mistaken": 0, "map": 0, "middle": 0}
+    seen = {"level": 0, "jittered": 0, "map": 0, "middle": 0}
     for _ in range(1500):
-        level, guess = subject._tell(given, draw)
+        level, guess = subject.condition(given, draw)
         if guess:
             seen["map" if guess == 1 else "middle"] += 1
         else:
-            seen["level" if level is given.level else "mistaken"] += 1
-    expected = {"map": estimated / 2, "middle": estimated / 2, "mistaken": misled}
+            seen["level" if level is given.level else "jittered"] += 1
+    expected = {"map": estimated / 2, "middle": estimated / 2, "jittered": misled}
     for name, share in expected.items():
         assert seen[name] / 1500 == pytest.approx(share, abs=0.045), name
 
@@ -212,18 +208,19 @@ def test_a_step_tells_the_level_the_estimator_s_map_or_its_middle() -> None:
     batch = subject.batch(0, range(3))._replace(estimated=torch.tensor([0, 1, 2]).reshape(3, 1, 1, 1))
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():  # an estimator that says something else everywhere
-        subject.estimator.tail.weight.normal_(0, 0.3, generator=draw)
-        guess = subject.estimator.log_level(batch.noisy)
-    told, forward = [], subject.denoiser.forward
+        estimator: Any = subject.networks["estimator"]
+        estimator.tail.weight.normal_(0, 0.3, generator=draw)
+        guess = estimator.log_level(batch.noisy)
+    told, forward = [], subject.networks["denoiser"].forward
 
     def heard(image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         told.append(level)
         return forward(image, level)
 
-    subject.denoiser.forward = heard  # type: ignore[method-assign]
+    subject.networks["denoiser"].forward = heard  # type: ignore[method-assign]
     subject.step(batch)
     (level,) = told
-    assert torch.equal(level[0], batch.told[0])
+    assert torch.equal(level[0], batch.condition[0])
     torch.testing.assert_close(level[1], spread(guess, (16, 16))[1])
     middle = guess[2].flatten(1).median(1).values.exp()
     torch.testing.assert_close(level[2], middle[:, None, None].expand(2, 16, 16))
@@ -237,12 +234,12 @@ def test_the_estimator_learns_the_true_level_whatever_the_denoiser_is_told() -> 
         subject = training()
         batch: Any = subject.batch(0, range(4))
         changed = Batch(*batch)._replace(
-            told=torch.full_like(batch.told, told),
+            condition=torch.full_like(batch.condition, told),
             level=torch.full_like(batch.level, level),
             estimated=torch.zeros_like(batch.estimated),
         )
         subject.step(changed)
-        return subject.estimator.tail.weight.detach().clone()
+        return subject.networks["estimator"].get_parameter("tail.weight").detach().clone()
 
     assert torch.equal(moved(0.1, 0.2), moved(0.3, 0.2))
     assert not torch.equal(moved(0.1, 0.2), moved(0.1, 0.01))

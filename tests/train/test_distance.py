@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genrestore.train.kinds.distance import multi_scale, sliced_wasserstein
+from genrestore.study.coverage import sliced_distance
+from genrestore.train.kinds.losses import multi_scale_wasserstein as multi_scale
 
 
 def draws() -> torch.Generator:
@@ -21,13 +22,13 @@ def textures(count: int, seed: int, size: int = 32) -> torch.Tensor:
 
 def test_in_one_dimension_it_is_the_distance_of_sorted_values() -> None:
     first, second = torch.tensor([[3.0], [1.0], [2.0]]), torch.tensor([[2.0], [3.0], [6.0]])
-    assert float(sliced_wasserstein(first, second, draws())) == pytest.approx((1 + 1 + 9) / 3)
+    assert float(sliced_distance(first, second, draws())) == pytest.approx((1 + 1 + 9) / 3)
 
 
 def test_a_shift_in_many_dimensions_counts_by_its_mean_square() -> None:
     first = torch.randn(2000, 20, generator=draws())
     shift = torch.ones(20)
-    found = float(sliced_wasserstein(first + shift, first, draws()))
+    found = float(sliced_distance(first + shift, first, draws()))
     assert found == pytest.approx(1.0, rel=0.25)  # E (θ · shift)² = |shift|² / 20
 
 

@@ -10,7 +10,8 @@ import torch
 
 from genrestore.errors import UsageError
 from genrestore.runtime import Runtime
-from genrestore.train.loop import checkpoint, distributed
+from genrestore.train import distributed
+from genrestore.train.loop import checkpoint
 from genrestore.weights import load
 from tests.train import covering, toy
 

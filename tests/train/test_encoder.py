@@ -12,12 +12,13 @@ from torch import nn
 
 from genrestore.errors import Interrupted, UsageError
 from genrestore.models.dcgan import Generator
+from genrestore.train import kinds
 from genrestore.train.data.dataset import Folder, Reading, load_images
 from genrestore.train.data.named import Library
-from genrestore.train.kinds import encoder, gan
-from genrestore.train.kinds.encoder import IMAGE_WEIGHT, EncoderSettings, EncoderTraining
+from genrestore.train.kinds import KINDS, EncoderSettings, GanSettings
+from genrestore.train.kinds.encoder import IMAGE_WEIGHT, EncoderTraining
 from genrestore.train.loop import checkpoint, session
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train.settings import LoopSettings, Request
 from genrestore.weights import load
 from genrestore.weights.header import Header, NetworkSpec
 from genrestore.weights.load import Loaded
@@ -26,7 +27,7 @@ from tests.train.playing import AFTER
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> session.Request:
+def asked(tmp_path: Path) -> Request:
     """A request on twenty random digits."""
     toy.write_digits(tmp_path, train=20)
     return playing.request(tmp_path)
@@ -49,7 +50,7 @@ def training(folder: Path, rate: float = 0.01) -> EncoderTraining:
     toy.write_digits(folder, train=10)
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(folder))
     loop = LoopSettings(batch_size=10, learning_rate=rate)
-    return EncoderTraining(EncoderSettings(4), loop, images, images, toy.RUNTIME, weights=generator())
+    return EncoderTraining(EncoderSettings(4), loop, images, images, toy.RUNTIME, generator())
 
 
 def test_a_step_reports_the_parts_of_the_loss_and_lowers_it(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_samples_are_pairs_of_real_and_own_images(tmp_path: Path) -> None:
     assert torch.equal(samples[:20:2], made.validation.float() / 255)
 
 
-def test_it_follows_the_generator_into_the_same_weights(asked: session.Request, tmp_path: Path) -> None:
+def test_it_follows_the_generator_into_the_same_weights(asked: Request, tmp_path: Path) -> None:
     result = playing.train(replace(asked, origin="digits", licence="CC0-1.0"), **AFTER)
     assert (result.finished, result.progress.step) == (True, 6)
     loaded = load.load("small", toy.RUNTIME)
@@ -106,12 +107,12 @@ def test_it_follows_the_generator_into_the_same_weights(asked: session.Request, 
         assert loaded.networks["encoder"](torch.rand(2, 1, 28, 28)).shape == (2, 3)
 
 
-def test_a_run_that_was_stopped_in_either_part_ends_alike(asked: session.Request, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_in_either_part_ends_alike(asked: Request, tmp_path: Path) -> None:
     playing.train(asked, **AFTER)
     playing.train(replace(asked, run_dir=tmp_path / "half", max_minutes=0.0), **AFTER)
     parts = tmp_path / "half", tmp_path / "half" / "encoder"
     assert checkpoint.read(parts[0] / "checkpoint.safetensors")[0].step == 1
-    resumed = session.Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
+    resumed = Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
 
     class Stopping(toy.Witness):
         def stepped(self, step: int, steps: int) -> None:
@@ -119,33 +120,33 @@ def test_a_run_that_was_stopped_in_either_part_ends_alike(asked: session.Request
                 raise Interrupted("as if by Ctrl-C")
 
     with pytest.raises(Interrupted):
-        session.run(gan.KIND, replace(resumed, loop={"save_every": 1}), toy.RUNTIME, Stopping())
+        session.run(KINDS["gan"], replace(resumed, loop={"save_every": 1}), toy.RUNTIME, Stopping())
     assert checkpoint.read(parts[0] / "checkpoint.safetensors")[0].step == 12
     assert checkpoint.read(parts[1] / "checkpoint.safetensors")[0].step == 1
-    session.run(gan.KIND, resumed, toy.RUNTIME, toy.Witness())
+    session.run(KINDS["gan"], resumed, toy.RUNTIME, toy.Witness())
     name = "encoder/checkpoint.safetensors"
     first, second = (load_file(tmp_path / folder / name) for folder in ("run", "half"))
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_new_run_replaces_the_encoder_too(asked: session.Request, tmp_path: Path) -> None:
+def test_a_new_run_replaces_the_encoder_too(asked: Request, tmp_path: Path) -> None:
     playing.train(asked, **AFTER)
     assert (tmp_path / "run" / "encoder" / "best.safetensors").exists()
     playing.train(asked)
     assert not (tmp_path / "run" / "encoder").exists()
 
 
-def test_other_encoder_steps_on_resume_are_refused_with_both_values(asked: session.Request) -> None:
+def test_other_encoder_steps_on_resume_are_refused_with_both_values(asked: Request) -> None:
     playing.train(asked, **AFTER)
     with pytest.raises(UsageError, match="--encoder-steps 7: this run was started with 6"):
         playing.train(replace(asked, resume=True, loop={}, data={}), encoder_steps=7)
 
 
-def test_the_encoder_s_loop_has_the_generator_s_seed_and_batch(
-    asked: session.Request, tmp_path: Path
-) -> None:
-    playing.train(asked)
-    best = tmp_path / "run" / "best.safetensors"
-    kind = encoder.kind(best, 40, 8, LoopSettings(batch_size=5, seed=7))
+def test_the_encoder_s_loop_has_the_generator_s_seed_and_batch_and_is_adam_s() -> None:
+    chosen = GanSettings(encoder_steps=40, encoder_width=8)
+    loop = LoopSettings(batch_size=5, seed=7, optimiser="muon", weight_decay=0.1, ema_decay=0.5)
+    kind = kinds.following_encoder(chosen, loop)
+    assert kind is not None
     assert (kind.loop.steps, kind.loop.batch_size, kind.loop.seed, kind.loop.warmup) == (40, 5, 7, 4)
+    assert (kind.loop.optimiser, kind.loop.weight_decay, kind.loop.ema_decay) == ("adamw", 0.0, 0.999)
     assert kind.settings == EncoderSettings(8)

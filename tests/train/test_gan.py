@@ -15,16 +15,17 @@ from torch import nn
 from genrestore.errors import UsageError
 from genrestore.train.data.dataset import Folder, Reading, load_images
 from genrestore.train.data.named import Library
-from genrestore.train.kinds import collapse, losses
-from genrestore.train.kinds.gan import KIND, LAZY, LOOP, GanSettings, GanTraining, report
+from genrestore.train.kinds import KINDS, GanSettings, gan, losses
+from genrestore.train.kinds.base import Diverged
+from genrestore.train.kinds.gan import LAZY, GanTraining
 from genrestore.train.loop import checkpoint, session
-from genrestore.train.loop.protocol import Diverged
+from genrestore.train.settings import Request
 from genrestore.weights import load
 from tests.train import playing, toy
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> session.Request:
+def asked(tmp_path: Path) -> Request:
     """A request on twenty random digits."""
     toy.write_digits(tmp_path, train=20)
     return playing.request(tmp_path)
@@ -34,7 +35,7 @@ def training(folder: Path, batch_size: int = 4, rate: float = 0.01, **settings: 
     toy.write_digits(folder, train=10)
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(folder))
     chosen = GanSettings(**{**playing.SMALL, **settings})
-    loop = replace(LOOP, batch_size=batch_size, learning_rate=rate)
+    loop = replace(KINDS["gan"].loop, batch_size=batch_size, learning_rate=rate)
     return GanTraining(chosen, loop, images, images, toy.RUNTIME)
 
 
@@ -133,10 +134,10 @@ def test_the_penalty_flattens_the_discriminator_at_real_images(tmp_path: Path) -
 
 
 def test_a_discriminator_trained_to_certainty_stops_the_run(
-    asked: session.Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collapse, "PATIENCE", 30)
-    monkeypatch.setattr(collapse, "EVERY", 10)
+    monkeypatch.setattr(gan, "PATIENCE", 30)
+    monkeypatch.setattr(gan, "EVERY", 10)
     loop = {**asked.loop, "steps": 400, "save_every": 10, "validate_every": 400, "learning_rate": 2e-3}
     with pytest.raises(Diverged, match=r"has collapsed.*last good checkpoint is .*run/checkpoint") as raised:
         playing.train(replace(asked, loop=loop), loss="saturating", width=4)
@@ -145,7 +146,7 @@ def test_a_discriminator_trained_to_certainty_stops_the_run(
     assert 30 <= done.step < 400
 
 
-def test_weights_that_run_away_stop_the_run(asked: session.Request) -> None:
+def test_weights_that_run_away_stop_the_run(asked: Request) -> None:
     loop = {**asked.loop, "learning_rate": 1e30}
     with pytest.raises(Diverged, match=r"(nan|inf) at step \d.*no checkpoint but that of the start"):
         playing.train(replace(asked, loop=loop))
@@ -191,20 +192,20 @@ def test_samples_are_of_the_same_latents_every_time(tmp_path: Path) -> None:
     ],
 )
 def test_a_resumed_training_is_the_same_to_the_bit(
-    asked: session.Request, tmp_path: Path, model: dict[str, Any]
+    asked: Request, tmp_path: Path, model: dict[str, Any]
 ) -> None:
     playing.train(asked, **model)
     playing.train(replace(asked, run_dir=tmp_path / "half", max_minutes=0.0), **model)
     assert checkpoint.read(tmp_path / "half/checkpoint.safetensors")[0].step == 1
-    resumed = session.Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
-    session.run(KIND, resumed, toy.RUNTIME, toy.Witness())
+    resumed = Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
+    session.run(KINDS["gan"], resumed, toy.RUNTIME, toy.Witness())
     first, second = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("run", "half"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not any(name.startswith("average/discriminator") for name in first)
 
 
-def test_what_a_run_writes(asked: session.Request, tmp_path: Path) -> None:
+def test_what_a_run_writes(asked: Request, tmp_path: Path) -> None:
     playing.train(asked)
     with (tmp_path / "run" / "metrics.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -219,9 +220,7 @@ def test_what_a_run_writes(asked: session.Request, tmp_path: Path) -> None:
     assert loaded.networks["generator"](torch.randn(1, 3)).shape == (1, 1, 28, 28)
 
 
-def test_start_weights_bring_the_generator_and_a_new_discriminator(
-    asked: session.Request, tmp_path: Path
-) -> None:
+def test_start_weights_bring_the_generator_and_a_new_discriminator(asked: Request, tmp_path: Path) -> None:
     playing.train(asked)
     witness = toy.Witness()
     again = replace(
@@ -232,13 +231,13 @@ def test_start_weights_bring_the_generator_and_a_new_discriminator(
         run_dir=tmp_path / "next",
         loop={**asked.loop, "learning_rate": 1e-12, "ema_decay": 0.0},
     )
-    session.run(KIND, again, toy.RUNTIME, witness)
+    session.run(KINDS["gan"], again, toy.RUNTIME, witness)
     assert any("has no discriminator, which starts anew" in note for note in witness.notes)
     first, second = (load.load(name, toy.RUNTIME).networks["generator"] for name in ("small", "next"))
     assert torch.allclose(weights(first), weights(second), atol=1e-3)
 
 
-def test_fewer_images_than_a_batch_are_refused(asked: session.Request) -> None:
+def test_fewer_images_than_a_batch_are_refused(asked: Request) -> None:
     with pytest.raises(UsageError, match=r"16 images .* fewer than a batch; .* --batch-size below 17"):
         playing.train(replace(asked, loop={**asked.loop, "batch_size": 17}))
 
@@ -248,7 +247,7 @@ def test_fewer_images_than_a_batch_are_refused(asked: session.Request) -> None:
     [
         ("latent_dim", 0, "--latent-dim 0: must be between 1 and 4096"),
         ("size", 30, "--size 30: must be one of 28, 32, 64, 128"),
-        ("channels", 2, r"--channels 2: must be 1 \(grey\) or 3"),
+        ("channels", 2, "--channels 2: must be one of 1, 3"),
         ("loss", "kl", "--loss kl: must be one of non-saturating, saturating, l2, hinge"),
         ("d_steps", 0, "--d-steps 0: must be between"),
         ("d_rate", 0.0, "--d-rate 0.0: must be between"),
@@ -264,8 +263,12 @@ def test_settings_that_cannot_be_meant(name: str, value: Any, message: str) -> N
 
 
 def test_the_report_s_recipe() -> None:
-    epochs, loop, model = report()
-    assert (epochs, loop["batch_size"], loop["learning_rate"], loop["ema_decay"]) == (15, 128, 2e-4, 0)
-    assert (model["latent_dim"], model["width"], model["momentum"]) == (100, 64, 0.5)
-    GanSettings(**model)
-    replace(LOOP, **loop)
+    assert KINDS["gan"].recipe is not None
+    filled = KINDS["gan"].recipe.fill({"batch_size": 9})
+    assert [filled[name] for name in ("epochs", "batch_size", "learning_rate", "ema_decay")] == [
+        15,
+        9,
+        2e-4,
+        0,
+    ]
+    assert (filled["latent_dim"], filled["width"], filled["momentum"]) == (100, 64, 0.5)

@@ -9,7 +9,8 @@ import torch
 
 from genrestore.errors import UsageError
 from genrestore.runtime import Runtime
-from genrestore.train.kinds.inpainter import InpainterSettings, InpainterTraining
+from genrestore.train.kinds import InpainterSettings
+from genrestore.train.kinds.inpainter import InpainterTraining
 from tests.train.test_denoiser import LOOP, images
 
 SETTINGS = InpainterSettings(patch_size=16, widths=(8, 8), blocks=(1, 1), noisy=0.5)

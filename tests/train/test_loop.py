@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from genrestore.errors import Interrupted
+from genrestore.train.kinds.base import Diverged
 from genrestore.train.loop import batches, checkpoint, loop
-from genrestore.train.loop.protocol import Diverged
 from genrestore.train.loop.run import RunFolder
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train.settings import LoopSettings
 from genrestore.weights import load
 from tests.train import toy
 
@@ -253,7 +253,7 @@ class Counting(toy.ToyTraining):
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """A validation at every step is quick then."""
-    monkeypatch.setattr("genrestore.train.loop.plots.save_losses", lambda path, rows: None)
+    monkeypatch.setattr("genrestore.train.loop.run.save_losses", lambda path, rows: None)
 
 
 def count(folder: Path, chosen: LoopSettings) -> tuple[Counting, toy.Witness]:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from genrestore.train.loop import optimisers
-from genrestore.train.loop.optimisers import Muon, inner_matrices, orthogonalise
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train import optimisers
+from genrestore.train.optimisers import Muon, inner_matrices, orthogonalise
+from genrestore.train.settings import LoopSettings
 
 
 def network() -> nn.Sequential:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from genrestore.train.loop import plots
+from genrestore.train.loop import run
 
 
 def test_a_grid_holds_every_image_clipped_and_rounded(tmp_path: Path) -> None:
     images = torch.stack([torch.full((3, 5, 7), value) for value in (-1.0, 0.5, 1.0, 2.0)])
-    plots.save_grid(tmp_path / "grid.png", images)
+    run.save_grid(tmp_path / "grid.png", images)
     with Image.open(tmp_path / "grid.png") as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (2 * 5 + 6, 2 * 7 + 6, 3)
@@ -23,7 +23,7 @@ def test_a_grid_holds_every_image_clipped_and_rounded(tmp_path: Path) -> None:
 
 
 def test_grey_images_make_a_grid_too(tmp_path: Path) -> None:
-    plots.save_grid(tmp_path / "grid.png", torch.zeros(1, 1, 4, 4))
+    run.save_grid(tmp_path / "grid.png", torch.zeros(1, 1, 4, 4))
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.size == (4, 4)
 
@@ -39,8 +39,8 @@ def test_plots_are_drawn_whatever_the_environment_says_and_nothing_is_said(
     code = """
 import os
 from pathlib import Path
-from genrestore.train.loop import plots
-plots.save_losses(Path("loss.png"), [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.3}])
+from genrestore.train.loop import run
+run.save_losses(Path("loss.png"), [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.3}])
 print(os.environ["MPLBACKEND"])
 """
     environment = {**os.environ, "MPLBACKEND": backend, "HOME": str(home), "MPLCONFIGDIR": str(home / "mpl")}
@@ -59,8 +59,8 @@ print(os.environ["MPLBACKEND"])
 
 def test_every_number_of_the_log_has_a_panel(tmp_path: Path) -> None:
     rows = [{"step": 1.0, "seconds": 1.0, "loss": 0.5}, {"step": 2.0, "loss": 0.25, "score": 3.0}]
-    plots.save_losses(tmp_path / "loss.png", rows)
+    run.save_losses(tmp_path / "loss.png", rows)
     with Image.open(tmp_path / "loss.png") as picture:
         assert picture.size[0] > 900
-    plots.save_losses(tmp_path / "none.png", [{"step": 1.0, "seconds": 1.0}])
+    run.save_losses(tmp_path / "none.png", [{"step": 1.0, "seconds": 1.0}])
     assert not (tmp_path / "none.png").exists()

@@ -12,12 +12,13 @@ from safetensors.torch import load_file
 
 from genrestore.errors import UsageError
 from genrestore.models.restorer import STRONGEST, Restorer
+from genrestore.train import kinds
 from genrestore.train.data.dataset import Folder, Reading, load_images
 from genrestore.train.data.named import Library
-from genrestore.train.kinds import autoencoder, restorer
-from genrestore.train.kinds.restorer import RestorerSettings, RestorerTraining
+from genrestore.train.kinds import KINDS, AutoencoderSettings, RestorerSettings, restorer
+from genrestore.train.kinds.restorer import RestorerTraining
 from genrestore.train.loop import checkpoint, session
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train.settings import LoopSettings, Request
 from genrestore.weights import load
 from tests import tiny
 from tests.train import covering, toy
@@ -26,7 +27,7 @@ AFTER: dict[str, Any] = {"restorer_steps": 6, "restorer_width": 4}
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> session.Request:
+def asked(tmp_path: Path) -> Request:
     """A request on twenty random digits, with a restorer."""
     toy.write_digits(tmp_path, train=20)
     request = covering.request(tmp_path)
@@ -38,7 +39,7 @@ def training(folder: Path) -> RestorerTraining:
     images = load_images([Folder.parse("mnist")], Reading(1, 28), Library(folder))
     loop = LoopSettings(batch_size=10, learning_rate=0.01)
     weights = load.load_file(tiny.save_autoencoder(folder))
-    return RestorerTraining(RestorerSettings(4), loop, images, images, toy.RUNTIME, weights=weights)
+    return RestorerTraining(RestorerSettings(4), loop, images, images, toy.RUNTIME, weights)
 
 
 def test_damage_is_noise_of_an_8_bit_file_and_missing_pixels() -> None:
@@ -113,7 +114,7 @@ def test_samples_are_damaged_made_restored_and_clean(tmp_path: Path) -> None:
     assert torch.equal(samples[3::4], made.validation[:8].float() / 255)
 
 
-def test_it_follows_the_autoencoder_into_the_same_weights(asked: session.Request, tmp_path: Path) -> None:
+def test_it_follows_the_autoencoder_into_the_same_weights(asked: Request, tmp_path: Path) -> None:
     result = covering.train(replace(asked, origin="digits", licence="CC0-1.0"))
     assert (result.finished, result.progress.step) == (True, 6)
     loaded = load.load("small", toy.RUNTIME)
@@ -127,24 +128,24 @@ def test_it_follows_the_autoencoder_into_the_same_weights(asked: session.Request
     assert all(torch.equal(alone[key], both[key]) for key in alone)
 
 
-def test_a_run_that_was_stopped_ends_alike(asked: session.Request, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_ends_alike(asked: Request, tmp_path: Path) -> None:
     covering.train(asked)
     covering.train(replace(asked, run_dir=tmp_path / "half", max_minutes=0.0))
     assert checkpoint.read(tmp_path / "half" / "checkpoint.safetensors")[0].step == 1
-    resumed = session.Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
-    session.run(autoencoder.KIND, resumed, toy.RUNTIME, toy.Witness())
+    resumed = Request("small", run_dir=tmp_path / "half", resume=True, overwrite=True)
+    session.run(KINDS["ae"], resumed, toy.RUNTIME, toy.Witness())
     name = "restorer/checkpoint.safetensors"
     first, second = (load_file(tmp_path / folder / name) for folder in ("run", "half"))
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_an_autoencoder_that_went_on_gets_another_restorer(asked: session.Request, tmp_path: Path) -> None:
+def test_an_autoencoder_that_went_on_gets_another_restorer(asked: Request, tmp_path: Path) -> None:
     asked = replace(
         asked, data={**asked.data, "holdout_every": 1}
     )  # measured on what it learns: it gets better
     covering.train(asked, cover="none")
-    more = session.Request("small", run_dir=tmp_path / "run", resume=True, overwrite=True, extend=True)
-    session.run(autoencoder.KIND, replace(more, loop={"steps": 24}), toy.RUNTIME, toy.Witness())
+    more = Request("small", run_dir=tmp_path / "run", resume=True, overwrite=True, extend=True)
+    session.run(KINDS["ae"], replace(more, loop={"steps": 24}), toy.RUNTIME, toy.Witness())
     better = load.load_file(tmp_path / "run" / "best.safetensors")
     assert better.header.training["step"] == 24
     alone = better.networks["autoencoder"].state_dict()
@@ -152,7 +153,7 @@ def test_an_autoencoder_that_went_on_gets_another_restorer(asked: session.Reques
     assert all(torch.equal(alone[key], both[key]) for key in alone)
 
 
-def test_a_new_run_from_its_weights_goes_on_with_it(asked: session.Request, tmp_path: Path) -> None:
+def test_a_new_run_from_its_weights_goes_on_with_it(asked: Request, tmp_path: Path) -> None:
     covering.train(asked)
     before = load.load("small", toy.RUNTIME).networks["restorer"]
     asked = replace(asked, loop={**asked.loop, "steps": 1, "seed": 1})
@@ -165,31 +166,32 @@ def test_a_new_run_from_its_weights_goes_on_with_it(asked: session.Request, tmp_
     assert moved("on", init_from="small") < 0.1 < moved("anew")
 
 
-def test_a_restorer_of_another_width_starts_anew(asked: session.Request, tmp_path: Path) -> None:
+def test_a_restorer_of_another_width_starts_anew(asked: Request, tmp_path: Path) -> None:
     covering.train(asked)
     witness = toy.Witness()
     other = replace(asked, overwrite=True, init_from="small", model={**asked.model, "restorer_width": 3})
-    session.run(autoencoder.KIND, other, toy.RUNTIME, witness)
+    session.run(KINDS["ae"], other, toy.RUNTIME, witness)
     assert "--init-from small: has another restorer, which starts anew" in witness.notes
     assert load.load("small", toy.RUNTIME).header.networks["restorer"].arguments["width"] == 3
 
 
-def test_a_new_run_without_it_replaces_it(asked: session.Request, tmp_path: Path) -> None:
+def test_a_new_run_without_it_replaces_it(asked: Request, tmp_path: Path) -> None:
     covering.train(asked)
     assert (tmp_path / "run" / "restorer" / "best.safetensors").exists()
     covering.train(asked, restorer_steps=0)
     assert not (tmp_path / "run" / "restorer").exists()
 
 
-def test_other_restorer_steps_on_resume_are_refused_with_both_values(asked: session.Request) -> None:
+def test_other_restorer_steps_on_resume_are_refused_with_both_values(asked: Request) -> None:
     covering.train(asked)
     with pytest.raises(UsageError, match="--restorer-steps 7: this run was started with 6"):
         covering.train(replace(asked, resume=True, loop={}, data={}), restorer_steps=7)
 
 
-def test_its_loop_has_the_autoencoder_s_seed_and_batch_and_a_schedule_of_its_own(tmp_path: Path) -> None:
-    path = tiny.save_autoencoder(tmp_path)
-    kind = restorer.kind(path, 40, 8, LoopSettings(batch_size=5, seed=7, steps=9, learning_rate=1.0))
+def test_its_loop_has_the_autoencoder_s_seed_and_batch_and_a_schedule_of_its_own() -> None:
+    chosen = AutoencoderSettings(restorer_steps=40, restorer_width=8)
+    kind = kinds.following_restorer(chosen, LoopSettings(batch_size=5, seed=7, steps=9, learning_rate=1.0))
+    assert kind is not None
     assert (kind.loop.steps, kind.loop.batch_size, kind.loop.seed, kind.loop.warmup) == (40, 5, 7, 4)
     assert kind.loop.learning_rate == 3e-3
     assert kind.settings == RestorerSettings(8)

@@ -11,25 +11,26 @@ import pytest
 import torch
 
 from genrestore.errors import DeviceError, InputError, Interrupted, NoInputError, UsageError, WeightsError
+from genrestore.train.kinds.base import Diverged
 from genrestore.train.loop import checkpoint, run, session
-from genrestore.train.loop.protocol import Diverged
+from genrestore.train.settings import Request
 from genrestore.weights import load, store
 from tests.train import toy
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> session.Request:
+def asked(tmp_path: Path) -> Request:
     """A request on three images, eight steps."""
     toy.fill(tmp_path / "images")
     return toy.request(tmp_path)
 
 
-def again(asked: session.Request, **loop: Any) -> session.Request:
+def again(asked: Request, **loop: Any) -> Request:
     """The same run resumed, with nothing said but these settings; its own result may be there."""
-    return session.Request(name="toy", run_dir=asked.run_dir, resume=True, loop=loop)
+    return Request(name="toy", run_dir=asked.run_dir, resume=True, loop=loop)
 
 
-def run_dir(asked: session.Request) -> Path:
+def run_dir(asked: Request) -> Path:
     assert asked.run_dir is not None
     return asked.run_dir
 
@@ -38,16 +39,14 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_the_best_goes_into_the_store_under_its_name(asked: session.Request) -> None:
+def test_the_best_goes_into_the_store_under_its_name(asked: Request) -> None:
     result = toy.train(asked)
     assert (result.finished, result.progress.step, result.weights) == (True, 8, store.place("toy"))
     assert sha256(store.resolve("toy")) == sha256(run_dir(asked) / "best.safetensors")
     assert (run_dir(asked) / "reals.png").exists()
 
 
-def test_the_header_tells_of_the_run_but_not_of_the_user_s_folders(
-    asked: session.Request, tmp_path: Path
-) -> None:
+def test_the_header_tells_of_the_run_but_not_of_the_user_s_folders(asked: Request, tmp_path: Path) -> None:
     folder = f"{tmp_path / 'images'}{os.sep}:2"
     toy.train(replace(asked, data={"data": [folder]}))
     path = store.resolve("toy")
@@ -58,7 +57,7 @@ def test_the_header_tells_of_the_run_but_not_of_the_user_s_folders(
     assert str(tmp_path).encode() not in path.read_bytes()
 
 
-def test_the_header_keeps_what_is_said_of_images_and_terms(asked: session.Request) -> None:
+def test_the_header_keeps_what_is_said_of_images_and_terms(asked: Request) -> None:
     toy.train(replace(asked, origin="three drawings", licence="CC0-1.0"))
     header = load.load("toy", toy.RUNTIME).header
     assert (header.data, header.licence) == ("three drawings", "CC0-1.0")
@@ -67,12 +66,12 @@ def test_the_header_keeps_what_is_said_of_images_and_terms(asked: session.Reques
     assert (header.data, header.licence) == ("three drawings", "MIT")
 
 
-def test_the_run_is_in_the_user_s_folder_if_not_said(asked: session.Request) -> None:
+def test_the_run_is_in_the_user_s_folder_if_not_said(asked: Request) -> None:
     toy.train(replace(asked, run_dir=None))
     assert (store.home() / "runs" / "toy" / "checkpoint.safetensors").exists()
 
 
-def test_an_output_file_instead_of_the_store(asked: session.Request, tmp_path: Path) -> None:
+def test_an_output_file_instead_of_the_store(asked: Request, tmp_path: Path) -> None:
     target = tmp_path / "deep" / "w.safetensors"
     assert toy.train(replace(asked, output=target)).weights == target
     assert sha256(target) == sha256(run_dir(asked) / "best.safetensors")
@@ -82,9 +81,7 @@ def test_an_output_file_instead_of_the_store(asked: session.Request, tmp_path: P
         toy.train(replace(asked, output=target))
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_the_work(
-    asked: session.Request, tmp_path: Path
-) -> None:
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(asked: Request, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--output .*: is a folder; name a file"):
         toy.train(replace(asked, output=tmp_path / "images", overwrite=True))
     (tmp_path / "file").touch()
@@ -95,7 +92,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     assert not run_dir(asked).exists()
 
 
-def test_a_run_may_start_from_the_weights_of_the_run_that_it_replaces(asked: session.Request) -> None:
+def test_a_run_may_start_from_the_weights_of_the_run_that_it_replaces(asked: Request) -> None:
     toy.train(asked)
     (run_dir(asked) / ".genrestore-0123abcd-0123abcd.tmp").touch()
     start = run_dir(asked) / "last.safetensors"
@@ -108,14 +105,14 @@ def test_a_run_may_start_from_the_weights_of_the_run_that_it_replaces(asked: ses
     assert sha256(start) == before
 
 
-def test_an_existing_name_is_refused_before_the_work(asked: session.Request) -> None:
+def test_an_existing_name_is_refused_before_the_work(asked: Request) -> None:
     toy.train(asked)
     with pytest.raises(UsageError, match=r"toy\.safetensors: exists; replace it with --overwrite"):
         toy.train(replace(asked, run_dir=run_dir(asked).parent / "other"))
     assert not (run_dir(asked).parent / "other").exists()
 
 
-def test_an_existing_run_is_replaced_only_when_asked(asked: session.Request) -> None:
+def test_an_existing_run_is_replaced_only_when_asked(asked: Request) -> None:
     toy.train(asked)
     store.remove("toy")
     before = sha256(run_dir(asked) / "checkpoint.safetensors")
@@ -127,7 +124,7 @@ def test_an_existing_run_is_replaced_only_when_asked(asked: session.Request) -> 
     assert [path.name for path in (run_dir(asked) / "samples").iterdir()] == ["00000004.png"]
 
 
-def test_a_folder_of_other_things_is_never_cleared(asked: session.Request) -> None:
+def test_a_folder_of_other_things_is_never_cleared(asked: Request) -> None:
     run_dir(asked).mkdir()
     (run_dir(asked) / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match=r"holds 'thesis\.tex', which no run wrote"):
@@ -135,9 +132,7 @@ def test_a_folder_of_other_things_is_never_cleared(asked: session.Request) -> No
     assert (run_dir(asked) / "thesis.tex").read_text() == "years of work"
 
 
-def test_two_trainings_of_one_folder_do_not_meet(
-    asked: session.Request, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_trainings_of_one_folder_do_not_meet(asked: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "PATIENCE", 0.0)
     with pytest.raises(Interrupted):
         toy.train(asked, interrupt_at=4)
@@ -150,13 +145,13 @@ def test_two_trainings_of_one_folder_do_not_meet(
     assert toy.train(again(asked)).finished
 
 
-def test_a_run_folder_that_is_a_file(asked: session.Request) -> None:
+def test_a_run_folder_that_is_a_file(asked: Request) -> None:
     run_dir(asked).write_text("x")
     with pytest.raises(UsageError, match="is a file; a folder is needed"):
         toy.train(asked)
 
 
-def test_interrupted_and_resumed_without_a_word_is_the_same(asked: session.Request, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_without_a_word_is_the_same(asked: Request, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         toy.train(asked, interrupt_at=4)
     assert toy.train(again(asked)).finished
@@ -166,23 +161,23 @@ def test_interrupted_and_resumed_without_a_word_is_the_same(asked: session.Reque
     assert all(bool((a == b).all()) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def test_the_second_of_two_trainings_is_named_where_it_stops(asked: session.Request) -> None:
+def test_the_second_of_two_trainings_is_named_where_it_stops(asked: Request) -> None:
     second = replace(toy.KIND, name="restorer", settings=toy.ToySettings(interrupt_at=2))
-    first = replace(toy.KIND, then=lambda settings, loop, weights: replace(second, loop=loop))
+    first = replace(toy.KIND, then=lambda settings, loop: replace(second, loop=loop))
     with pytest.raises(Interrupted, match=r"^restorer: stopped at step 3 of 8; go on with --resume$"):
         session.run(first, asked, toy.RUNTIME, toy.Witness())
     diverging = replace(second, settings=toy.ToySettings(nan_at=2))
-    first = replace(toy.KIND, then=lambda settings, loop, weights: replace(diverging, loop=loop))
+    first = replace(toy.KIND, then=lambda settings, loop: replace(diverging, loop=loop))
     with pytest.raises(Diverged, match=r"^restorer: loss is nan at step"):
         session.run(first, replace(asked, overwrite=True), toy.RUNTIME, toy.Witness())
 
 
-def test_there_must_be_something_to_resume(asked: session.Request) -> None:
+def test_there_must_be_something_to_resume(asked: Request) -> None:
     with pytest.raises(UsageError, match=r"--resume: no checkpoint at .*run/checkpoint\.safetensors"):
         toy.train(replace(asked, resume=True))
 
 
-def test_a_damaged_checkpoint_is_refused(asked: session.Request) -> None:
+def test_a_damaged_checkpoint_is_refused(asked: Request) -> None:
     toy.train(asked)
     (run_dir(asked) / "checkpoint.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="not a checkpoint of genrestore, or damaged"):
@@ -204,7 +199,7 @@ def test_a_damaged_checkpoint_is_refused(asked: session.Request) -> None:
     ],
 )
 def test_a_contradiction_on_resume_names_both_values(
-    asked: session.Request, change: dict[str, Any], message: str
+    asked: Request, change: dict[str, Any], message: str
 ) -> None:
     toy.train(asked)
     before = sha256(run_dir(asked) / "checkpoint.safetensors")
@@ -214,19 +209,17 @@ def test_a_contradiction_on_resume_names_both_values(
 
 
 @pytest.mark.parametrize("schedule", ["constant", "trapezoid"])
-def test_more_steps_where_no_learning_rate_would_have_been_another(
-    asked: session.Request, schedule: str
-) -> None:
+def test_more_steps_where_no_learning_rate_would_have_been_another(asked: Request, schedule: str) -> None:
     toy.train(replace(asked, loop={**asked.loop, "schedule": schedule, "cooldown": 0.0}))
     assert toy.train(again(asked, steps=12)).progress.step == 12
 
 
-def test_extend_takes_other_steps_with_any_schedule(asked: session.Request) -> None:
+def test_extend_takes_other_steps_with_any_schedule(asked: Request) -> None:
     toy.train(asked)
     assert toy.train(replace(again(asked, steps=12), extend=True)).progress.step == 12
 
 
-def test_a_finished_run_goes_on_without_a_word_and_says_what_will_happen(asked: session.Request) -> None:
+def test_a_finished_run_goes_on_without_a_word_and_says_what_will_happen(asked: Request) -> None:
     toy.train(asked)
     before, witness = sha256(store.place("toy")), toy.Witness()
     session.run(toy.KIND, again(asked), toy.RUNTIME, witness)
@@ -244,9 +237,7 @@ def test_a_finished_run_goes_on_without_a_word_and_says_what_will_happen(asked: 
     assert toy.train(again(asked)).weights == store.place("toy"), "handed over again"
 
 
-def test_weights_of_another_run_are_not_replaced_by_one_that_goes_on(
-    asked: session.Request, tmp_path: Path
-) -> None:
+def test_weights_of_another_run_are_not_replaced_by_one_that_goes_on(asked: Request, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         toy.train(asked, interrupt_at=4)
     toy.train(replace(asked, run_dir=tmp_path / "other", loop={**asked.loop, "seed": 1}))
@@ -262,7 +253,7 @@ def test_weights_of_another_run_are_not_replaced_by_one_that_goes_on(
     assert toy.train(replace(again(asked), overwrite=True)).finished
 
 
-def test_threads_are_part_of_the_run(asked: session.Request) -> None:
+def test_threads_are_part_of_the_run(asked: Request) -> None:
     """Sums of floating point come out another way when they are divided in another way."""
     before = torch.get_num_threads()
     try:
@@ -275,7 +266,7 @@ def test_threads_are_part_of_the_run(asked: session.Request) -> None:
         torch.set_num_threads(before)
 
 
-def test_the_device_is_part_of_the_run(asked: session.Request, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_is_part_of_the_run(asked: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("genrestore.runtime.available_devices", lambda: ["mps", "cpu"])
     with pytest.raises(Interrupted):
         toy.train(asked, interrupt_at=4)
@@ -287,13 +278,13 @@ def test_the_device_is_part_of_the_run(asked: session.Request, monkeypatch: pyte
         toy.train(replace(again(asked), device="cuda"))
 
 
-def test_how_often_things_are_written_may_change(asked: session.Request) -> None:
+def test_how_often_things_are_written_may_change(asked: Request) -> None:
     toy.train(asked)
     toy.train(replace(again(asked, steps=12, log_every=1), extend=True))
     assert checkpoint.read(run_dir(asked) / "checkpoint.safetensors")[1]["loop"]["log_every"] == 1
 
 
-def test_images_may_move_but_not_change(asked: session.Request, tmp_path: Path) -> None:
+def test_images_may_move_but_not_change(asked: Request, tmp_path: Path) -> None:
     toy.train(asked)
     (tmp_path / "images").rename(tmp_path / "moved")
     moved = replace(again(asked), data={"data": [str(tmp_path / "moved")]})
@@ -303,13 +294,13 @@ def test_images_may_move_but_not_change(asked: session.Request, tmp_path: Path) 
         toy.train(moved)
 
 
-def test_another_kind_of_run_is_not_resumed(asked: session.Request) -> None:
+def test_another_kind_of_run_is_not_resumed(asked: Request) -> None:
     toy.train(asked)
     with pytest.raises(UsageError, match="is of a denoiser, not of a generator"):
         session.run(replace(toy.KIND, name="generator"), again(asked), toy.RUNTIME, toy.Witness())
 
 
-def test_a_new_run_starts_from_existing_weights(asked: session.Request, tmp_path: Path) -> None:
+def test_a_new_run_starts_from_existing_weights(asked: Request, tmp_path: Path) -> None:
     toy.train(asked)
     after = replace(asked, name="after", run_dir=tmp_path / "after", init_from="toy")
     toy.train(replace(after, loop={**asked.loop, "steps": 1, "learning_rate": 1e-12, "ema_decay": 0.0}))
@@ -318,7 +309,7 @@ def test_a_new_run_starts_from_existing_weights(asked: session.Request, tmp_path
         assert bool(((one - other).abs() <= 1e-3 * one.abs() + 1e-6).all())
 
 
-def test_start_weights_of_another_shape_are_named(asked: session.Request, tmp_path: Path) -> None:
+def test_start_weights_of_another_shape_are_named(asked: Request, tmp_path: Path) -> None:
     toy.train(asked)
     with pytest.raises(
         UsageError, match=r"its estimator is noise-estimator \{.*'width': 4.*\}, but .*'width': 8"
@@ -326,12 +317,12 @@ def test_start_weights_of_another_shape_are_named(asked: session.Request, tmp_pa
         toy.train(replace(asked, name="b", run_dir=tmp_path / "b", init_from="toy"), width=8)
 
 
-def test_unknown_start_weights(asked: session.Request) -> None:
+def test_unknown_start_weights(asked: Request) -> None:
     with pytest.raises(WeightsError, match="no weights named 'nobody'"):
         toy.train(replace(asked, init_from="nobody"))
 
 
-def test_images_are_needed(asked: session.Request, tmp_path: Path) -> None:
+def test_images_are_needed(asked: Request, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--data: name at least one folder"):
         toy.train(replace(asked, data={}))
     (tmp_path / "none").mkdir()
@@ -339,7 +330,7 @@ def test_images_are_needed(asked: session.Request, tmp_path: Path) -> None:
         toy.train(replace(asked, data={"data": [str(tmp_path / "none")]}))
 
 
-def test_broken_images_are_counted_and_named(asked: session.Request, tmp_path: Path) -> None:
+def test_broken_images_are_counted_and_named(asked: Request, tmp_path: Path) -> None:
     (tmp_path / "images" / "bad.png").write_text("no")
     witness = toy.Witness()
     session.run(toy.KIND, asked, toy.RUNTIME, witness)
@@ -349,18 +340,18 @@ def test_broken_images_are_counted_and_named(asked: session.Request, tmp_path: P
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_more_workers_than_cores_are_said_in_one_line(
-    asked: session.Request, monkeypatch: pytest.MonkeyPatch
+    asked: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
     witness = toy.Witness()
-    followed = replace(toy.KIND, then=lambda settings, loop, weights: replace(toy.KIND, loop=loop))
+    followed = replace(toy.KIND, then=lambda settings, loop: replace(toy.KIND, loop=loop))
     result = session.run(followed, replace(asked, loop={**asked.loop, "workers": 2}), toy.RUNTIME, witness)
     assert result.finished
     told = "--workers 2: more than this machine has cores (1), which may slow it down"
     assert [note for note in witness.notes if "workers" in note] == [told]
 
 
-def test_validation_images_of_their_own(asked: session.Request, tmp_path: Path) -> None:
+def test_validation_images_of_their_own(asked: Request, tmp_path: Path) -> None:
     toy.fill(tmp_path / "held", 2)
     witness = toy.Witness()
     data = {**asked.data, "validate_data": [str(tmp_path / "held")]}

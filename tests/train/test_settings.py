@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from genrestore.errors import UsageError
-from genrestore.train.kinds.denoiser import DenoiserSettings
-from genrestore.train.loop.settings import FREE, LoopSettings, merge, rebuild
+from genrestore.settings import merge, rebuild
+from genrestore.train.kinds import DenoiserSettings
+from genrestore.train.settings import FREE, LoopSettings
 
 
 @pytest.mark.parametrize(

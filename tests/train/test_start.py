@@ -15,7 +15,7 @@ from genrestore.models.noise_estimator import NoiseEstimator
 from genrestore.runtime import Runtime
 from genrestore.train.kinds.denoiser import DenoiserTraining
 from genrestore.train.kinds.inpainter import InpainterTraining
-from genrestore.train.loop.start import start_from
+from genrestore.train.loop.weights import start_from
 from genrestore.weights import store
 from tests.train.test_denoiser import LOOP, images
 from tests.train.test_denoiser import SETTINGS as DENOISER
@@ -104,13 +104,13 @@ def test_a_denoiser_of_two_levels_starts_as_the_same_function_of_one(
     image = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     white = torch.full((1, 2, 16, 24), 0.2)
     before = networks["denoiser"](image, white[:, :1])
-    torch.testing.assert_close(subject.denoiser(image, white), before)
-    torch.testing.assert_close(subject.denoiser(image, torch.tensor(0.2)), before)
+    torch.testing.assert_close(subject.networks["denoiser"](image, white), before)
+    torch.testing.assert_close(subject.networks["denoiser"](image, torch.tensor(0.2)), before)
     apart = torch.tensor([0.3, 0.1]).reshape(1, 2, 1, 1)
-    torch.testing.assert_close(subject.denoiser(image, apart), before)  # the mean is 0.2 too
-    assert not torch.allclose(subject.denoiser(image, 2 * white), before, atol=1e-4)
+    torch.testing.assert_close(subject.networks["denoiser"](image, apart), before)  # the mean is 0.2 too
+    assert not torch.allclose(subject.networks["denoiser"](image, 2 * white), before, atol=1e-4)
     level = networks["estimator"](image)
-    torch.testing.assert_close(subject.estimator(image), level.expand(-1, 2, -1, -1))
+    torch.testing.assert_close(subject.networks["estimator"](image), level.expand(-1, 2, -1, -1))
 
 
 def test_a_denoiser_of_one_level_does_not_start_from_one_of_two(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from genrestore.models.pyramid import fill
 from genrestore.study import coverage
-from genrestore.train.data.augment import recolour, translate
+from genrestore.train.kinds.gan import recolour, translate
 from tests.train import (
     test_autoencoder,
     test_denoiser,
@@ -77,7 +77,7 @@ def test_a_step_of_the_denoiser() -> None:
     log_level = estimator.log_level(batch.noisy)
     told = functional.interpolate(log_level, scale_factor=8, mode="bilinear").exp().detach()
     middle = log_level.detach().flatten(2).median(2).values.exp()[..., None, None].expand_as(told)
-    level = torch.stack([[batch.told, told, middle][int(batch.estimated[i])][i] for i in range(4)])
+    level = torch.stack([[batch.condition, told, middle][int(batch.estimated[i])][i] for i in range(4)])
     restored = (denoiser(batch.noisy, level) - batch.clean).abs().mean()
     true = functional.avg_pool2d(batch.level, 8).clamp(min=0.25 / 255)
     missing = true.log() - log_level
@@ -123,7 +123,7 @@ def test_a_step_of_the_autoencoder(tmp_path: Path) -> None:
     batch = made.batch(0, range(10))
     before = with_plain_descent(made)
     network = copy.deepcopy(before["autoencoder"])
-    latent, others = network.encode(batch.images), network.encode(batch.outliers)
+    latent, others = network.encode(batch.images), network.encode(batch.others)
     parts = {
         "reconstruction": root_mean_square(network.decode(latent), batch.images),
         "coverage": coverage.mmd(latent, torch.Generator().manual_seed(int(batch.seed))),

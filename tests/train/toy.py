@@ -7,7 +7,7 @@ import signal
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
+from genrestore.train import distributed
 from genrestore.train.data.dataset import ImageSet, sample_generator
-from genrestore.train.loop import distributed, optimisers, session
-from genrestore.train.loop.settings import LoopSettings
-from genrestore.weights.header import Header, NetworkSpec
+from genrestore.train.kinds.base import Training
+from genrestore.train.loop import session
+from genrestore.train.settings import Kind, Request
+from genrestore.weights.header import NetworkSpec
 
 RUNTIME = Runtime("cpu", "fp32", 1, 0)
 
@@ -33,27 +34,18 @@ class ToySettings:
     interrupt_at: int = -1
 
 
-class ToyTraining:
-    def __init__(
-        self,
-        settings: ToySettings,
-        loop: LoopSettings,
-        images: ImageSet,
-        validation: ImageSet,
-        runtime: Runtime,
-    ) -> None:
-        torch.manual_seed(loop.seed)
-        self.settings, self.loop, self.images, self.runtime = settings, loop, images, runtime
-        network = NETWORKS["noise-estimator"](**self.arguments)
-        self.networks: dict[str, nn.Module] = {
-            "estimator": network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        }
-        self.optimisers = {"all": optimisers.make(self.networks, loop)}
-        self.done = 0
+class ToyTraining(Training[ToySettings, Tensor]):
+    PRIOR = COMMAND = "denoiser"
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return {"channels": 3, "width": self.settings.width, "blocks": 1}
+    def prepare(self, images: ImageSet, validation: ImageSet) -> None:
+        self.images, self.done = images, 0
+
+    def example(self, generator: torch.Generator) -> Tensor:
+        return self.images.patch(generator, 16)
+
+    def specs(self) -> dict[str, NetworkSpec]:
+        arguments = {"channels": 3, "width": self.settings.width, "blocks": 1}
+        return {"estimator": NetworkSpec("noise-estimator", arguments)}
 
     def batch(self, step: int, indices: Sequence[int]) -> Tensor:
         generators = [sample_generator(self.loop.seed, step, index) for index in indices]
@@ -62,18 +54,14 @@ class ToyTraining:
         self.done = step
         return clean + 0.1 * noise
 
-    def step(self, batch: Tensor) -> dict[str, float | Tensor]:
+    def step(self, batch: Tensor) -> dict[str, Tensor]:
         if self.done == self.settings.interrupt_at:
             os.kill(os.getpid(), signal.SIGTERM)
         network: Any = self.networks["estimator"]
         loss = (network.log_level(batch) - np.log(0.1)).square().mean()
         if self.done == self.settings.nan_at:
             loss = loss * float("nan")
-        self.optimisers["all"].zero_grad()
-        loss.backward()
-        distributed.average_gradients(network.parameters())
-        self.optimisers["all"].step()
-        return {"loss": loss.detach(), "draw": float(torch.rand(()))}
+        return {**self.learn({"loss": loss}), "draw": torch.rand(())}
 
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
         with torch.no_grad():
@@ -83,22 +71,10 @@ class ToyTraining:
     def samples(self, networks: Mapping[str, nn.Module]) -> Tensor:
         return self.batch(0, range(3)).clamp(0, 1)
 
-    def header(self) -> Header:
-        spec = NetworkSpec("noise-estimator", self.arguments)
-        return Header(
-            kind="denoiser",
-            networks={"estimator": spec},
-            channels=3,
-            size=None,
-            training=asdict(self.settings),
-            data="",
-            licence="",
-            source="",
-            version="0",
-        )
 
-
-KIND = session.Kind("denoiser", ToySettings(), ToyTraining, size=16)
+KIND = Kind(
+    "denoiser", "a toy", ToySettings(), f"{__name__.replace('__main__', 'tests.train.toy')}:ToyTraining"
+)
 
 
 class Witness:
@@ -154,15 +130,15 @@ def fill(folder: Path, count: int = 3) -> Path:
     return folder
 
 
-def request(folder: Path, **loop: Any) -> session.Request:
+def request(folder: Path, **loop: Any) -> Request:
     """A request on the images of folder/images, in folder/run."""
     quick = {"steps": 8, "batch_size": 4, "warmup": 2, "log_every": 2, "validate_every": 4, "sample_every": 8}
-    return session.Request(
+    return Request(
         name="toy", run_dir=folder / "run", data={"data": [str(folder / "images")]}, loop={**quick, **loop}
     )
 
 
-def train(asked: session.Request, **model: Any) -> session.Result:
+def train(asked: Request, **model: Any) -> session.Result:
     return session.run(KIND, replace(asked, model=model), RUNTIME, Witness())
 
 

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genrestore.errors import WeightsError
-from genrestore.weights.fields import FIELDS
-from genrestore.weights.header import KEY, MAX_HEADER, Header, canonical, parse, read_header
+from genrestore.weights.header import FIELDS, KEY, MAX_HEADER, Header, canonical, parse, read_header
 from tests.damage import damages
 from tests.weights import samples
 

@@ -1,7 +1,6 @@
-"""Decode and encode pictures so that a photograph comes back as it was.
+"""Decode and encode pictures so that a photograph comes back as it was; the record of how it was made.
 
-Which library decodes what is decided here: PNG and TIFF have true 16 bits in imagecodecs and tifffile, Pillow
-does the rest.
+A format's own codec does the work (`formats.FORMATS`); here is what is the same for all.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from genrestore.errors import InputError
-from genrestore.files.codecs import converting, formats, jpeg, pillow, png, tiff, webp
-from genrestore.files.codecs.formats import IMAGE_SUFFIXES, shown
-from genrestore.files.codecs.metadata import Metadata, Provenance
+from genrestore.errors import InputError, shown
+from genrestore.files.codecs import containers, exif, formats, xmp
+from genrestore.files.codecs.formats import IMAGE_SUFFIXES
+from genrestore.files.codecs.metadata import Metadata, Provenance, read_provenance
 from genrestore.files.codecs.pixels import Image
-from genrestore.files.codecs.provenance import read as read_provenance
 
 __all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "Metadata", "encode", "read", "read_provenance"]
 
 DEFAULT_MAX_PIXELS = 250_000_000
-_WRITERS = {"PNG": png.write, "JPEG": jpeg.write, "TIFF": tiff.write, "WEBP": webp.write}
+_EXIF_PREFIX, _XMP_PREFIX = 6, 29
+"""Bytes before a block in its segment, where that has a limit."""
 
 for _library in ("imagecodecs", "tifffile"):  # without a handler, what they log goes to stderr
     logging.getLogger(_library).addHandler(logging.NullHandler())
@@ -53,7 +52,16 @@ def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Im
     try:
         with _open(source) as stream, _SILENCE, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(stream, suffix, max_pixels)
+            header = stream.read(formats.HEADER_BYTES)
+            if not header:
+                raise InputError("empty, 0 bytes")
+            if reason := formats.unreadable_kind(suffix, header):
+                raise InputError(reason)
+            if (format := formats.of_content(header)) is None:
+                known = ", ".join(formats.READABLE)
+                raise InputError(f"not a picture that genrestore reads ({known})")
+            stream.seek(0)
+            return formats.codec(format).read(stream, format, max_pixels)
     except InputError as error:
         raise InputError(f"{name}: {shown(str(error))}") from error
     except FileNotFoundError as error:
@@ -81,11 +89,15 @@ def encode(
     Raises:
         InputError: A format that is not written, or a picture too large for it; without the file's name.
     """
-    if format not in _WRITERS:
+    if format not in formats.WRITABLE:
         raise InputError(f"{format} is not written; written are {', '.join(formats.WRITABLE)}")
-    grey, has_extra = image.pixels.shape[1] == 1, image.extra is not None
-    described, notes = converting.for_format(image.metadata, format, grey=grey, has_extra=has_extra)
-    return (*notes, *_WRITERS[format](replace(image, metadata=described), stream, provenance))
+    (height, width), known = image.pixels.shape[2:], formats.BY_NAME[format]
+    if max(height, width) > known.side:
+        raise InputError(
+            f"{width} x {height}: {known.label} holds at most {known.side} pixels a side; write PNG"
+        )
+    fitted, notes = _fitted(image, known)
+    return (*notes, *formats.codec(format).write(fitted, stream, provenance))
 
 
 def _open(source: Path | BinaryIO) -> BinaryIO:
@@ -102,19 +114,41 @@ def _open(source: Path | BinaryIO) -> BinaryIO:
     return source.open("rb")
 
 
-def _decode(stream: BinaryIO, suffix: str, max_pixels: int) -> Image:
-    header = stream.read(formats.HEADER_BYTES)
-    if not header:
-        raise InputError("empty, 0 bytes")
-    if reason := formats.unreadable_kind(suffix, header):
-        raise InputError(reason)
-    format = formats.of_content(header)
-    stream.seek(0)
-    if format == "PNG":
-        formats.check_size(*png.size(header), max_pixels)
-        return png.read(stream.read())
-    if format == "TIFF":
-        return tiff.read(stream, max_pixels)
-    if format is None:
-        raise InputError(f"not a picture that genrestore reads ({', '.join(formats.READABLE)})")
-    return pillow.read(stream, format, max_pixels)
+def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]]:
+    """A picture as a format can hold it, and what is left out, one note each."""
+    found = image.metadata
+    notes: list[str] = []
+    if known.name == found.format:
+        notes += containers.kept(found.appended)
+    else:
+        missing = list(found.only_here)
+        if found.appended.strip(b"\0"):
+            missing.append(f"what stands behind the picture in its file ({len(found.appended)} bytes)")
+            if found.xmp is not None:
+                found = replace(found, xmp=xmp.without_claims(found.xmp, pictures=True, film=True))
+        if found.format == "TIFF" and found.exif is not None:
+            found = replace(found, exif=exif.without_resolution(found.exif))
+        if missing:
+            notes.append(f"{known.name} has no place for {', '.join(missing)}: left out")
+    in_exif = found.exif is not None and exif.resolution(found.exif) is not None
+    if not known.resolution and (found.dpi or found.aspect) and not in_exif:
+        notes.append(f"{known.label} has no place for the resolution: left out")
+    if image.extra is not None and not known.extra:
+        notes.append("the channel that the TIFF does not call alpha is left out")
+    grey = image.pixels.shape[1] == 1
+    if grey and not known.grey and found.icc is not None and found.icc[16:20] == b"GRAY":
+        found = replace(found, icc=None)
+        notes.append(f"the profile of grey is left out, since {known.label} has no grey mode")
+    if image.alpha is not None and not known.alpha:
+        notes.append(f"{known.label} has no alpha channel: transparency is left out")
+    if image.pixels.dtype.itemsize * 8 > known.bits:
+        notes.append(f"{known.label} has {known.bits} bits: 16-bit values are rounded")
+    if grey and not known.grey:
+        notes.append(f"{known.label} has no grey mode: written as RGB")
+    if found.exif and len(found.exif) + _EXIF_PREFIX > known.block:
+        found = replace(found, exif=None)
+        notes.append(f"EXIF is larger than a {known.label} can hold, and left out")
+    if found.xmp and len(found.xmp) + _XMP_PREFIX > known.block:
+        found = replace(found, xmp=None)
+        notes.append(f"XMP is larger than a {known.label} can hold, and left out")
+    return replace(image, metadata=found, alpha=image.alpha if known.alpha else None), tuple(notes)

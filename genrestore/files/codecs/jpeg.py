@@ -1,29 +1,133 @@
-"""JPEG settings: taken from the source and given to the encoder, so that the result is compressed alike."""
+"""JPEG, compressed as its source was, with what a file holds beside its picture: segments, pictures, films.
+
+What tells of a film counts from the end of the file (Google's MicroVideoOffset, the lengths in its
+container, Samsung's trailer), so it stays true as long as what is behind the picture stays as it was. An
+index of further pictures (MPF, CIPA DC-007) counts from itself: `_write_index` adjusts it to where they lie.
+"""
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import jpeg_parts, metadata
+from genrestore.files.codecs import containers, exif, metadata, pillow, xmp
+from genrestore.files.codecs.containers import APP0, APP1, APP2, APP11, APP13, APP14, COMMENT, Data, Segment
 from genrestore.files.codecs.metadata import JpegSettings
-from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit, without_single
+from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 QUALITY = 95
-MAX_SIDE = 65500
-MAX_SEGMENT = 65533
-_MAX_XMP = MAX_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0")
+_MAX_SEGMENT, _PART = 65533, 65000
+_MARK = metadata.PROVENANCE_KEY + b" "
+_RESOURCES = b"Photoshop 3.0\0"
+_WRITTEN_ANEW = (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0")
+_MPF, _GAIN_MAP = b"MPF\0", b"urn:iso:std:iso:ts:21496"
+_PREVIEWS = frozenset((0x010001, 0x010002))
+_COUNT, _ENTRIES, _ENTRY = 0xB001, 0xB002, 16
+_BOXES = "boxes in APP11 are left out, since they may not hold true any more"
+_STALE = "the previews inside the JPEG are left out, since they show the old picture"
+_NOT_TURNED = "further pictures inside the JPEG (gain map, depth) are left out: they do not turn with it"
+_WORDS = {COMMENT: "comments", APP13: "IPTC and other resources of Photoshop"}
 
 
-def settings(opened: ImageFile, segments: tuple[tuple[int, bytes], ...]) -> JpegSettings:
-    """How an opened JPEG was written, with the segments to carry over."""
+def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
+    """Decode the picture of a JPEG; see `formats.Codec`."""
+    opened = pillow.open_as(stream, format, max_pixels)
+    length, (width, height) = stream.seek(0, io.SEEK_END), opened.size
+    if 8 * length < -(-width // 8) * -(-height // 8):
+        # Each block of 8 x 8 pixels takes a bit or more; the decoder would fill it up with grey, in silence.
+        raise InputError(f"truncated or damaged JPEG ({length} bytes for {width} x {height} pixels)")
+    described, turned = pillow.describe(opened, format)
+    with containers.view(stream) as data:
+        found = containers.read_jpeg(data)
+        found.check_work()
+        beside = _beside(data, found, turned)
+    packet = described.xmp
+    if packet is not None:
+        packet = xmp.without_claims(packet, pictures=beside.lost_pictures, film=beside.lost_film)
+    described = replace(
+        described,
+        xmp=packet,
+        jpeg=_settings(opened, beside.segments),
+        only_here=tuple(dict.fromkeys(_in_words(beside.segments))),
+        appended=beside.appended,
+        notes=beside.notes,
+        lost=beside.lost,
+    )
+    return pillow.decode(opened, described, turned)
+
+
+def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
+    """Encode to JPEG, with the tables and subsampling of a source that was one; returns notes."""
+    import PIL.Image
+
+    found = image.metadata
+    settings = found.jpeg or JpegSettings()
+    segments, notes = list(settings.segments), []
+    dpi_fits = found.dpi is not None and all(0.5 <= side < metadata.MAX_SIDE - 0.5 for side in found.dpi)
+    if found.dpi and not dpi_fits:
+        inch = f"{found.dpi[0]:g} x {found.dpi[1]:g}"
+        notes.append(f"a resolution of {inch} an inch is outside JPEG's, and left out")
+    if provenance is not None:
+        comment = _MARK + metadata.pack_provenance(provenance)
+        if len(comment) <= _MAX_SEGMENT:
+            segments.append((COMMENT, comment))
+        else:
+            notes.append("the record of the settings is larger than a JPEG can hold, and left out")
+    options: dict[str, Any] = {}
+    if settings.tables:
+        options["qtables"] = [list(table) for table in settings.tables]
+    PIL.Image.fromarray(to_8_bit(interleaved(image))).save(
+        stream,
+        "JPEG",
+        quality=-1 if settings.tables else QUALITY,
+        subsampling=settings.subsampling,
+        # Tables of 16 bits are for baseline too coarse, of which libjpeg writes a line to stderr.
+        progressive=settings.progressive or any(max(table) > 255 for table in settings.tables),
+        keep_rgb=settings.keep_rgb,
+        extra=b"".join(struct.pack(">BBH", 0xFF, m, len(payload) + 2) + payload for m, payload in segments),
+        dpi=found.dpi if dpi_fits else (0, 0),
+        exif=b"Exif\0\0" + found.exif if found.exif else b"",
+        xmp=found.xmp or b"",
+        icc_profile=found.icc,
+        **options,
+    )
+    if found.dpi is None and (sides := metadata.whole(found.aspect)) is not None:
+        _write_aspect(stream, sides)
+    if any(marker == APP2 for marker, _ in segments):
+        _write_index(stream)
+    if found.format == "JPEG":
+        stream.write(found.appended)
+    return tuple(notes)
+
+
+def read_provenance(stream: BinaryIO) -> bytes | None:
+    """Return the provenance that `write` put into a comment, packed; reads no pixels."""
+    for kind, length in containers.parts(stream, containers.JPEG):
+        if kind[0] != 0xFF or kind[1] == containers.SOS:
+            return None
+        if kind[1] == COMMENT and (payload := stream.read(length)).startswith(_MARK):
+            return payload[len(_MARK) :]
+    return None
+
+
+def _in_words(segments: tuple[tuple[int, bytes], ...]) -> Iterator[str]:
+    """The segments that are no EXIF, no profile and no XMP packet."""
+    for marker, payload in segments:
+        if marker == APP1 and payload.startswith(xmp.EXTENSION):
+            yield "the extended XMP"
+        elif not (marker == APP2 and payload.startswith((_MPF, _GAIN_MAP))):  # tell of what is behind
+            yield _WORDS.get(marker, f"segments APP{marker - APP0}")
+
+
+def _settings(opened: ImageFile, segments: tuple[tuple[int, bytes], ...]) -> JpegSettings:
     from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
     assert isinstance(opened, JpegImageFile)
@@ -38,101 +142,6 @@ def settings(opened: ImageFile, segments: tuple[tuple[int, bytes], ...]) -> Jpeg
     )
 
 
-def check_length(found: int, width: int, height: int) -> None:
-    """Refuse a file too short for its pixels: the decoder would fill it up with grey, and say nothing.
-
-    In a Huffman-coded JPEG each block of 8 x 8 pixels takes one bit or more.
-
-    Raises:
-        InputError: Fewer bytes than that; without the file's name.
-    """
-    if 8 * found < -(-width // 8) * -(-height // 8):
-        raise InputError(f"truncated or damaged JPEG ({found} bytes for {width} x {height} pixels)")
-
-
-def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
-    """Encode to JPEG with the source's tables and subsampling if it was a JPEG; returns notes for the user.
-
-    Raises:
-        InputError: Larger than JPEG can hold.
-    """
-    import PIL.Image
-
-    height, width = image.pixels.shape[2:]
-    if max(height, width) > MAX_SIDE:
-        raise InputError(f"{width} x {height}: JPEG holds at most {MAX_SIDE} pixels a side; write PNG")
-    found = image.metadata
-    kept = found.jpeg or JpegSettings()
-    notes = list(_losses(image))
-    segments = list(kept.segments)
-    if provenance is not None:
-        comment = jpeg_parts.MARK + metadata.pack_provenance(provenance)
-        if len(comment) <= MAX_SEGMENT:
-            segments.append((jpeg_parts.COMMENT, comment))
-        else:
-            notes.append("the record of the settings is larger than a JPEG can hold, and left out")
-    options: dict[str, Any] = {"qtables": [list(table) for table in kept.tables]} if kept.tables else {}
-    # Tables of 16 bits are for baseline too coarse, of which libjpeg writes a line to stderr.
-    progressive = kept.progressive or any(max(table) > 255 for table in kept.tables)
-    picture = PIL.Image.fromarray(without_single(to_8_bit(interleaved(image, with_alpha=False))))
-    picture.save(
-        stream,
-        "JPEG",
-        quality=-1 if kept.tables else QUALITY,
-        subsampling=kept.subsampling,
-        progressive=progressive,
-        keep_rgb=kept.keep_rgb,
-        extra=b"".join(_segment(marker, payload) for marker, payload in segments),
-        dpi=found.dpi if found.dpi and _fits(found.dpi) else (0, 0),
-        exif=b"Exif\0\0" + found.exif if found.exif and len(found.exif) + 6 <= MAX_SEGMENT else b"",
-        xmp=found.xmp if found.xmp and len(found.xmp) <= _MAX_XMP else b"",
-        icc_profile=found.icc,
-        **options,
-    )
-    if found.dpi is None and (sides := metadata.whole(found.aspect)) is not None:
-        _write_aspect(stream, sides)
-    if any(marker == jpeg_parts.APP2 for marker, _ in segments):
-        jpeg_parts.write_index(stream)
-    if found.format == "JPEG":
-        stream.write(found.appended)
-    return tuple(notes)
-
-
-def read_provenance(stream: BinaryIO) -> bytes | None:
-    """The provenance that `write` put into a comment, packed; reads no pixels."""
-    if stream.read(2) != b"\xff\xd8":
-        return None
-    while len(head := stream.read(4)) == 4 and head[0] == 0xFF and head[1] != 0xDA:
-        length = struct.unpack(">H", head[2:])[0] - 2
-        if length < 0:
-            return None
-        if head[1] == jpeg_parts.COMMENT:
-            payload = stream.read(length)
-            if payload.startswith(jpeg_parts.MARK):
-                return payload[len(jpeg_parts.MARK) :]
-        else:
-            stream.seek(length, 1)
-    return None
-
-
-def _losses(image: Image) -> Iterator[str]:
-    found = image.metadata
-    if image.alpha is not None:
-        yield "JPEG has no alpha channel: transparency is left out"
-    if image.pixels.dtype != np.uint8:
-        yield "JPEG has 8 bits: 16-bit values are rounded"
-    if found.dpi and not _fits(found.dpi):
-        yield f"a resolution of {found.dpi[0]:g} x {found.dpi[1]:g} an inch is outside JPEG's, and left out"
-    if found.exif and len(found.exif) + 6 > MAX_SEGMENT:
-        yield "EXIF is larger than a JPEG can hold, and left out"
-    if found.xmp and len(found.xmp) > _MAX_XMP:
-        yield "XMP is larger than a JPEG can hold, and left out"
-
-
-def _fits(dpi: tuple[float, float]) -> bool:
-    return all(0.5 <= value < metadata.MAX_SIDE - 0.5 for value in dpi)
-
-
 def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
     """Put a resolution without a unit into the JFIF header, with which Pillow begins a file."""
     stream.seek(0)
@@ -142,5 +151,150 @@ def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
     stream.seek(0, 2)
 
 
-def _segment(marker: int, payload: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+@dataclass(frozen=True)
+class _Beside:
+    """The parts of a JPEG file beside its picture.
+
+    Attributes:
+        segments: Marker and payload of those to carry over. The entries of an index of further pictures count
+            from the end of the picture.
+        appended: Bytes behind the picture.
+        notes: Notes for the user, one sentence each.
+        lost: Parts left out that are no copy of the picture, one note each.
+        lost_pictures: Further pictures are left out that XMP may claim.
+        lost_film: A film is left out that XMP may claim.
+    """
+
+    segments: tuple[tuple[int, bytes], ...]
+    appended: bytes
+    notes: tuple[str, ...]
+    lost: tuple[str, ...]
+    lost_pictures: bool
+    lost_film: bool
+
+
+def _beside(data: Data, found: containers.Jpeg, turned: int) -> _Beside:
+    """Find what is true for the restored picture too, which was turned by EXIF's number."""
+    appended, too_many = containers.behind(data, found.end)
+    lost, notes = list(too_many), []
+    pictures = list(containers.pictures(appended))
+    index = next((_entries(segment)[1][1:] for segment in _indexes(found)), [])
+    rest = appended[pictures[-1][1] if pictures else 0 :]
+    previews = {entry.place - found.end for entry in index if entry.kind in _PREVIEWS}
+    kept = [(begin, end) for begin, end in pictures if begin not in previews]
+    if len(kept) < len(pictures):
+        notes.append(_STALE)
+    if kept and turned != 1:
+        lost.append(_NOT_TURNED)
+        kept = []
+    places: dict[int, int] = {}
+    at = 0
+    for begin, end in kept:
+        places[begin + found.end] = at
+        at += end - begin
+    if not pictures:  # the index may know of some between other bytes
+        inside = range(found.end, len(data))
+        places = {entry.place: entry.place - found.end for entry in index if entry.place in inside}
+    segments = tuple(_segments(found, places, notes, lost))
+    appended = b"".join(appended[begin:end] for begin, end in kept) + rest
+    lost_pictures = bool(too_many) or len(kept) < len(pictures)
+    return _Beside(segments, appended, tuple(notes), tuple(lost), lost_pictures, bool(too_many))
+
+
+def _segments(
+    found: containers.Jpeg, places: Mapping[int, int], notes: list[str], lost: list[str]
+) -> Iterator[tuple[int, bytes]]:
+    """The segments to carry over; our own provenance and what Pillow writes by itself are made anew."""
+
+    def payloads(marker: int, mark: bytes) -> list[bytes]:
+        own = (each.payload for each in found.segments if each.marker == marker)
+        return [payload for payload in own if payload.startswith(mark)]
+
+    resources = b"".join(payload[len(_RESOURCES) :] for payload in payloads(APP13, _RESOURCES))
+    clean = containers.without_thumbnails(resources)
+    whole = {
+        _RESOURCES: [_RESOURCES + clean[at : at + _PART] for at in range(0, len(clean), _PART)],
+        xmp.EXTENSION: xmp.without_thumbnails_in_extension(payloads(APP1, xmp.EXTENSION)),
+    }
+    for segment in found.segments:
+        marker, payload = segment.marker, segment.payload
+        mark = {APP13: _RESOURCES, APP1: xmp.EXTENSION}.get(marker)
+        if mark is not None and payload.startswith(mark):  # all of it where the first part stood
+            yield from ((marker, part) for part in whole.pop(mark, ()))
+        elif marker == APP11:
+            told, note = (notes, metadata.CREDENTIALS) if b"c2pa" in payload else (lost, _BOXES)
+            if note not in told:
+                told.append(note)
+        elif marker == APP2 and payload.startswith(_MPF):
+            if (index := _kept_index(segment, places)) is not None:
+                yield APP2, index
+        elif marker == COMMENT and not payload.startswith(_MARK):
+            yield COMMENT, payload
+        elif APP0 < marker < APP0 + 16 and marker != APP14:
+            stale = _WRITTEN_ANEW if places else (*_WRITTEN_ANEW, _GAIN_MAP)
+            if not payload.startswith(stale):
+                yield marker, payload
+
+
+class _Entry(NamedTuple):
+    """An entry of an index of pictures: type, bytes, begin in the file, place in the segment's payload."""
+
+    kind: int
+    size: int
+    place: int
+    at: int
+
+
+def _entries(segment: Segment) -> tuple[exif.Tiff | None, list[_Entry]]:
+    """The block of an MPF segment and its entries, of which the first is the file's own."""
+    found: list[_Entry] = []
+    with suppress(exif.BadBlock):
+        tiff = exif.Tiff(segment.payload[len(_MPF) :])
+        with suppress(exif.BadBlock):
+            for tag, at in tiff.entries(tiff.first):
+                begin, size = tiff.number(at + 8, "I"), tiff.number(at + 4, "I") // _ENTRY * _ENTRY
+                for place in range(begin, begin + size, _ENTRY) if tag == _ENTRIES else ():
+                    kind, length, start = (tiff.number(place + 4 * n, "I") for n in range(3))
+                    base = segment.start + 8  # of the block in the file
+                    found.append(_Entry(kind & 0xFFFFFF, length, start + base, len(_MPF) + place))
+        return tiff, found
+    return None, found
+
+
+def _indexes(found: containers.Jpeg) -> Iterator[Segment]:
+    own = (each for each in found.segments if each.marker == APP2)
+    return (each for each in own if each.payload.startswith(_MPF))
+
+
+def _kept_index(segment: Segment, places: Mapping[int, int]) -> bytes | None:
+    """An index's payload with the pictures that are kept, their places counted from the picture's end."""
+    payload = bytearray(segment.payload)
+    tiff, entries = _entries(segment)
+    kept = [(entry, places[entry.place]) for entry in entries[1:] if entry.place in places]
+    if tiff is None or not kept:
+        return None
+    for slot, (entry, place) in zip(entries[1:], kept, strict=False):
+        payload[slot.at : slot.at + _ENTRY] = segment.payload[entry.at : entry.at + _ENTRY]
+        struct.pack_into(tiff.order + "I", payload, slot.at + 8, place)
+    for tag, at in tiff.entries(tiff.first):
+        if tag == _COUNT:
+            struct.pack_into(tiff.order + "I", payload, len(_MPF) + at + 8, 1 + len(kept))
+        elif tag == _ENTRIES:
+            struct.pack_into(tiff.order + "I", payload, len(_MPF) + at + 4, (1 + len(kept)) * _ENTRY)
+    return bytes(payload)
+
+
+def _write_index(stream: BinaryIO) -> None:
+    """Make the index of further pictures in a written JPEG, if it has one, true; the stream ends with it."""
+    end = stream.seek(0, 2)
+    stream.seek(0)
+    for segment in _indexes(containers.read_jpeg(stream.read())):
+        payload = bytearray(segment.payload)
+        tiff, entries = _entries(segment)
+        for number, entry in enumerate(entries):
+            base = segment.start + 8
+            size, place = (end, 0) if number == 0 else (entry.size, (end + entry.place - 2 * base) % 2**32)
+            struct.pack_into(f"{tiff.order if tiff else '<'}II", payload, entry.at + 4, size, place)
+        stream.seek(segment.start + 4)
+        stream.write(payload)
+    stream.seek(0, 2)

@@ -1,29 +1,40 @@
-"""What a picture file carries beside its pixels, and what was done to it on the way in."""
+"""Metadata of a picture that is upright, and the record of its making."""
 
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from genrestore.errors import InputError
+from genrestore.files.codecs import exif, formats, xmp
 
 Provenance = Mapping[str, Any]
-PROVENANCE_KEY = "genrestore"
+Sides = tuple[float, float]
+TOOL = "genrestore"
+PROVENANCE_KEY = TOOL.encode()
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
 MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
+MAX_STEPS, MAX_READ = 20_000, 2**24
+"""Calls of a stream, and bytes of it, after which a file says nothing of its making."""
+QUARTER_TURNS = frozenset((5, 6, 7, 8))
+"""EXIF's numbers of pictures that lie on a side."""
 
 
 @dataclass(frozen=True)
 class JpegSettings:
-    """How a JPEG was written, so that the result can be written alike.
+    """Settings with which a JPEG was written, so that the result can be written alike.
 
     Attributes:
         tables: Quantisation tables by number, 64 values each; empty: choose by quality.
         subsampling: Pillow's number: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
-        progressive: Whether the scans are progressive.
-        keep_rgb: Whether the file stores RGB instead of YCbCr.
+        progressive: The scans are progressive.
+        keep_rgb: The file stores RGB instead of YCbCr.
         segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments, all others that
             hold true.
     """
@@ -37,7 +48,7 @@ class JpegSettings:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What must survive from a file to its restored version.
+    """Metadata that must survive from a file to its restored version.
 
     Attributes:
         format: Of the source: one of `formats.READABLE`.
@@ -47,14 +58,15 @@ class Metadata:
         xmp: XMP packet.
         dpi: Horizontal and vertical resolution in pixels an inch.
         aspect: Horizontal and vertical resolution without a unit, where `dpi` is None.
-        notes: What the user is told of the reading, one sentence each.
-        jpeg: How the source was compressed, if it was a JPEG.
+        notes: Notes of the reading, for the user, one sentence each.
+        jpeg: Settings of the source, if it was a JPEG.
         chunks: Type and payload of the PNG chunks to carry over; with them, `exif`, `icc`, `xmp` and `dpi`
             are not written a second time.
         compression: The TIFF's lossless compression, by tifffile's name.
-        lossless: Whether a WebP was lossless.
-        appended: What stands behind the picture in its file, as it was: a film, a gain map.
-        lost: What is left out of the result in the same format, and is no copy of the picture, one note each.
+        lossless: A WebP was lossless.
+        appended: Bytes behind the picture in its file, as they were: a film, a gain map.
+        only_here: Kept parts that no other format has a place for, in words.
+        lost: Parts left out of the result in the same format that are no copy of the picture, one note each.
     """
 
     format: str
@@ -62,19 +74,43 @@ class Metadata:
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    aspect: tuple[float, float] | None = None
+    dpi: Sides | None = None
+    aspect: Sides | None = None
     notes: tuple[str, ...] = ()
     jpeg: JpegSettings | None = None
     chunks: tuple[tuple[bytes, bytes], ...] | None = None
     compression: str | None = None
     lossless: bool = False
     appended: bytes = b""
+    only_here: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 
-def whole(aspect: tuple[float, float] | None) -> tuple[int, int] | None:
-    """A resolution without a unit in whole numbers: as it is if it is so, else of the same proportion."""
+def orientation(block: bytes | None, packet: bytes | None) -> int:
+    """Return the Orientation of a picture, EXIF's number, 1 to 8.
+
+    Convention: what EXIF states counts; where it states none, what XMP states; else 1.
+    """
+    stated = None if block is None else exif.orientation(block)
+    if stated is None and packet is not None:
+        stated = xmp.orientation(packet)
+    return stated or 1
+
+
+def upright(found: Metadata, turned: int) -> Metadata:
+    """Return the metadata of a picture that was `turned` upright, without thumbnails.
+
+    After a quarter turn, widths and heights change places.
+    """
+    quarter = turned in QUARTER_TURNS
+    dpi, aspect = (sides[::-1] if sides and quarter else sides for sides in (found.dpi, found.aspect))
+    block = None if found.exif is None else exif.upright(found.exif, quarter)
+    packet = None if found.xmp is None else xmp.upright(found.xmp, quarter)
+    return replace(found, exif=block, xmp=packet, dpi=dpi, aspect=aspect)
+
+
+def whole(aspect: Sides | None) -> tuple[int, int] | None:
+    """Return a resolution without a unit in whole numbers, or else whole numbers of the same proportion."""
     if aspect is None or min(aspect) <= 0:
         return None
     if all(value.is_integer() and value < MAX_SIDE for value in aspect):
@@ -83,20 +119,13 @@ def whole(aspect: tuple[float, float] | None) -> tuple[int, int] | None:
     return (ratio.numerator, ratio.denominator) if 0 < ratio.numerator < MAX_SIDE else None
 
 
-def exif_block(data: bytes | None) -> bytes | None:
-    """An EXIF block without the prefix that JPEG and some others put before it; None if there is nothing."""
-    while data and data.startswith(b"Exif\0\0"):
-        data = data[6:]
-    return data or None
-
-
 def pack_provenance(provenance: Provenance) -> bytes:
-    """Provenance as UTF-8 JSON, the same bytes for the same content."""
+    """Return provenance as UTF-8 JSON, the same bytes for the same content."""
     return json.dumps(dict(provenance), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def unpack_provenance(data: bytes) -> dict[str, Any] | None:
-    """The reverse of `pack_provenance`; None for anything else."""
+    """Reverse `pack_provenance`; None for anything else."""
     if len(data) > MAX_PROVENANCE:
         return None
     try:
@@ -104,3 +133,55 @@ def unpack_provenance(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """Read the record that `images.encode` wrote into a file, or None; never fails, decodes no pixels.
+
+    Convention: only regular files are opened, since a pipe may keep whoever opens it waiting for ever.
+    """
+    packed = _packed(path)
+    return None if packed is None else unpack_provenance(packed)
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a picture says that genrestore made it; also one that was cut off while it said so."""
+    packed = _packed(path)
+    if packed is None:
+        return False
+    found = unpack_provenance(packed)
+    return packed[:2] in (b"", b"{", b'{"') if found is None else found.get("tool") == TOOL
+
+
+def _packed(path: Path) -> bytes | None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as file:
+            stream = cast("BinaryIO", _Bounded(file))
+            format = formats.of_content(stream.read(formats.HEADER_BYTES))
+            stream.seek(0)
+            return formats.codec(format).read_provenance(stream) if format in formats.WRITABLE else None
+    except (OSError, ValueError, InputError):
+        return None
+
+
+class _Bounded:
+    """A stream that is read and sought until it has cost too much, and then raises ValueError."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._steps = self._bytes = 0
+
+    def read(self, size: int) -> bytes:
+        self._spend(size)
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._spend(0)
+        return self._stream.seek(offset, whence)
+
+    def _spend(self, size: int) -> None:
+        self._steps, self._bytes = self._steps + 1, self._bytes + size
+        if self._steps > MAX_STEPS or self._bytes > MAX_READ:
+            raise ValueError("too many steps to the provenance")

@@ -1,49 +1,50 @@
-"""What Pillow decodes: JPEG, WebP, BMP, GIF, PPM and AVIF; and its conversions of colours."""
+"""Pictures that Pillow decodes (BMP, GIF, PPM, AVIF; for their codecs JPEG and WebP), and colours."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import exif, jpeg, jpeg_markers, jpeg_parts, metadata, orientation, webp, xmp
-from genrestore.files.codecs.appended import behind, view
+from genrestore.files.codecs import exif
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.metadata import Metadata, Sides, orientation, upright
 from genrestore.files.codecs.pixels import Array, Converted, Image, from_buffer
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from PIL.ImageFile import ImageFile
 
-_PLUGINS = {
-    "JPEG": "JpegImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "GIF": "GifImagePlugin",
-    "PPM": "PpmImagePlugin",
-    "AVIF": "AvifImagePlugin",
-}
 _STRIP_PIXELS = 2**22
 _DIRECT = ("L", "LA", "RGB", "RGBA")
 _FULL_16 = 65535
-Sides = tuple[float, float]
 
 
-def open_as(stream: BinaryIO, format: str) -> ImageFile:
-    """Pillow's reader of one known format, its header read.
+def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
+    """Decode the one picture of a BMP, GIF, PPM or AVIF; see `formats.Codec`."""
+    opened = open_as(stream, format, max_pixels)
+    described, turned = describe(opened, format)
+    check_frames(opened, format)
+    notes = ("AVIF is read with 8 bits a channel",) if format == "AVIF" else ()
+    return decode(opened, replace(described, notes=notes), turned)
+
+
+def open_as(stream: BinaryIO, format: str, max_pixels: int) -> ImageFile:
+    """Return Pillow's reader of one known format, its header read and its size checked.
 
     Not `PIL.Image.open`: that guesses the format, and warns of large pictures by a setting of the process.
 
     Raises:
-        InputError: The header cannot be read.
+        InputError: The header cannot be read, or states too many pixels.
     """
     import PIL.Image
 
     try:
-        import_module(f"PIL.{_PLUGINS[format]}")
+        import_module(f"PIL.{'WebP' if format == 'WEBP' else format.title()}ImagePlugin")
         stream.seek(0)
         opened: ImageFile = PIL.Image.OPEN[format][0](stream, "")
     except (KeyError, ImportError) as error:
@@ -52,44 +53,38 @@ def open_as(stream: BinaryIO, format: str) -> ImageFile:
         raise InputError(f"too large for Pillow ({error}); convert it to PNG or TIFF first") from error
     except Exception as error:  # Pillow's readers raise SyntaxError, struct.error, IndexError and more
         raise InputError(f"truncated or damaged {format} ({error})") from error
+    check_size(*opened.size, max_pixels)
     return opened
 
 
-def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode the one picture of a file other than PNG and TIFF.
+def check_frames(opened: ImageFile, format: str) -> None:
+    """Refuse animations, and what is too damaged to tell, by an InputError."""
+    try:
+        count = int(getattr(opened, "n_frames", 1))
+    except Exception as error:  # counting the frames of a damaged GIF reads it all
+        raise InputError(f"truncated or damaged {format} ({error})") from error
+    if count > 1:
+        raise InputError(SEVERAL_PICTURES)
+
+
+def describe(opened: ImageFile, format: str) -> tuple[Metadata, int]:
+    """Return the metadata of an opened file once it is upright, and EXIF's number of how it is turned."""
+    block = exif.without_prefix(opened.info.get("exif"))
+    packet = opened.info.get("xmp") or None
+    turned = orientation(block, None if format == "AVIF" else packet)  # whose own header says how it is
+    dpi, aspect = _resolution(opened, block)
+    return upright(Metadata(format, "", exif=block, xmp=packet, dpi=dpi, aspect=aspect), turned), turned
+
+
+def decode(opened: ImageFile, described: Metadata, turned: int) -> Image:
+    """Decode a file that was opened and described, and convert what is neither grey nor RGB.
 
     Raises:
-        InputError: Damaged, truncated, animated, too large, or pixels that cannot be kept; without the name.
+        InputError: Truncated or damaged, or a pixel type that would lose precision.
     """
-    opened = open_as(stream, format)
-    check_size(*opened.size, max_pixels)
-    if format == "JPEG":
-        jpeg.check_length(stream.seek(0, io.SEEK_END), *opened.size)
-    block = metadata.exif_block(opened.info.get("exif"))
-    dpi, aspect = _resolution(opened, block)
-    packet = opened.info.get("xmp") or None
-    turned = orientation.of(block, None if format == "AVIF" else packet)  # whose own header says how it is
-    block, packet = orientation.without(block, packet, turned)
-    parts = _parts(stream, format, turned)
-    if packet is not None:
-        packet = xmp.without_claims(packet, pictures=parts.lost_pictures, film=parts.lost_film)
-    notes = (*_check_frames(opened, format), *parts.notes)
-    converted = to_buffer(opened, opened.info.get("icc_profile") or None)
-    described = metadata.Metadata(
-        format=format,
-        mode=converted.mode,
-        exif=block,
-        icc=converted.icc,
-        xmp=webp.without_provenance(packet),
-        dpi=orientation.turned_sides(dpi, turned),
-        aspect=orientation.turned_sides(aspect, turned),
-        notes=(*notes, *converted.notes),
-        jpeg=jpeg.settings(opened, parts.segments) if format == "JPEG" else None,
-        lossless=format == "WEBP" and webp.is_lossless(stream),
-        appended=parts.appended,
-        lost=parts.lost,
-    )
-    return from_buffer(converted.buffer, described, turned)
+    found = _to_buffer(opened, opened.info.get("icc_profile") or None)
+    notes = (*described.notes, *found.notes)
+    return from_buffer(found.buffer, replace(described, mode=found.mode, icc=found.icc, notes=notes), turned)
 
 
 def _resolution(opened: ImageFile, block: bytes | None) -> tuple[Sides | None, Sides | None]:
@@ -108,12 +103,7 @@ def _resolution(opened: ImageFile, block: bytes | None) -> tuple[Sides | None, S
     return ((float(dpi[0]), float(dpi[1])), None) if dpi and min(dpi) > 0 else (None, None)
 
 
-def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
-    """Decode, and convert what is neither grey nor RGB.
-
-    Raises:
-        InputError: Truncated or damaged, or a pixel type that would lose precision.
-    """
+def _to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
     _check_precision(opened)
     mode = opened.mode
     try:
@@ -123,44 +113,11 @@ def to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
         raise InputError(f"truncated or damaged {opened.format} ({error})") from error
     if mode == "I" or mode.startswith("I;16"):
-        grey = np.asarray(opened).clip(0, _FULL_16).astype(np.uint16)
-        return Converted(grey, "I;16", icc, ())
+        return Converted(np.asarray(opened).clip(0, _FULL_16).astype(np.uint16), "I;16", icc)
     if mode in _DIRECT:
-        return Converted(_strips(opened), mode, icc, ())
+        return Converted(_strips(opened), mode, icc)
     picture, icc, note = _convert(opened, icc)
     return Converted(_strips(picture), mode, icc, (note,))
-
-
-def _parts(stream: BinaryIO, format: str, turned: int) -> jpeg_parts.Parts:
-    """What a file holds beside its picture, as far as it can be kept.
-
-    Raises:
-        InputError: A JPEG that goes through its pixels far too often.
-    """
-    if format == "JPEG":
-        with view(stream) as data:
-            found = jpeg_markers.read(data)
-            jpeg_markers.check_work(found)
-            return jpeg_parts.of(data, found, turned)
-    if format == "WEBP":
-        with view(stream) as data:
-            length = int.from_bytes(data[4:8], "little")
-            appended, lost = behind(data, 8 + length + length % 2)
-            return jpeg_parts.Parts(appended=appended, lost=lost)
-    return jpeg_parts.Parts()
-
-
-def _check_frames(opened: ImageFile, format: str) -> tuple[str, ...]:
-    """Refuse animations."""
-    if format == "JPEG":
-        return ()
-    try:
-        count = int(getattr(opened, "n_frames", 1))
-    except Exception as error:  # counting the frames of a damaged GIF reads it all
-        raise InputError(f"truncated or damaged {format} ({error})") from error
-    if count > 1:
-        raise InputError(SEVERAL_PICTURES)
-    return ("AVIF is read with 8 bits a channel",) if format == "AVIF" else ()
 
 
 def _check_precision(opened: ImageFile) -> None:
@@ -176,7 +133,7 @@ def _check_precision(opened: ImageFile) -> None:
 
 
 def _strips(picture: PillowImage) -> Array:
-    """Pillow's pixels as one array, copied in strips: the whole is never held three times."""
+    """Copy Pillow's pixels to one array in strips: the whole is never held three times."""
     width, height = picture.size
     bands = len(picture.getbands())
     buffer = np.empty((height, width, bands) if bands > 1 else (height, width), np.uint8)
@@ -188,7 +145,7 @@ def _strips(picture: PillowImage) -> Array:
 
 
 def _convert(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
-    """A picture in grey or RGB, with or without alpha, its profile, and what is said of it."""
+    """Convert to grey or RGB, with or without alpha; also returns the profile and a note."""
     mode = opened.mode
     if mode == "1":
         return opened.convert("L"), icc, "1-bit grey converted to 8-bit grey"
@@ -205,23 +162,17 @@ def _convert(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes |
 
 
 def from_array(buffer: Array, mode: str) -> PillowImage:
-    """An array [height, width, channel] of uint8 as Pillow's picture of that mode."""
+    """Make Pillow's picture of a mode from an array [height, width, channel] of uint8."""
     import PIL.Image
 
     height, width = buffer.shape[:2]
     return PIL.Image.frombytes(mode, (width, height), np.ascontiguousarray(buffer).tobytes())
 
 
-def ycbcr_to_rgb(buffer: Array) -> Array:
-    """uint8 [height, width, 3], from YCbCr to RGB."""
-    return np.asarray(from_array(buffer, "YCbCr").convert("RGB")).copy()
-
-
 def cmyk_to_rgb(picture: PillowImage, icc: bytes | None) -> tuple[PillowImage, bytes | None, str]:
-    """By the file's own profile to sRGB if it has one that can be used, else by the plain formula.
+    """Convert to sRGB by the file's own profile if that can be used, else by the plain formula.
 
-    Returns:
-        The picture, its new profile, and what is said of it.
+    Returns the picture, its new profile, and a note for the user.
     """
     from PIL import ImageCms
 

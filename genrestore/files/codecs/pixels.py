@@ -1,4 +1,4 @@
-"""The one picture type of this room, and the views that lead from interleaved buffers to it and back."""
+"""The picture type of this room, and the views that lead from interleaved buffers to it and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Image:
             A writable view of the decoded buffer; `np.empty_like` of it has the layout that is written
             without a copy.
         alpha: [1, 1, height, width] of the same type, or None. Never changed.
-        metadata: What else the file holds.
+        metadata: The rest of the file.
         extra: [1, 1, height, width] of the same type, or None: a sample of which a TIFF does not say what it
             is (a scanner's infrared). Never changed.
     """
@@ -41,19 +41,19 @@ class Converted:
         buffer: [height, width] or [height, width, channel], uint8 or uint16.
         mode: The source's, in Pillow's words.
         icc: The profile that fits the buffer.
-        notes: What was converted.
-        extra: Whether the last channel is no colour and no alpha.
+        notes: Notes on conversions.
+        extra: The last channel is no colour and no alpha.
     """
 
     buffer: Array
     mode: str
     icc: bytes | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     extra: bool = False
 
 
 def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extra: bool = False) -> Image:
-    """A picture as views of an interleaved buffer.
+    """Make a picture of views of an interleaved buffer.
 
     Args:
         buffer: [height, width] or [height, width, channel] with 1 to 4 channels: grey, grey and alpha, RGB,
@@ -65,46 +65,38 @@ def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extr
     if buffer.ndim == 2:
         buffer = buffer[:, :, None]
     if orientation != 1:
-        buffer = np.ascontiguousarray(_upright(buffer, orientation))
+        if orientation in (5, 6, 7, 8):
+            buffer = buffer.swapaxes(0, 1)
+        rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+        columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+        buffer = np.ascontiguousarray(buffer[rows, columns])
     planes = buffer.transpose(2, 0, 1)[None]
-    if buffer.shape[2] in (2, 4) and extra:
-        return Image(planes[:, :-1], None, metadata, planes[:, -1:])
-    if buffer.shape[2] in (2, 4):
-        return Image(planes[:, :-1], planes[:, -1:], metadata)
-    return Image(planes, None, metadata)
+    if buffer.shape[2] in (1, 3):
+        return Image(planes, None, metadata)
+    colours, last = planes[:, :-1], planes[:, -1:]
+    return Image(colours, None, metadata, last) if extra else Image(colours, last, metadata)
 
 
 def interleaved(image: Image, *, with_alpha: bool = True, with_extra: bool = False) -> Array:
-    """The picture as one C-contiguous buffer, [height, width, channel]; no copy where it lies so already."""
+    """Return a picture as one C-contiguous buffer, [height, width] of grey or [height, width, channel].
+
+    Nothing is copied where it lies so already.
+    """
     pixels = image.pixels[0].transpose(1, 2, 0)
     beside = image.alpha if with_alpha else None
     if beside is None and with_extra:
         beside = image.extra
-    if beside is None:
-        # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
-        return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
-    both = np.concatenate([pixels, beside[0].transpose(1, 2, 0)], axis=2)
-    return np.ascontiguousarray(both)  # planes that lie apart would be joined in another order
-
-
-def without_single(buffer: Array) -> Array:
-    """[height, width, 1] as [height, width]; anything else as it is."""
-    return buffer[:, :, 0] if buffer.shape[2] == 1 else buffer
+    if beside is not None:  # planes that lie apart would be joined in another order
+        return np.ascontiguousarray(np.concatenate([pixels, beside[0].transpose(1, 2, 0)], axis=2))
+    # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses
+    return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape[: 3 if pixels.shape[2] > 1 else 2])
 
 
 def to_8_bit(buffer: Array) -> Array:
-    """uint16 to uint8 by rounding x / 257; uint8 as it is. Works row by row to stay small."""
+    """Round x / 257 from uint16 to uint8, any shape; uint8 stays as it is. Works row by row to stay small."""
     if buffer.dtype == np.uint8:
         return buffer
     result = np.empty(buffer.shape, np.uint8)
     for row in range(0, buffer.shape[0], 64):
         result[row : row + 64] = (buffer[row : row + 64].astype(np.uint32) + 128) // 257
     return result
-
-
-def _upright(buffer: Array, orientation: int) -> Array:
-    if orientation in (5, 6, 7, 8):
-        buffer = buffer.swapaxes(0, 1)
-    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
-    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
-    return buffer[rows, columns]

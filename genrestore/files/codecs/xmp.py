@@ -1,4 +1,4 @@
-"""XMP packets as bytes: single values are read and replaced where they stand, the rest is not touched."""
+"""XMP packets as bytes: reads and replaces single values where they stand, and touches nothing else."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from itertools import islice
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _XMP, _GAIN_MAP = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/hdr-gain-map/1.0/"
 _PHOTOS = "http://ns.google.com/photos/1.0/"
-_CAMERA, _CONTAINERS = (
-    f"{_PHOTOS}camera/",
-    (f"{_PHOTOS}container/item/", "http://ns.google.com/photos/dd/1.0/item/"),
-)
+_CAMERA = f"{_PHOTOS}camera/"
+_CONTAINERS = (f"{_PHOTOS}container/item/", "http://ns.google.com/photos/dd/1.0/item/")
 _USUAL = {_TIFF: "tiff", _EXIF: "exif", _XMP: "xmp", _GAIN_MAP: "hdrgm", _CAMERA: "GCamera"}
 _FILM = tuple(
     f"{kind}{of}"
@@ -36,18 +34,16 @@ Span = tuple[int, int]
 
 
 def orientation(packet: bytes) -> int | None:
-    """The Orientation that a packet states, 1 to 8; None where it states none."""
+    """Return the Orientation that a packet states, 1 to 8; None where it states none."""
     text, _ = _decoded(packet)
     values = [text[begin:end] for begin, end in _values(text, _TIFF, "Orientation")]
     return int(values[0]) if values and values[0] in "12345678" else None
 
 
 def upright(packet: bytes, quarter_turned: bool) -> bytes:
-    """The packet of a picture that was turned upright: its Orientation is 1, and its thumbnails are gone.
+    """Return a packet whose Orientation is 1, without thumbnails.
 
-    Args:
-        packet: In any of Unicode's encodings.
-        quarter_turned: Width and height, and the resolutions along them, change places.
+    With `quarter_turned`, width and height, and the resolutions along them, change places.
     """
     text, encoding = _decoded(packet)
     at, pieces = 0, []
@@ -64,10 +60,7 @@ def upright(packet: bytes, quarter_turned: bool) -> bytes:
 
 
 def _decoded(packet: bytes) -> tuple[str, str]:
-    """A packet as text, and the encoding that gives the very bytes back; one of 8 bits is read as Latin-1.
-
-    One that is too large is empty.
-    """
+    """Return a packet as text ("": too large), and the encoding that gives the very bytes back."""
     if len(packet) > MAX_BYTES:
         return "", "latin-1"
     zeros = [value == 0 for value in packet[:2].ljust(2, b"-")]
@@ -81,14 +74,14 @@ def _decoded(packet: bytes) -> tuple[str, str]:
 
 
 def _prefixes(text: str, namespace: str) -> str:
-    """The prefixes of a namespace in a packet, as a part of a regular expression."""
+    """Return the prefixes of a namespace in a packet, as a part of a regular expression."""
     declared = re.finditer(rf"""xmlns:([\w.-]+)\s*=\s*["']{re.escape(namespace)}["']""", text)
     some = {match[1] for match in islice(declared, _MAX_PREFIXES)}
     return "|".join(map(re.escape, sorted({*some, _USUAL.get(namespace, "Item")})))
 
 
 def _values(text: str, namespace: str, name: str) -> list[Span]:
-    """Where the values of a property stand: attributes or elements, with any prefix of its namespace."""
+    """Find the values of a property: attributes or elements, with any prefix of its namespace."""
     if f":{name}" not in text:
         return []
     prefixes = _prefixes(text, namespace)
@@ -105,16 +98,10 @@ def _values(text: str, namespace: str, name: str) -> list[Span]:
 
 
 def without_thumbnails_in_extension(payloads: list[bytes]) -> list[bytes]:
-    """The segments of a JPEG's extended XMP without the thumbnails in it.
+    """Return the segments of a JPEG's extended XMP, in any order, without the thumbnails in it.
 
     The extension keeps the name that the packet knows it by: readers compare names, and not the sum that it
-    was once made of.
-
-    Args:
-        payloads: Of the segments, in any order.
-
-    Returns:
-        The same if there are no thumbnails, or if parts are missing.
+    was once made of. Segments stay the same if there are no thumbnails, or if parts are missing.
     """
     parts: dict[bytes, dict[int, bytes]] = {}
     for payload in payloads:
@@ -133,14 +120,14 @@ def without_thumbnails_in_extension(payloads: list[bytes]) -> list[bytes]:
 
 
 def without_thumbnails(packet: bytes) -> bytes:
-    """The packet without the thumbnails in it, which would show the old picture."""
+    """Return a packet without thumbnails, which would show the old picture."""
     text, encoding = _decoded(packet)
     clean = _without(text, _XMP, ("Thumbnails",))  # of a packet that is too large nothing, so it stays
     return packet if clean == text else clean.encode(encoding, "surrogatepass")
 
 
 def without_claims(packet: bytes, *, pictures: bool, film: bool) -> bytes:
-    """The packet without what it says of parts of the file that are left out.
+    """Return a packet without its claims about parts of the file that are left out.
 
     Args:
         packet: In any of Unicode's encodings.
@@ -148,32 +135,28 @@ def without_claims(packet: bytes, *, pictures: bool, film: bool) -> bytes:
         film: A film is left out.
     """
     text, encoding = _decoded(packet)
-    clean = text
-    if pictures:
-        clean = _without(clean, _GAIN_MAP, ("Version",))
+    clean = _without(text, _GAIN_MAP, ("Version",)) if pictures else text
     if film:
         clean = _without(clean, _CAMERA, _FILM)
     for namespace in _CONTAINERS:
         if ":Semantic" in clean:
             clean = _ITEM.sub(partial(_item_or_nothing, pictures, film), clean)
-        is_film = any(
-            "MotionPhoto" in clean[begin:end] for begin, end in _values(clean, namespace, "Semantic")
-        )
-        alone = "<rdf:li" not in clean
-        if alone and (film if is_film else pictures):
+        stated = [clean[begin:end] for begin, end in _values(clean, namespace, "Semantic")]
+        is_film = any("MotionPhoto" in value for value in stated)
+        if "<rdf:li" not in clean and (film if is_film else pictures):
             clean = _without(clean, namespace, ("Semantic", "Mime", "Length", "Padding"))
     return packet if clean == text else clean.encode(encoding, "surrogatepass")
 
 
 def _item_or_nothing(pictures: bool, film: bool, item: re.Match[str]) -> str:
-    """An item of a container, or nothing if it is of a part that is left out."""
+    """Return an item of a container, or nothing if it is of a part that is left out."""
     is_film, is_primary = "MotionPhoto" in item[0], "Primary" in item[0]
     left_out = "Semantic" in item[0] and not is_primary and (film if is_film else pictures)
     return "" if left_out else item[0]
 
 
 def _without(text: str, namespace: str, names: tuple[str, ...]) -> str:
-    """A packet without some properties of a namespace, attributes or elements."""
+    """Return a packet without some properties of a namespace, attributes or elements."""
     if not any(f":{name}" in text for name in names):
         return text
     prefixes, either = _prefixes(text, namespace), "|".join(names)

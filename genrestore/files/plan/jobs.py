@@ -1,17 +1,23 @@
-"""What a plan is made of: sources that were found, the user's words about results, and jobs."""
+"""The words of a plan: the user's about results, sources that were found, jobs, shares, rectangles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from genrestore.files.codecs.formats import shown
-from genrestore.files.plan.shards import Shard
+from genrestore.errors import InputError, UsageError, shown
 
+if TYPE_CHECKING:
+    from genrestore.files.codecs.pixels import Array
+
+Item = TypeVar("Item")
 STDIO = "-"
-"""How standard input and standard output are written."""
+"""Standard input and standard output, as they are written."""
+MAX_PART = 2**22
+"""Pixels of a part that is shown once a strength; more would make a sheet that no screen shows."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Source:
 
     @property
     def is_input(self) -> bool:
-        """Whether there is something to restore."""
+        """There is something to restore."""
         return self.skipped is None and self.problem is None
 
 
@@ -63,7 +69,7 @@ class Job:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to do."""
+        """There is something to do."""
         return self.skipped is None and self.problem is None
 
 
@@ -74,9 +80,9 @@ class Attachment:
     Attributes:
         suffix: Of its name, without the first dot.
         infix: Of the output's name, which its own does without.
-        content: Its bytes, of what the restoring gave.
+        content: Makes its bytes of what the restoring gave.
         what: What it is, in words.
-        is_ours: Whether a file says that it is one.
+        is_ours: Tells whether a file says that it is one.
     """
 
     suffix: str
@@ -86,8 +92,47 @@ class Attachment:
     is_ours: Callable[[Path], bool]
 
     def path(self, target: Path) -> Path:
-        """Where that of an output goes: photo.latent.safetensors for photo.inverted.png and for photo.png."""
+        """Return its place: photo.latent.safetensors for photo.inverted.png and for photo.png."""
         return target.with_name(f"{target.stem.removesuffix(f'.{self.infix}')}.{self.suffix}")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Share `index` of `count`, counted from 1, so that several processes do one folder without a word.
+
+    Raises:
+        UsageError: There is no such share.
+    """
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            most = max(self.count, 1)
+            raise UsageError(f"--shard {self}: K is counted from 1 to N, as in --shard 1/{most}")
+
+    def __str__(self) -> str:
+        """As it is written on the command line."""
+        return f"{self.index}/{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Make a shard of "K/N".
+
+        Raises:
+            UsageError: Anything else.
+        """
+        index, slash, count = text.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and len(text) <= 20):
+            raise UsageError(
+                f"--shard {text}: write K/N, for example --shard 1/4 for the first of four shares"
+            )
+        return cls(int(index), int(count))
+
+    def of(self, items: Sequence[Item]) -> list[Item]:
+        """Return every `count`-th item, from item `index` on: over all shards, each is in exactly one."""
+        return list(items[self.index - 1 :: self.count])
 
 
 @dataclass(frozen=True)
@@ -96,7 +141,7 @@ class OutputOptions:
 
     Attributes:
         output: Value of --output: a file, a folder, "-" for standard output, or None for beside the input.
-        infix: What goes between stem and suffix beside the input: photo.denoised.png.
+        infix: Goes between stem and suffix beside the input: photo.denoised.png.
         overwrite: Replace outputs that exist; an input is never replaced by it.
         in_place: Replace the inputs themselves.
         compare: A comparison is written beside each output, at `comparison_path`.
@@ -125,16 +170,75 @@ class OutputOptions:
     drop_extras: bool = False
 
     def beside(self, target: Path) -> list[Path]:
-        """What is written beside an output."""
+        """List what is written beside an output."""
         return beside(target, self.attachment, compare=self.compare)
 
 
 def beside(target: Path, attachment: Attachment | None, *, compare: bool) -> list[Path]:
-    """What is written beside an output: the comparison, if there is one, and the attachment."""
+    """List what is written beside an output: the comparison, if there is one, and the attachment."""
     comparison = [comparison_path(target)] if compare else []
     return comparison + ([] if attachment is None else [attachment.path(target)])
 
 
 def comparison_path(target: Path) -> Path:
-    """Where the comparison beside an output goes: photo.denoised.compare.png."""
+    """Return the place of the comparison beside an output: photo.denoised.compare.png."""
     return target.with_name(f"{target.stem}.compare{target.suffix}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of the upright picture, in pixels: left and upper edge from 0, sides from 1."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, value: str, word: str = "--preview", largest: int | None = MAX_PART) -> Part:
+        """Make a rectangle of an option's value.
+
+        Args:
+            value: As it was written.
+            word: The option, for messages.
+            largest: Pixels that it may have; None: any number.
+
+        Raises:
+            UsageError: Not x,y,width,height, of no size, or too large.
+        """
+        numbers = value.split(",")
+        if len(numbers) != 4 or not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", number) for number in numbers):
+            raise UsageError(f"{word} {value}: must be x,y,width,height in pixels, such as 40,30,256,192")
+        part = cls(*map(int, numbers))
+        if part.width * part.height == 0:
+            raise UsageError(f"{word} {value}: width and height must be at least 1 pixel")
+        if largest is not None and part.width * part.height > largest:
+            raise UsageError(
+                f"{word} {value}: the part may have {largest} pixels, since it is shown "
+                "once a strength; take a smaller one"
+            )
+        return part
+
+    def __str__(self) -> str:
+        return f"{self.x},{self.y},{self.width},{self.height}"
+
+    @property
+    def region(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def of(self, pixels: Array, word: str = "--preview") -> Array:
+        """Return the part of a picture, [..., height, width], as a view.
+
+        Args:
+            pixels: The picture.
+            word: The option that named the part, for the message.
+
+        Raises:
+            InputError: It reaches outside the picture.
+        """
+        height, width = pixels.shape[-2:]
+        if self.x + self.width > width or self.y + self.height > height:
+            raise InputError(f"{word} {self} reaches outside the picture of {width} x {height} pixels")
+        rows, columns = self.region
+        return pixels[..., rows, columns]

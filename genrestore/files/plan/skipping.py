@@ -1,4 +1,4 @@
-"""What --skip-existing leaves alone: results that this run would write again as they are.
+"""Results that --skip-existing leaves alone, since this run would write them again as they are.
 
 A result says in its provenance how it was made (tool, version, weights, options, seed) and of which input.
 One that says what this run would say, and that can be decoded, is done. What does not say that genrestore
@@ -19,10 +19,9 @@ from typing import Any
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import metadata
-from genrestore.files.codecs import provenance as provenances
 from genrestore.files.codecs.metadata import Provenance
-from genrestore.files.plan import folders
 from genrestore.files.plan.jobs import Attachment, Job, beside, comparison_path
+from genrestore.files.plan.sources import is_file
 
 SOURCE = "source_sha256"
 """The key of provenance that holds the input's sha256."""
@@ -33,12 +32,12 @@ NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK})
 NOT_OURS = "genrestore did not note that it made it"
 PANELS = 3
 """A comparison is at most so many pictures wide."""
-_CHUNK = 2**20
+_DAMAGED = "it was damaged"
 
 
 @dataclass(frozen=True)
 class Existing:
-    """What is to be made of an output that exists; nothing is set where none does.
+    """A verdict on an output that exists; nothing is set where none does.
 
     Attributes:
         done: Why nothing is left to do.
@@ -69,7 +68,7 @@ def examine(
         max_pixels: As for inputs.
         attachment: What else belongs to the output; only whether it is there is looked at.
     """
-    if job.source is None or job.target is None or not folders.is_file(job.source):
+    if job.source is None or job.target is None or not is_file(job.source):
         return Existing()
     wanted = None if provenance is None else json.loads(metadata.pack_provenance(provenance))
     if job.target == job.source:
@@ -85,9 +84,8 @@ def examine(
     if not there:
         return Existing()
     if len(there) < len(paths):
-        return Existing(
-            stale="the comparison was missing" if job.target in there else "only the comparison was there"
-        )
+        alone = "the comparison was missing" if job.target in there else "only the comparison was there"
+        return Existing(stale=alone)
     if attachment is not None and not attached:
         return Existing(stale=f"{attachment.what} was missing")
     for path in paths:
@@ -99,30 +97,30 @@ def examine(
 
 
 def is_foreign(path: Path, attachment: Attachment | None = None, *, told: bool = True) -> bool:
-    """Whether something is there that does not say that genrestore made it.
+    """Tell whether something is there that does not say that genrestore made it.
 
     Args:
         path: Of a result, or of what is beside it.
         attachment: What else is written beside results.
         told: Results say how they were made. Where they do not, a picture that can be decoded may be one.
     """
-    if not os.path.lexists(path) or provenances.is_ours(path):
+    if not os.path.lexists(path) or metadata.is_ours(path):
         return False
     if attachment is not None and path.name.endswith(f".{attachment.suffix}"):
         return not attachment.is_ours(path)
-    return told or not _can_be_decoded(path)
+    return told or not is_file(path) or _format(path) is None  # a pipe may keep us waiting for ever
 
 
 def source_sha256(source: Path | io.BytesIO) -> str | None:
-    """The sha256 of an input's bytes; None for a pipe, which can be read only once, and if it has gone."""
+    """Return the sha256 of an input's bytes; None for a pipe, which can be read only once, or a lost file."""
     if isinstance(source, io.BytesIO):
         return hashlib.sha256(source.getbuffer()).hexdigest()
-    if not folders.is_file(source):
+    if not is_file(source):
         return None
     sum = hashlib.sha256()
     try:
         with source.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
+            while chunk := stream.read(2**20):
                 sum.update(chunk)
     except OSError:
         return None
@@ -130,25 +128,23 @@ def source_sha256(source: Path | io.BytesIO) -> str | None:
 
 
 def mask_of(job: Job) -> dict[str, str | None]:
-    """What a result says of its mask file: nothing if it has none."""
+    """Return what a result says of its mask file: nothing if it has none."""
     return {} if job.mask is None else {MASK: source_sha256(job.mask)}
 
 
 def _own_provenance(path: Path) -> dict[str, Any] | None:
-    found = provenances.read(path)
-    return found if found is not None and found.get("tool") == provenances.TOOL else None
+    found = metadata.read_provenance(path)
+    return found if found is not None and found.get("tool") == metadata.TOOL else None
 
 
-def _can_be_decoded(path: Path) -> bool:
+def _format(path: Path, max_pixels: int | None = None) -> str | None:
+    """The format of a picture; None if it cannot be decoded."""
     from genrestore.files.codecs import images
 
-    if not folders.is_file(path):  # a pipe may keep us waiting for ever
-        return False
     try:
-        images.read(path)
+        return images.read(path, max_pixels=max_pixels or images.DEFAULT_MAX_PIXELS).metadata.format
     except InputError:
-        return False
-    return True
+        return None
 
 
 def _in_place(source: Path, wanted: Mapping[str, Any] | None) -> Existing:
@@ -162,27 +158,20 @@ def _in_place(source: Path, wanted: Mapping[str, Any] | None) -> Existing:
 
 
 def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixels: int) -> str | None:
-    """Why an output is not what this run would write, or None if it is."""
-    from genrestore.files.codecs import images
-
+    """The reason why an output is not what this run would write, or None if it is."""
     assert job.source is not None
-    if wanted is not None:
-        found = _own_provenance(path)
-        if found is None:
-            return "it was damaged"
+    found = _own_provenance(path)
+    if found is None and (wanted is not None or metadata.is_ours(path)):  # which a decoder may not mind
+        return _DAMAGED
+    if wanted is not None and found is not None:
         if reason := _changed(found, wanted):
             return reason
         if found.get(SOURCE) != source_sha256(job.source):
             return "the input was another one"
         if found.get(MASK) != mask_of(job).get(MASK):
             return "the mask was another one"
-    if provenances.is_ours(path) and _own_provenance(path) is None:  # which a decoder may not mind
-        return "it was damaged"
-    try:
-        image = images.read(path, max_pixels=PANELS * max_pixels)
-    except InputError:
-        return "it was damaged"
-    format = image.metadata.format
+    if (format := _format(path, PANELS * max_pixels)) is None:
+        return _DAMAGED
     return f"it was {format}" if job.format not in (None, format) else None
 
 

@@ -10,11 +10,10 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal
 
-from genrestore.errors import InputError
-from genrestore.files.codecs.formats import shown
-from genrestore.files.plan import folders, outputs, skipping
-from genrestore.files.plan.jobs import beside
-from genrestore.files.plan.outputs import Job
+from genrestore.errors import InputError, shown
+from genrestore.files.disk.atomic import check_writable
+from genrestore.files.plan import outputs, skipping, sources
+from genrestore.files.plan.jobs import Job, beside
 from genrestore.files.plan.skipping import Existing
 from genrestore.files.work import pipeline, stages
 from genrestore.files.work.pipeline import Stages
@@ -165,7 +164,7 @@ class _Batch:
 
     def _can_be_ahead(self, job: Job) -> bool:
         """Whether there is a file to read, and no result that is to be looked at first."""
-        if not job.is_open or job.source is None or not folders.is_file(job.source):
+        if not job.is_open or job.source is None or not sources.is_file(job.source):
             return False
         return not (self.options.skip_existing and job.target is not None and os.path.lexists(job.target))
 
@@ -201,7 +200,7 @@ class _Batch:
         if problem := in_the_way(job, existing, self.options):
             raise InputError(problem)
         if job.target is not None:
-            outputs.check_writable(job.target)
+            check_writable(job.target)
         if picture is None:
             picture = stages.read(job, self.options, self.options.max_pixels)
         if self.prepare is not None:

@@ -1,4 +1,4 @@
-"""Many images in one picture: a part at several levels and strengths, each under its label; plain grids."""
+"""Sheets of many images: a part at several levels and strengths, each under its label; plain grids."""
 
 from __future__ import annotations
 
@@ -23,51 +23,37 @@ SHAPE = 1.6
 
 
 class Panel(NamedTuple):
-    """One image of a sheet.
-
-    Attributes:
-        label: What stands above it.
-        pixels: [1, channel, height, width], uint8 or uint16.
-    """
+    """One image of a sheet, [1, channel, height, width] of uint8 or uint16, and the label above it."""
 
     label: str
     pixels: Array
 
 
 def mixed(before: Array, after: Array, strength: float) -> Array:
-    """before + strength · (after − before), rounded.
-
-    Args:
-        before: Any shape, uint8 or uint16.
-        after: The same shape and type.
-        strength: 0 to 1.
-
-    Returns:
-        The same shape and type.
-    """
+    """Mix arrays of one shape and integer type: before + strength · (after − before), rounded."""
     start = before.astype(np.float64)
     result: Array = np.rint(start + strength * (after - start)).astype(before.dtype)
     return result
 
 
 def strengths(before: Array, after: Array) -> list[Panel]:
-    """A labelled panel for each of `STRENGTHS`.
+    """Make a labelled panel for each of `STRENGTHS`, of a part as it is and wholly restored.
 
     Args:
-        before: The part as it is in the input, [1, channel, height, width], uint8 or uint16.
-        after: The part wholly restored, of the same shape and type.
+        before: [1, channel, height, width], uint8 or uint16.
+        after: The same shape and type.
     """
     return [Panel(f"strength {strength:g}", mixed(before, after, strength)) for strength in STRENGTHS]
 
 
 def sheet(groups: Sequence[Sequence[Panel]]) -> Array:
-    """Labelled panels; every group begins a row, and the rows make the sheet fit a screen.
+    """Make a sheet of labelled panels; every group begins a row, and the rows make the sheet fit a screen.
 
     Args:
         groups: Panels of one shape and type; no group is empty.
 
     Returns:
-        The sheet, [1, channel, height, width] of the panels' channels and type; no pixel of them is scaled.
+        [1, channel, height, width] of the panels' channels and type; no pixel of them is scaled.
     """
     first = groups[0][0].pixels
     height, width = first.shape[-2:]
@@ -92,7 +78,7 @@ def sheet(groups: Sequence[Sequence[Panel]]) -> Array:
 
 
 def grid(images: Array, columns: int | None = None) -> Array:
-    """Images in rows, with `LINE` pixels between them; a single one as it is.
+    """Put images in rows, with `LINE` pixels between them; a single one stays as it is.
 
     Args:
         images: [images, channel, height, width], uint8 or uint16.
@@ -113,7 +99,7 @@ def grid(images: Array, columns: int | None = None) -> Array:
 
 
 def _columns(counts: Sequence[int], cell_height: int, cell_width: int) -> int:
-    """How many panels stand beside one another, so that the sheet fits the smallest screen."""
+    """The number of panels in a row with which the sheet fits the smallest screen."""
 
     def side(columns: int) -> float:
         rows = sum(math.ceil(count / columns) for count in counts)

@@ -1,4 +1,4 @@
-"""What a mask file says is missing, tried in this order; what none of it tells is refused.
+"""The meaning of a mask file: what it says is missing, tried in this order; else it is refused.
 
 1. Alpha: where a file is transparent in places and one or a few colours are painted elsewhere, what is
    painted is missing, whatever its colour. Where both black and white can be seen, it counts as greys, below.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrestore.errors import InputError
+from genrestore.files.codecs import formats
 from genrestore.files.codecs.pixels import Array, Image, to_8_bit
 
 NEAR = 16
@@ -33,30 +34,19 @@ LEAST_PLAIN = 0.25
 
 @dataclass(frozen=True)
 class Missing:
-    """What is missing.
-
-    Attributes:
-        pixels: bool [height, width].
-        note: How the file was understood, where that is not plain, for the user.
-    """
+    """Missing pixels, bool [height, width], and how the file was understood, where that is not plain."""
 
     pixels: Array
     note: str | None = None
 
 
 def of(image: Image, *, invert: bool) -> Missing:
-    """What a mask file says is missing.
-
-    Args:
-        image: The file, decoded.
-        invert: What it says is known instead, and the rest is missing.
+    """Find the missing pixels of a decoded mask file; with `invert` it says what is known instead.
 
     Raises:
         InputError: It cannot be told; names what was found, without the file's name.
     """
-    lossy = image.metadata.format in ("JPEG", "AVIF") or (
-        image.metadata.format == "WEBP" and not image.metadata.lossless
-    )
+    lossy = formats.BY_NAME[image.metadata.format].lossy and not image.metadata.lossless
     # The largest channel, not luma: blue of 1 would be black.
     grey = image.pixels[0].max(axis=0)
     alpha = None if image.alpha is None else image.alpha[0, 0]
@@ -86,11 +76,8 @@ def _of_colours(pixels: Array, tolerance: int, invert: bool) -> Missing:
     painted = colours.max(axis=0) - colours.min(axis=0) > TINT
     grounds = colours[:, ~painted]
     ground = None if not grounds.size else np.median(grounds, axis=1)[:, None].astype(np.int16)
-    if (
-        ground is None
-        or (np.abs(grounds - ground) > GROUND).any()
-        or not _are_few(_directions(colours[:, painted] - ground))
-    ):
+    plain = ground is not None and not (np.abs(grounds - ground) > GROUND).any()
+    if ground is None or not plain or not _are_few(_directions(colours[:, painted] - ground)):
         raise InputError(
             "the mask has colours, and not one or a few of them painted on one ground, so it cannot be told "
             "what is missing; paint white on black, or give the colour with --mask-color"
@@ -115,24 +102,17 @@ def _of_greys(grey: Array, lossy: bool, invert: bool) -> Missing:
     elif not few:
         plain = plain and count[low] + count[high] >= LEAST_PLAIN * grey.size
     if not plain:
-        raise InputError(_cannot_be_told(np.flatnonzero(found), white))
-    return Missing(grey < high if invert else grey > low, _note(few, low, high, white, invert))
-
-
-def _note(few: bool, low: int, high: int, white: int, invert: bool) -> str | None:
-    if few:
-        usual = (low, high) == (0, white)
-        return None if usual else f"the mask holds {low} and {high}: {low if invert else high} is missing"
-    return f"the mask has greys: every pixel that is not {'white' if invert else 'black'} is missing"
-
-
-def _cannot_be_told(values: Array, white: int) -> str:
-    shown = [str(value) for value in values]
-    if len(shown) > 4:
-        held = f"{len(shown)} greys from {shown[0]} to {shown[-1]} of {white}"
-    else:
-        held = f"{' and '.join(shown)} of {white}"
-    return f"the mask holds {held}, so it cannot be told what is missing; paint white on black"
+        seen = [str(value) for value in np.flatnonzero(found)]
+        held = " and ".join(seen) if len(seen) <= 4 else f"{len(seen)} greys from {seen[0]} to {seen[-1]}"
+        raise InputError(
+            f"the mask holds {held} of {white}, so it cannot be told what is missing; paint white on black"
+        )
+    note: str | None = f"the mask holds {low} and {high}: {low if invert else high} is missing"
+    if not few:
+        note = f"the mask has greys: every pixel that is not {'white' if invert else 'black'} is missing"
+    elif (low, high) == (0, white):
+        note = None
+    return Missing(grey < high if invert else grey > low, note)
 
 
 def _is_one_value(plane: Array) -> bool:
@@ -140,7 +120,7 @@ def _is_one_value(plane: Array) -> bool:
 
 
 def _has_colours(pixels: Array) -> bool:
-    """Whether a picture [1, channel, height, width] has pixels that are not grey."""
+    """A picture [1, channel, height, width] has pixels that are not grey."""
     if pixels.shape[1] == 1:
         return False
     spread = pixels[0].max(axis=0) - pixels[0].min(axis=0)
@@ -148,19 +128,19 @@ def _has_colours(pixels: Array) -> bool:
 
 
 def _is_black_and_white(pixels: Array, alpha: Array) -> bool:
-    """Whether what can be seen of a picture is grey, and black as well as white."""
+    """All that can be seen of a picture is grey, and it is black as well as white."""
     seen = to_8_bit(pixels[0].max(axis=0))[to_8_bit(alpha) >= 128]
     return not _has_colours(pixels) and bool(seen.size) and seen.min() <= TINT and seen.max() >= 255 - TINT
 
 
 def _directions(colours: Array) -> Array:
-    """Where colours lie from the ground, [channel, pixel] of 0 to 8: all of one stroke's edge lie alike."""
+    """Directions of colours from the ground, [channel, pixel] of 0 to 8: of one stroke's edge all alike."""
     away = np.abs(colours).max(axis=0)
     return (4 * (colours + away) + away // 2) // np.maximum(away, 1)
 
 
 def _are_few(colours: Array) -> bool:
-    """Whether colours, [channel, pixel] of 0 to 15, are a few that were painted, not a photograph's."""
+    """Colours, [channel, pixel] of 0 to 15, are a few that were painted, not a photograph's."""
     numbers = np.zeros(colours.shape[1], np.int64)
     for plane in colours:
         numbers = 16 * numbers + plane

@@ -1,4 +1,4 @@
-"""Which pixels of a picture are missing: from a file, the picture's own alpha, a colour, or rectangles.
+"""The missing pixels of a picture: from a file, the picture's own alpha, a colour, or rectangles.
 
 White-is-missing becomes known-is-1 here and nowhere else.
 """
@@ -11,25 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from genrestore.errors import GenrestoreError, InputError, UsageError
+from genrestore.errors import GenrestoreError, InputError, UsageError, shown
 from genrestore.files.codecs import images
-from genrestore.files.codecs.formats import shown
 from genrestore.files.codecs.metadata import Metadata
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.disk.atomic import atomic
-from genrestore.files.plan import folders
-from genrestore.files.plan.by_name import NamedPictures, several
-from genrestore.files.plan.jobs import Job
+from genrestore.files.plan import sources
+from genrestore.files.plan.jobs import Job, Part
+from genrestore.files.plan.sources import NamedPictures, several
 from genrestore.files.work import mask_meaning
 from genrestore.files.work.mask_meaning import Missing
-from genrestore.files.work.part import Part
 
 WHITE = 255
 
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """The user's words about what is missing. What several of them name is missing all together.
+    """The user's words about what is missing; all that they name is missing together.
 
     Attributes:
         place: A mask for all pictures, or a folder of them by name; white is missing. None: no file.
@@ -58,12 +56,12 @@ class MaskOptions:
 
     @property
     def uses_alpha(self) -> bool:
-        """Whether nothing is named, so that the picture's own alpha says what is missing."""
+        """Nothing is named, so that the picture's own alpha says what is missing."""
         return self.place is None and self.colour is None and not self.boxes
 
     @property
     def provenance(self) -> dict[str, str | int | bool | None]:
-        """What a result says of its mask, as JSON values; the mask's own sha256 is noted with each job."""
+        """The record of the mask in a result, as JSON values; its sha256 is noted with each job."""
         return {
             "mask": "alpha" if self.uses_alpha else "given",
             "invert_mask": self.invert,
@@ -87,7 +85,14 @@ def assign(jobs: Sequence[Job], options: MaskOptions) -> list[Job]:
 
 
 def _with_masks(jobs: Sequence[Job], named: NamedPictures) -> list[Job]:
-    found = [_with_mask(job, named) if job.is_open else job for job in jobs]
+    def with_mask(job: Job) -> Job:
+        alike = named.named_like(job.source)
+        if len(alike) == 1:
+            return replace(job, mask=alike[0])
+        problem = several(job.name, alike) if alike else f"no mask in it named like {job.name}"
+        return replace(job, problem=f"--mask {shown(named.place)}: {problem}")
+
+    found = [with_mask(job) if job.is_open else job for job in jobs]
     waiting = [after for before, after in zip(jobs, found, strict=True) if before.is_open]
     if waiting and not any(job.is_open for job in waiting):
         more = f", and none for {len(waiting) - 1} more" if len(waiting) > 1 else ""
@@ -99,40 +104,29 @@ def _with_masks(jobs: Sequence[Job], named: NamedPictures) -> list[Job]:
     return found
 
 
-def _with_mask(job: Job, named: NamedPictures) -> Job:
-    alike = named.named_like(job.source)
-    if len(alike) == 1:
-        return replace(job, mask=alike[0])
-    if alike:
-        return replace(job, problem=f"--mask {shown(named.place)}: {several(job.name, alike)}")
-    return replace(job, problem=f"--mask {shown(named.place)}: no mask in it named like {job.name}")
-
-
 def _check_shown(jobs: Sequence[Job], options: MaskOptions) -> None:
     if options.show is None:
         return
-    many = sum(job.is_open for job in jobs) > 1
-    if many and (options.show.suffix or options.show.is_file()):
+    still_open = [job for job in jobs if job.is_open]
+    if len(still_open) > 1 and (options.show.suffix or options.show.is_file()):
         raise UsageError(f"--show-mask {shown(options.show)}: a file, and several inputs need a folder")
     taken = {path.resolve() for job in jobs for path in (job.source, job.target, job.mask) if path}
-    for job in jobs:
-        if not job.is_open:
-            continue
+    for job in still_open:
         path = _shown_path(job, options.show)
+        problem = "exists already; --overwrite replaces it"
         if path.suffix.lower() != ".png":
-            raise UsageError(f"--show-mask {shown(path)}: a mask is written as PNG; end it in .png")
-        if path.resolve() in taken:
-            raise UsageError(
-                f"--show-mask {shown(path)}: an input, a mask or a result is there; name another"
-            )
-        if path.exists() and not options.overwrite:
-            raise UsageError(f"--show-mask {shown(path)}: exists already; --overwrite replaces it")
-        taken.add(path.resolve())
+            problem = "a mask is written as PNG; end it in .png"
+        elif path.resolve() in taken:
+            problem = "an input, a mask or a result is there; name another"
+        elif options.overwrite or not path.exists():
+            taken.add(path.resolve())
+            continue
+        raise UsageError(f"--show-mask {shown(path)}: {problem}")
 
 
 def _shown_path(job: Job, show: Path) -> Path:
-    """A file as it is named; in a folder the stem of the picture."""
-    if show.suffix and not folders.is_folder(show):
+    """The file as it is named; in a folder it gets the stem of the picture."""
+    if show.suffix and not sources.is_folder(show):
         return show
     stem = "standard-input" if job.source is None else job.source.stem
     return show / f"{stem}.mask.png"
@@ -140,11 +134,11 @@ def _shown_path(job: Job, show: Path) -> Path:
 
 @dataclass(frozen=True)
 class Mask:
-    """What is known of a picture.
+    """A mask that fits a picture.
 
     Attributes:
-        known: Whether a pixel is known, bool [1, 1, height, width].
-        notes: What the user is told, one sentence each.
+        known: Pixels that are known, bool [1, 1, height, width].
+        notes: Notes for the user, one sentence each.
         is_alpha: It was the picture's own alpha.
     """
 
@@ -153,14 +147,7 @@ class Mask:
     is_alpha: bool = False
 
     def beside(self, pixels: Array) -> Array:
-        """A picture with its mask right of it, white is missing.
-
-        Args:
-            pixels: [1, channel, height, width], uint8 or uint16.
-
-        Returns:
-            [1, channel, height, 2 width] of the same type.
-        """
+        """Put the mask right of a picture [1, channel, height, width], white is missing: 2 width."""
         white = np.where(self.known, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
         return np.concatenate([pixels, np.broadcast_to(white, pixels.shape)], axis=3)
 
@@ -172,29 +159,19 @@ class Mask:
 
 
 class Masks:
-    """The masks of a batch.
+    """The masks of a batch of jobs from `assign`.
 
-    What is wrong with a mask is wrong use where it is the mask of the only input, and in a batch the failure
-    of that input.
-
-    Args:
-        options: The user's words.
-        jobs: As `assign` gave them.
+    A fault of a mask is wrong use where it is the mask of the only input, else the failure of that input.
     """
 
     def __init__(self, options: MaskOptions, jobs: Sequence[Job]) -> None:
         self._options = options
-        self._error: type[GenrestoreError] = (
-            UsageError if sum(not job.skipped for job in jobs) == 1 else InputError
-        )
+        alone = sum(not job.skipped for job in jobs) == 1
+        self._error: type[GenrestoreError] = UsageError if alone else InputError
         self._last: tuple[Path, Missing] | None = None
 
     def of(self, job: Job, image: Image) -> Mask:
-        """What is known of one picture; written too where the user wants it shown.
-
-        Args:
-            job: Its job, with its mask file.
-            image: The decoded picture.
+        """Find what is known of a job's decoded picture; written too where the user wants it shown.
 
         Raises:
             InputError: The mask cannot be read, or does not fit the picture, and there are other inputs.
@@ -224,7 +201,7 @@ class Masks:
         return Mask(~missing[None, None], tuple(notes), options.uses_alpha)
 
     def _from_file(self, path: Path, shape: tuple[int, ...]) -> Missing:
-        """What a mask file says is missing, bool [height, width]."""
+        """The missing pixels of a mask file, bool [height, width]; the last one is kept."""
         last = self._last  # another thread may put another one there meanwhile
         if last is None or last[0] != path:
             limit = self._options.max_pixels or images.DEFAULT_MAX_PIXELS
@@ -241,15 +218,7 @@ class Masks:
 
 
 def grown(missing: Array, by: int) -> Array:
-    """The hole, larger by some pixels on every side and corner.
-
-    Args:
-        missing: bool [height, width].
-        by: Pixels, from 0.
-
-    Returns:
-        bool [height, width]: whether a missing pixel is within `by` rows and `by` columns.
-    """
+    """Grow a hole, bool [height, width], to all pixels within `by` rows and `by` columns of it."""
     if by == 0:
         return missing
     for axis in (0, 1):
@@ -263,7 +232,7 @@ def grown(missing: Array, by: int) -> Array:
 
 
 def _from_alpha(image: Image) -> Array:
-    """Where a picture is transparent, be it in part, bool [height, width].
+    """The pixels that are transparent, be it in part, bool [height, width].
 
     Convention: what is opaque is the most that its alpha holds, if that is at least half of what it could.
     """
@@ -277,7 +246,7 @@ def _from_alpha(image: Image) -> Array:
 
 
 def _from_colour(pixels: Array, colour: tuple[int, int, int]) -> Array:
-    """Where a picture [1, channel, height, width] has exactly this colour, bool [height, width]."""
+    """The pixels of exactly this colour, bool [height, width], of a picture [1, channel, height, width]."""
     channels = pixels.shape[1]
     if channels == 1 and len(set(colour)) > 1:
         raise InputError("--mask-color: the picture is grey; give a grey, such as #ffffff")

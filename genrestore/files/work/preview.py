@@ -9,12 +9,11 @@ from pathlib import Path
 from genrestore.errors import UsageError
 from genrestore.files.codecs.metadata import Metadata
 from genrestore.files.codecs.pixels import Array, Image
-from genrestore.files.plan import folders
-from genrestore.files.plan.jobs import STDIO, OutputOptions
+from genrestore.files.plan import sources
+from genrestore.files.plan.jobs import STDIO, OutputOptions, Part
 from genrestore.files.work import contact_sheet
 from genrestore.files.work.batch import BatchOptions, Restore, Restored
 from genrestore.files.work.contact_sheet import Panel
-from genrestore.files.work.part import Part
 
 INFIX = "preview"
 
@@ -53,7 +52,7 @@ def words(
     Raises:
         UsageError: Not one picture, an output that is none, or an option that is about the result.
     """
-    if len(inputs) != 1 or folders.is_folder(Path(inputs[0])):
+    if len(inputs) != 1 or sources.is_folder(Path(inputs[0])):
         raise UsageError("--preview shows a part of one picture; name one file")
     if options.output == STDIO or (options.output is None and inputs[0] == STDIO):
         raise UsageError("--preview writes a file, not to standard output; give -o a file")
@@ -69,7 +68,7 @@ def words(
         if given:
             raise UsageError(f"--preview and {word} contradict each other; give one")
     sheet = replace(options, format="PNG", suffix=INFIX)
-    if options.output is None or options.output.endswith("/") or folders.is_folder(Path(options.output)):
+    if options.output is None or options.output.endswith("/") or sources.is_folder(Path(options.output)):
         return sheet
     path = Path(options.output)
     return replace(sheet, suffix=None, output=str(path.with_name(f"{path.stem}.{INFIX}.png")))

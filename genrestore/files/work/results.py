@@ -11,9 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from genrestore.errors import InputError
+from genrestore.errors import InputError, shown
 from genrestore.files.codecs import images
-from genrestore.files.codecs.formats import shown
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.disk.atomic import atomic

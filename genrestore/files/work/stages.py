@@ -65,7 +65,7 @@ class BatchOptions:
     Attributes:
         max_pixels: Larger pictures fail before they are decoded.
         provenance: Written into each output, with the noise level and the input's sha256; None: nothing is.
-        compare: Write input and result side by side, at `outputs.comparison_path`.
+        compare: Write input and result side by side, at `jobs.comparison_path`.
         attachment: What else is written beside each output; None: nothing.
         overwrite: Replace an output that came to be there since the plan was made.
         skip_existing: Leave an output that says what this run would say, and make other ones again.

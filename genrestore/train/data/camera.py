@@ -125,13 +125,16 @@ def draw_quality(generator: torch.Generator, finest: int = 100, lean: float = 2.
     return round(finest - (finest - 12) * uniform(generator) ** lean)
 
 
-def photograph(scene: Tensor, settings: CameraSettings, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def photograph(
+    scene: Tensor, settings: CameraSettings, generator: torch.Generator, corner: tuple[int, int] = (0, 0)
+) -> tuple[Tensor, Tensor]:
     """Take a picture of a scene.
 
     Args:
         scene: What a perfect picture would show, RGB [3, height, width] in [0, 1].
         settings: The camera.
         generator: Source of the noise.
+        corner: Row and column at which the blocks of JPEG begin.
 
     Returns:
         The noisy file and the noise-free rendering, both [3, height, width] in [0, 1].
@@ -146,19 +149,22 @@ def photograph(scene: Tensor, settings: CameraSettings, generator: torch.Generat
         noisy, clean = (image + settings.sharpening * (image - blur(image, 1.0)) for image in (noisy, clean))
     if settings.scale != 1:
         noisy, clean = (rescale(image, settings.scale) for image in (noisy, clean))
-    noisy = save_and_open(noisy, settings.quality, settings.subsampling)
+    noisy = save_and_open(noisy, settings.quality, settings.subsampling, corner)
     if settings.again is not None:
-        noisy = save_and_open(noisy, settings.again, settings.subsampling)
+        noisy = save_and_open(noisy, settings.again, settings.subsampling, corner)
     return noisy, clean.clamp(0, 1)
 
 
-def save_and_open(image: Tensor, quality: int | None, subsampling: int) -> Tensor:
+def save_and_open(
+    image: Tensor, quality: int | None, subsampling: int, corner: tuple[int, int] = (0, 0)
+) -> Tensor:
     """What 8 bits, or a JPEG file, leave of an image.
 
     Args:
         image: RGB [3, height, width], about [0, 1].
         quality: JPEG quality, or None for rounding alone.
         subsampling: Pillow's number: 0 is 4:4:4, 2 is 4:2:0.
+        corner: Row and column at which the blocks begin; what lies before goes round to the other side.
 
     Returns:
         [3, height, width] in [0, 1], a multiple of 1/255.
@@ -168,11 +174,13 @@ def save_and_open(image: Tensor, quality: int | None, subsampling: int) -> Tenso
     levels = torch.round(image.clamp(0, 1) * 255)
     if quality is None:
         return levels / 255
+    levels = torch.roll(levels, (-corner[0], -corner[1]), (1, 2))
     stream = io.BytesIO()
     picture = Image.fromarray(levels.to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
     picture.save(stream, "JPEG", quality=quality, subsampling=subsampling)
     opened = torch.frombuffer(bytearray(Image.open(stream).tobytes()), dtype=torch.uint8)
-    return opened.reshape(*image.shape[1:], 3).permute(2, 0, 1).float() / 255
+    opened = opened.reshape(*image.shape[1:], 3).permute(2, 0, 1).float() / 255
+    return torch.roll(opened, corner, (1, 2))
 
 
 def _unprocess(scene: Tensor, settings: CameraSettings) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bisect
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,45 @@ class ImageSet:
             weights=tuple(self.weights[index] for index in indices),
             labels=tuple(self.labels[index] for index in indices) if self.labels else (),
         )
+
+
+class Epochs:
+    """Images to train on, epoch after epoch without end: each is taken once an epoch, in a random order.
+
+    Args:
+        images: All of one size and number of channels.
+        batch_size: Images a step.
+        seed: Of the orders.
+
+    Attributes:
+        pixels: [images, channel, height, width], uint8.
+
+    Raises:
+        UsageError: Fewer images than a batch.
+    """
+
+    def __init__(self, images: ImageSet, batch_size: int, seed: int) -> None:
+        if len(images) < batch_size:
+            raise UsageError(
+                f"--data: {len(images)} images to train on are fewer than a batch; "
+                f"give more, or a --batch-size below {batch_size}"
+            )
+        self.pixels = images.stack()
+        self._seed = seed
+
+    def take(self, places: Iterable[int]) -> Tensor:
+        """Images at places of all epochs in a row, [places, channel, height, width] in [0, 1]."""
+        count = len(self.pixels)
+        chosen = [_order(self._seed, place // count, count)[place % count] for place in places]
+        return self.pixels[chosen].float() / 255
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> list[int]:
+    """Order of the images in an epoch."""
+    draws = torch.Generator().manual_seed(mix(seed, -2, epoch))
+    order: list[int] = torch.randperm(count, generator=draws).tolist()
+    return order
 
 
 def sample_generator(seed: int, step: int, index: int) -> torch.Generator:

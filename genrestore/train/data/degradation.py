@@ -15,34 +15,10 @@ from genrestore.train.data import camera
 from genrestore.train.data.camera import save_and_open
 from genrestore.train.data.correlated import OPPONENT, correlated_noise, draw_noise
 from genrestore.train.data.draws import chance, log_uniform, uniform
+from genrestore.train.settings import Mixture
 
 MARGIN = 16
 """Pixels by which a patch for `degrade` is larger on both axes than the sample made of it."""
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """What share of the training samples gets which noise; what is left is white and Gaussian.
-
-    Attributes:
-        largest: Upper end of the Gaussian σ, on the [0, 1] scale.
-        camera: Share of samples that a digital camera takes.
-        correlated: Share of samples with noise of random spectrum and covariance.
-        jpeg: Share of samples that only JPEG has damaged.
-        impulses: Share of all samples in which some pixels are stuck.
-        rounded: Share of the Gaussian samples that are clipped and rounded to 8 bits, as in a file.
-        grey: Share of all samples turned to grey, replicated to three channels.
-        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian ones a quarter of it.
-    """
-
-    largest: float = 75 / 255
-    camera: float = 0.15
-    correlated: float = 0.35
-    jpeg: float = 0.15
-    impulses: float = 0.05
-    rounded: float = 0.25
-    grey: float = 0.3
-    soft: float = 0.55
 
 
 @dataclass(frozen=True)
@@ -75,18 +51,22 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     """
     grey = chance(generator, mixture.grey)
     kind = uniform(generator)
-    white = kind >= mixture.camera + mixture.correlated + mixture.jpeg
-    if chance(generator, mixture.soft / (4 if white else 1)):
+    offsets = _offsets(generator)
+    corner = offsets if chance(generator, mixture.aligned) else _corner(generator)
+    noise_of_files = kind < mixture.camera + mixture.correlated
+    if chance(generator, mixture.soft / (1 if noise_of_files else 4)):
         patch = soften(patch, generator)
     if kind < mixture.camera:
-        noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator)
+        noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator, corner)
     elif kind < mixture.camera + mixture.correlated:
         clean = luminance(patch) if grey else patch
         noisy = clean + correlated_noise(clean, draw_noise(generator), generator)
-        noisy = _as_file(noisy, generator)
+        if chance(generator, mixture.processed):
+            noisy, clean = process(noisy, clean, generator)
+        noisy, clean = _as_file(noisy, generator, corner), clean.clamp(0, 1)
     elif kind < mixture.camera + mixture.correlated + mixture.jpeg:
         clean = luminance(patch) if grey else patch
-        noisy = _coded(clean, generator, finest=96, lean=1.2)
+        noisy = _coded(clean, generator, corner, finest=96, lean=1.2)
     else:
         return _gaussian(patch, grey, mixture, generator)
     if grey:
@@ -94,7 +74,6 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     level = local_level(noisy - clean)
     if chance(generator, mixture.impulses):
         noisy = _stuck(noisy, grey, generator)
-    offsets = _offsets(generator)
     noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
     return Sample(noisy, clean, level, white=False)
 
@@ -125,7 +104,7 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
     """
     if chance(generator, 0.4):
         radius = int(torch.randint(2, 7, (), generator=generator))
-        patch = guided_filter(patch, radius, log_uniform(generator, 0.02, 0.12))
+        patch = guided_filter(patch, radius, log_uniform(generator, 0.02, 0.12) ** 2)
     kind = uniform(generator)
     if kind < 0.65:
         patch = camera.rescale(patch, uniform(generator, 1.2, 3.0))
@@ -134,43 +113,79 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
     return patch.clamp(0, 1)
 
 
-def guided_filter(image: Tensor, radius: int, contrast: float) -> Tensor:
-    """Take texture away and keep edges: the guided filter of an image by itself.
+def process(noisy: Tensor, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Reduce noise as a camera does, and sharpen: surfaces lose more of it than edges and texture do.
 
-        q = mean(a) x + mean((1 − a) mean(x)),     a = var(x) / (var(x) + contrast²)
-
-    Source: He, Sun and Tang, "Guided Image Filtering", 2013, equations 5, 6 and 8.
+    The clean picture loses the texture that the noisy one loses on average.
 
     Args:
-        image: [channel, height, width] in [0, 1].
+        noisy: [3, height, width], about [0, 1].
+        clean: The same shape.
+        generator: Source of every random draw.
+
+    Returns:
+        Both of them processed, of the same shape; about [0, 1].
+    """
+    planes, truth = (torch.einsum("ij,jhw->ihw", OPPONENT, image) for image in (noisy, clean))
+    spread = (planes - truth).square().mean((1, 2), keepdim=True)
+    radius = int(torch.randint(1, 5, (), generator=generator))
+    strength = torch.tensor([uniform(generator, 0.5, 2)] + [uniform(generator, 0.5, 4)] * 2)[:, None, None]
+    limit = strength.square() * spread + 1e-8
+    share = uniform(generator, 0.3, 1)
+    planes = torch.lerp(planes, guided_filter(planes, radius, limit), share)
+    truth = torch.lerp(truth, guided_filter(truth, radius, limit, spread), share)
+    noisy, clean = (torch.einsum("ji,jhw->ihw", OPPONENT, image) for image in (planes, truth))
+    if chance(generator, 0.5):
+        amount, width = uniform(generator, 0, 1.2), uniform(generator, 0.6, 1.3)
+        noisy, clean = (image + amount * (image - camera.blur(image, width)) for image in (noisy, clean))
+    return noisy, clean
+
+
+def guided_filter(image: Tensor, radius: int, limit: Tensor | float, spread: Tensor | float = 0.0) -> Tensor:
+    """Take texture away and keep edges: the guided filter of an image by itself.
+
+        q = mean(a) x + mean((1 − a) mean(x)),     a = (var(x) + s²) / (var(x) + s² + ε)
+
+    Source: He, Sun and Tang, "Guided Image Filtering", 2013, equations 5, 6 and 8; with s² it is, nearly, the
+    mean result over noise of this variance.
+
+    Args:
+        image: x, [channel, height, width], about [0, 1].
         radius: Half the side of the windows, in pixels.
-        contrast: Texture whose standard deviation is below it goes, on the [0, 1] scale.
+        limit: ε: texture of a variance below it goes, a scalar or [channel, 1, 1].
+        spread: s², a scalar or [channel, 1, 1].
 
     Returns:
         The same shape; beyond the range by little.
     """
     middle = _box_mean(image, radius)
-    variance = (_box_mean(image.square(), radius) - middle.square()).clamp(min=0)
-    slope = variance / (variance + contrast**2)
+    variance = (_box_mean(image.square(), radius) - middle.square()).clamp(min=0) + spread
+    slope = variance / (variance + limit)
     return _box_mean(slope, radius) * image + _box_mean((1 - slope) * middle, radius)
 
 
-def _as_file(image: Tensor, generator: torch.Generator) -> Tensor:
-    """8 bits: without loss, or as JPEG, coded once or twice."""
+def _as_file(image: Tensor, generator: torch.Generator, corner: tuple[int, int]) -> Tensor:
+    """8 bits: without loss, or as JPEG, coded once or twice, the last time with its blocks at `corner`."""
     if chance(generator, 0.25):
         return save_and_open(image, None, 0)
-    return _coded(image, generator)
+    return _coded(image, generator, corner)
 
 
-def _coded(image: Tensor, generator: torch.Generator, finest: int = 100, lean: float = 2.5) -> Tensor:
-    """JPEG of a quality that `camera.draw_quality` draws; at times coded twice, with the blocks elsewhere."""
-    for _ in range(2 if chance(generator, 0.25) else 1):
+def _coded(
+    image: Tensor, generator: torch.Generator, corner: tuple[int, int], finest: int = 100, lean: float = 2.5
+) -> Tensor:
+    """JPEG of a quality that `camera.draw_quality` draws; at times coded before, with other blocks."""
+    corners = [_corner(generator), corner] if chance(generator, 0.25) else [corner]
+    for place in corners:
         quality = camera.draw_quality(generator, finest, lean)
-        subsampling = 2 if chance(generator, 0.6) else 0
-        down, right = torch.randint(8, (2,), generator=generator).tolist()
-        moved = torch.roll(image, (down, right), (1, 2))
-        image = torch.roll(save_and_open(moved, quality, subsampling), (-down, -right), (1, 2))
+        image = save_and_open(image, quality, 2 if chance(generator, 0.6) else 0, place)
     return image
+
+
+def _corner(generator: torch.Generator) -> tuple[int, int]:
+    """A row and a column at which the blocks of JPEG begin, 16×16 pixels with reduced chroma."""
+    row, column = torch.randint(16, (2,), generator=generator).tolist()
+    return row, column
 
 
 def _stuck(image: Tensor, grey: bool, generator: torch.Generator) -> Tensor:
@@ -237,7 +252,7 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def _offsets(generator: torch.Generator) -> tuple[int, int]:
-    """Rows and columns cut off at the top left: at random, so JPEG's blocks begin anywhere."""
+    """Rows and columns cut off at the top left, at random."""
     quarter = MARGIN // 4
     top, left = torch.randint(quarter, MARGIN - quarter + 1, (2,), generator=generator).tolist()
     return top, left

@@ -1,272 +1,148 @@
-"""The training of the default prior: a denoiser and the estimator of its noise level, side by side."""
+"""Training of the default prior: a denoiser and the estimator of its noise level, side by side."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Optimizer
 
-from genrestore.errors import UsageError
-from genrestore.models.denoiser import ResidualUNet
-from genrestore.models.noise_estimator import NoiseEstimator, spread
-from genrestore.runtime import Runtime
+from genrestore.models.noise_estimator import spread
 from genrestore.train.data import camera
 from genrestore.train.data.correlated import CorrelatedNoise, Spectrum, correlated_noise
-from genrestore.train.data.dataset import ImageSet, Pixels, at_least, sample_generator
-from genrestore.train.data.degradation import MARGIN, Mixture, Sample, degrade, local_level
+from genrestore.train.data.dataset import Pixels, at_least
+from genrestore.train.data.degradation import MARGIN, Sample, degrade, local_level
 from genrestore.train.data.draws import chance, uniform
-from genrestore.train.kinds import losses
-from genrestore.train.loop import distributed, optimisers
-from genrestore.train.loop.settings import LoopSettings, one_of
-from genrestore.weights.header import Header, NetworkSpec
+from genrestore.train.kinds import DenoiserSettings, losses
+from genrestore.train.kinds.base import PhotoTraining, to_patch
+from genrestore.weights.header import NetworkSpec
 
 LEAST_LEVEL = 0.25 / 255
 """Noise below a quarter of a grey level counts as this much: it keeps the logarithm finite."""
-
-GRADIENT_LIMIT = 0.1
-"""Largest norm of a network's gradient, about twice the usual one.
-
-Without it a rare batch leads an optimiser of orthogonalised momentum astray for dozens of steps.
-"""
-
 COLOURED_QUANTILE = (0.7, 0.5)
 """Of the noise level of luma and of chroma that the estimator finds where noise is not white. Grain that is
 missed stays, and the harm is greater than of a level too high; colour at too high a level is washed out."""
-
 LEVELS = 2
 """Planes of noise levels: luma and chroma."""
-
-MISTAKE = 0.45
-"""Standard deviation of the error of log σ, where the denoiser is told a level that is not right."""
-
+JITTER = 0.45
+"""Standard deviation of log σ of a jittered noise level."""
 VALIDATION_LEVELS = (15 / 255, 25 / 255, 50 / 255)
 
 
-@dataclass(frozen=True)
-class DenoiserSettings:
-    """What makes one denoiser differ from another.
-
-    Attributes:
-        patch_size: Side of a training patch in pixels.
-        widths: Feature maps of the U-Net at each scale, finest first.
-        blocks: Residual blocks at each scale.
-        estimator_width: Feature maps of the noise estimator at quarter resolution.
-        loss: What a restored picture is judged by, a key of `losses.RECONSTRUCTION`.
-        estimated_share: Share of the samples of coloured noise whose noise level is the estimator's; of
-            white ones a third of it.
-        misled_share: Share of the samples of coloured noise whose noise level is one number, or one for luma
-            and one for chroma, each with an error; of white ones half of it.
-        only: "estimator" trains the estimator of the noise level alone, "" both networks.
-        mixture: Shares of the kinds of noise.
-    """
-
-    patch_size: int = 64
-    widths: tuple[int, ...] = (64, 96, 160, 256)
-    blocks: tuple[int, ...] = (2, 1, 1, 2)
-    estimator_width: int = 48
-    loss: str = "absolute"
-    estimated_share: float = 0.4
-    misled_share: float = 0.5
-    only: str = ""
-    mixture: Mixture = field(default_factory=Mixture)
-
-    def __post_init__(self) -> None:
-        check_network(self.patch_size, self.widths, self.blocks)
-        one_of("loss", self.loss, tuple(losses.RECONSTRUCTION))
-        one_of("only", self.only, ("", "estimator"))
-
-
-def check_network(patch_size: int, widths: Sequence[int], blocks: Sequence[int]) -> None:
-    """Whether a U-Net can be built so, and patches of this side in pixels go through it.
-
-    Raises:
-        UsageError: One of them cannot be.
-    """
-    if patch_size < 16 or patch_size % 8:
-        raise UsageError(f"--patch-size {patch_size}: must be a multiple of 8 and at least 16")
-    if len(widths) != len(blocks):
-        raise UsageError(f"--widths {list(widths)} and --blocks {list(blocks)} must have the same length")
-
-
 class Batch(NamedTuple):
-    """Tensors of one step, each [batch, ...] with the sample index first.
+    """Samples of one step.
 
     Attributes:
         noisy: [batch, 3, height, width], about [0, 1].
         clean: [batch, 3, height, width] in [0, 1].
         level: True noise level of luma and chroma around every pixel, [batch, 2, height, width], on the
             [0, 1] scale.
-        told: What the denoiser is told of it, the same shape.
-        estimated: [batch, 1, 1, 1]: 1 where the denoiser is told the estimator's level around every pixel
-            instead, 2 where it is told the middle of those.
-        quantile: [batch, 2, 1, 1], which quantile of each level the estimator is to find.
+        condition: Noise level that the denoiser is conditioned on, the same shape.
+        estimated: [batch, 1, 1, 1]: 1 where it is conditioned on the estimator's level around every pixel
+            instead, 2 where on the median of those.
+        quantile: [batch, 2, 1, 1], quantile of each level that the estimator is to find.
     """
 
     noisy: Tensor
     clean: Tensor
     level: Tensor
-    told: Tensor
+    condition: Tensor
     estimated: Tensor
     quantile: Tensor
 
 
-class DenoiserTraining:
-    """One training of the denoiser and its estimator, for `genrestore.train.loop.loop`.
+class DenoiserTraining(PhotoTraining[DenoiserSettings, Batch]):
+    """Training of the denoiser D(y, σ) and its estimator E(y) on noisy patches.
 
-    Args:
-        settings: The network and the noise.
-        loop: Batch size, optimiser and seed.
-        images: Clean photographs to train on.
-        validation: Clean photographs kept out.
-        runtime: Device and precision.
+        E |D(y, σ̂) − x|  +  0.1 · 2 · pinball(log E(y), log σ)
+
+    σ̂ is the true level, a jittered one, or the estimator's, through which no gradient flows.
     """
 
-    def __init__(
-        self,
-        settings: DenoiserSettings,
-        loop: LoopSettings,
-        images: ImageSet,
-        validation: ImageSet,
-        runtime: Runtime,
-    ) -> None:
-        torch.manual_seed(loop.seed)
-        self.settings = settings
-        self.loop = loop
-        self.images = images
-        self.validation = validation
-        self.runtime = runtime
-        self.denoiser = ResidualUNet(3, settings.widths, settings.blocks, LEVELS)
-        self.estimator = NoiseEstimator(3, width=settings.estimator_width, levels=LEVELS)
-        self.networks: dict[str, nn.Module] = {"denoiser": self.denoiser, "estimator": self.estimator}
-        for network in self.networks.values():
-            network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if settings.only:
-            self.denoiser.requires_grad_(False)
-        self.learning = {
-            name: self.networks[name] for name in (settings.only and [settings.only]) or self.networks
+    PRIOR = COMMAND = "denoiser"
+
+    def specs(self) -> dict[str, NetworkSpec]:
+        """The U-Net and the estimator."""
+        chosen = self.settings
+        shape = {"widths": list(chosen.widths), "blocks": list(chosen.blocks)}
+        estimator = {"channels": 3, "width": chosen.estimator_width, "levels": LEVELS}
+        return {
+            "denoiser": NetworkSpec("residual-unet", {"channels": 3, **shape, "levels": LEVELS}),
+            "estimator": NetworkSpec("noise-estimator", estimator),
         }
-        self.optimisers: dict[str, Optimizer] = {"all": optimisers.make(self.learning, loop)}
 
-    def header(self) -> Header:
-        """What the weights file says of itself."""
-        from genrestore import __version__
+    def build(self) -> dict[str, nn.Module]:
+        """Both networks; the denoiser frozen where the estimator is trained alone."""
+        self.factors["estimator"] = 0.1
+        networks = super().build()
+        networks["denoiser"].requires_grad_(not self.settings.only)
+        return networks
 
-        widths, blocks = list(self.settings.widths), list(self.settings.blocks)
-        shape = {"channels": 3, "widths": widths, "blocks": blocks, "levels": LEVELS}
-        estimator = {"channels": 3, "width": self.settings.estimator_width, "levels": LEVELS}
-        return Header(
-            kind="denoiser",
-            networks={
-                "denoiser": NetworkSpec("residual-unet", shape),
-                "estimator": NetworkSpec("noise-estimator", estimator),
-            },
-            channels=3,
-            size=None,
-            training=asdict(self.settings),
-            data="",
-            licence="",
-            source="genrestore train denoiser",
-            version=__version__,
-        )
+    @property
+    def learning(self) -> dict[str, dict[str, nn.Module]]:
+        """Both networks, or the estimator alone."""
+        only = self.settings.only
+        return {"all": {only: self.networks[only]} if only else self.networks}
 
-    def batch(self, step: int, indices: Sequence[int]) -> Batch:
-        """The samples of one step; a function of the seed, the step and each sample's index alone.
+    def sample(self, generator: torch.Generator) -> Batch:
+        """A patch made noisy, with the level that the denoiser is conditioned on."""
+        patch = self.images.patch(generator, self.settings.patch_size + MARGIN)
+        sample = degrade(patch, self.settings.mixture, generator)
+        condition, estimated = self.condition(sample, generator)
+        quantile = (0.5, 0.5) if sample.white else COLOURED_QUANTILE
+        each = (torch.tensor(value).reshape(-1, 1, 1) for value in (estimated, quantile))
+        return Batch(sample.noisy, sample.clean, sample.level, condition, *each)
 
-        Args:
-            step: Steps done before this one.
-            indices: Places of the samples in the whole batch.
+    def condition(self, sample: Sample, generator: torch.Generator) -> tuple[Tensor, int]:
+        """Noise level that the denoiser is conditioned on, [2, height, width], and which estimate instead.
+
+        Returns:
+            The level; and 0 for none, 1 for the estimator's around every pixel, 2 for the median of those.
         """
-        samples, told, estimated = [], [], []
-        for index in indices:
-            generator = sample_generator(self.loop.seed, step, index)
-            patch = self.images.patch(generator, self.settings.patch_size + MARGIN)
-            sample = degrade(patch, self.settings.mixture, generator)
-            level, guessed = self._tell(sample, generator)
-            samples.append(sample)
-            told.append(level)
-            estimated.append(guessed)
-        return Batch(
-            torch.stack([sample.noisy for sample in samples]),
-            torch.stack([sample.clean for sample in samples]),
-            torch.stack([sample.level for sample in samples]),
-            torch.stack(told),
-            torch.tensor(estimated).reshape(-1, 1, 1, 1),
-            torch.tensor([(0.5, 0.5) if s.white else COLOURED_QUANTILE for s in samples])[..., None, None],
-        )
-
-    def _tell(self, sample: Sample, generator: torch.Generator) -> tuple[Tensor, int]:
-        """The noise level that the denoiser is told, and which of the estimator's it is instead, if any."""
         estimated = self.settings.estimated_share / (3 if sample.white else 1)
         misled = self.settings.misled_share / (2 if sample.white else 1)
         kind = uniform(generator)
         if kind < estimated:
             return sample.level, 1 if chance(generator, 0.5) else 2
         if kind < estimated + misled:
-            return mistaken(sample.level, generator), 0
+            return jittered(sample.level, generator), 0
         return sample.level, 0
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """One update of the networks that learn.
-
-        Returns:
-            The losses: "estimator" (mean relative error), and "denoiser" (mean error) unless it is at rest.
-        """
-        noisy, clean, level, told, estimated, quantile = (tensor.to(self.runtime.device) for tensor in batch)
+        """Update by "estimator" (mean relative error), and "denoiser" (mean error) unless it is frozen."""
+        noisy, clean, level, condition, estimated, quantile = self.on_device(*batch)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with self.runtime.autocast():
-            log_level = self.estimator.log_level(noisy)
+            log_level = self.networks["estimator"].log_level(noisy)  # type: ignore[operator]
         truth = functional.avg_pool2d(level, 8).clamp(min=LEAST_LEVEL).log()
         found = {"estimator": losses.relative_level(log_level, truth, quantile)}
-        total = 0.1 * found["estimator"]
-        if "denoiser" in self.learning:
-            guess = log_level.detach()
-            middle = guess.flatten(2).median(2).values[..., None, None]
-            guess = spread(torch.where(estimated == 2, middle, guess), noisy.shape[-2:])
-            with self.runtime.autocast():
-                restored = self.denoiser(noisy, torch.where(estimated > 0, guess, told))
-            found["denoiser"] = losses.RECONSTRUCTION[self.settings.loss](restored.float(), clean)
-            total = total + found["denoiser"]
-        optimiser = self.optimisers["all"]
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        distributed.average_gradients(
-            parameter for network in self.learning.values() for parameter in network.parameters()
-        )
-        for network in self.learning.values():
-            nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
-        optimiser.step()
-        return {name: loss.detach() for name, loss in found.items()}
+        if self.settings.only:
+            return self.learn(found)
+        guess = log_level.detach()
+        median = guess.flatten(2).median(2).values[..., None, None]
+        guess = spread(torch.where(estimated == 2, median, guess), noisy.shape[-2:])
+        with self.runtime.autocast():
+            restored = self.networks["denoiser"](noisy, torch.where(estimated > 0, guess, condition))
+        found["denoiser"] = losses.RECONSTRUCTION[self.settings.loss](restored.float(), clean)
+        return self.learn(found)
 
-    @torch.no_grad()
-    def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
-        """PSNR in dB on the images kept out, noise level given and estimated.
+    def examine(
+        self, networks: Mapping[str, nn.Module], image: Pixels, index: int
+    ) -> Iterator[tuple[str, float]]:
+        """PSNR in dB of one image, noise level given and estimated.
 
-        Args:
-            networks: "denoiser" and "estimator", averaged weights.
-
-        Returns:
-            One number a level of white noise, given; "blind" (the same, estimated, all levels); "camera",
-            "film" (correlated noise) and "jpeg", estimated; "misled" (film, told twice its level); and the
-            mean of them, "score".
+        One number a level of white noise, given; "blind" (the same, estimated); "camera", "film" (correlated
+        noise) and "jpeg", estimated; and "misled" (film, conditioned on twice its level).
         """
-        sums: dict[str, list[float]] = {}
-        for index, image in enumerate(self.validation.images):
-            for name, sample in _examinations(to_patch(image), index):
-                blind = self._psnr(networks, sample)
-                sums.setdefault("blind" if sample.white else name, []).append(blind)
-                if sample.white:
-                    sums.setdefault(name, []).append(self._psnr(networks, sample, sample.level))
-                if name == "film":
-                    twice = torch.full_like(sample.level, 2 * float(overall(sample.level)))
-                    sums.setdefault("misled", []).append(self._psnr(networks, sample, twice))
-        numbers = {name: sum(values) / len(values) for name, values in sums.items()}
-        return {**numbers, "score": sum(numbers.values()) / len(numbers)}
+        for name, sample in _examinations(to_patch(image), index):
+            yield "blind" if sample.white else name, self._psnr(networks, sample)
+            if sample.white:
+                yield name, self._psnr(networks, sample, sample.level)
+            if name == "film":
+                twice = torch.full_like(sample.level, 2 * float(overall(sample.level)))
+                yield "misled", self._psnr(networks, sample, twice)
 
     @torch.no_grad()
     def samples(self, networks: Mapping[str, nn.Module]) -> Tensor:
@@ -280,19 +156,17 @@ class DenoiserTraining:
         return torch.stack(pictures)
 
     def _restore(
-        self, networks: Mapping[str, nn.Module], sample: Sample, told: Tensor | None = None
+        self, networks: Mapping[str, nn.Module], sample: Sample, level: Tensor | None = None
     ) -> Tensor:
-        """The estimate [3, height, width], told a level [2, height, width] or the estimator's."""
+        """Estimate [3, height, width], of a level [2, height, width] or the estimator's."""
         noisy = sample.noisy[None].to(self.runtime.device).contiguous(memory_format=torch.channels_last)
         with self.runtime.autocast():
-            level = networks["estimator"](noisy) if told is None else told[None].to(noisy.device)
-            restored: Tensor = networks["denoiser"](noisy, level)
+            condition = networks["estimator"](noisy) if level is None else level[None].to(noisy.device)
+            restored: Tensor = networks["denoiser"](noisy, condition)
         return restored.float()[0]
 
-    def _psnr(self, networks: Mapping[str, nn.Module], sample: Sample, told: Tensor | None = None) -> float:
-        restored = self._restore(networks, sample, told).clamp(0, 1)
-        error = (restored - sample.clean.to(restored.device)).square().mean()
-        return -10 * math.log10(max(float(error), 1e-10))
+    def _psnr(self, networks: Mapping[str, nn.Module], sample: Sample, level: Tensor | None = None) -> float:
+        return losses.psnr(self._restore(networks, sample, level).clamp(0, 1), sample.clean)
 
 
 def overall(level: Tensor) -> Tensor:
@@ -309,8 +183,8 @@ def overall(level: Tensor) -> Tensor:
     return ((level[0].square() + 2 * level[1].square()) / 3).mean().sqrt()
 
 
-def mistaken(level: Tensor, generator: torch.Generator) -> Tensor:
-    """What a user may say of a noise level: one number, or one for luma and one for chroma, not quite right.
+def jittered(level: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise level with an error, as a user may give it: one number, or one for luma and one for chroma.
 
     Args:
         level: The true one, [2, height, width], on the [0, 1] scale.
@@ -319,24 +193,12 @@ def mistaken(level: Tensor, generator: torch.Generator) -> Tensor:
     Returns:
         The same shape, each plane one number.
     """
-    errors = (MISTAKE * torch.randn(2, generator=generator)).exp()
+    errors = (JITTER * torch.randn(2, generator=generator)).exp()
     if chance(generator, 0.6):
-        said = overall(level).expand(2) * errors[0]
+        given = overall(level).expand(2) * errors[0]
     else:
-        said = level.square().mean((1, 2)).sqrt() * errors
-    return said[:, None, None].expand_as(level)
-
-
-def to_patch(image: Pixels, side: int = 256) -> Tensor:
-    """The middle of an image: uint8 [height, width, 3] to [3, ≤ side, ≤ side] in [0, 1].
-
-    Sides are multiples of 16; an image below 16 pixels is continued by reflection.
-    """
-    image = at_least(image, 16)
-    height, width = (min(side, length) // 16 * 16 for length in image.shape[:2])
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    crop = image[top : top + height, left : left + width].transpose(2, 0, 1)
-    return torch.from_numpy(crop.copy()).float() / 255
+        given = level.square().mean((1, 2)).sqrt() * errors
+    return given[:, None, None].expand_as(level)
 
 
 FILM = CorrelatedNoise(

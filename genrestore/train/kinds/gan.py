@@ -1,45 +1,24 @@
-"""The training of a generator against a discriminator."""
+"""Training of a generator against a discriminator, with differentiable augmentation and a collapse alarm."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from genrestore.errors import UsageError
-from genrestore.models.dcgan import SIZES, Discriminator, Generator
-from genrestore.runtime import Runtime
-from genrestore.train.data.augment import AUGMENTATIONS
-from genrestore.train.data.dataset import ImageSet, Reading, mix
-from genrestore.train.kinds import encoder, losses
-from genrestore.train.kinds.collapse import Alarm
-from genrestore.train.kinds.distance import multi_scale
-from genrestore.train.loop import distributed, optimisers
-from genrestore.train.loop.epochs import Epochs
-from genrestore.train.loop.session import Kind
-from genrestore.train.loop.settings import LoopSettings, one_of, require
-from genrestore.weights.header import Header, NetworkSpec
+from genrestore.models.dcgan import Discriminator
+from genrestore.train import distributed, optimisers
+from genrestore.train.data.dataset import ImageSet, mix
+from genrestore.train.kinds import GanSettings, losses
+from genrestore.train.kinds.base import ClassTraining, Diverged
+from genrestore.weights.header import NetworkSpec
 
-LOOP = LoopSettings(
-    steps=10_000,
-    batch_size=64,
-    learning_rate=2e-4,
-    warmup=0,
-    schedule="trapezoid",
-    cooldown=0.3,
-    ema_decay=0.999,
-    validate_every=1000,
-    sample_every=1000,
-)
-"""The loop's settings, where the user says nothing else."""
-
-NORMALISATIONS = ("batch", "spectral")
 LAZY = 16
 """The gradient penalty is computed at every so many steps and counts so many times
 (Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, section 3.1)."""
@@ -47,75 +26,20 @@ COMPARED = 2048
 """At most so many images kept out are compared with as many samples."""
 SHOWN = 64
 """Samples of fixed latents in a picture."""
-
-
-@dataclass(frozen=True)
-class GanSettings:
-    """What makes one generator differ from another.
-
-    Attributes:
-        size: Side of the images in pixels, one of `models.dcgan.SIZES`.
-        channels: 1 (grey) or 3 (RGB).
-        latent_dim: Numbers in the latent.
-        width: Feature maps of both networks are multiples of it.
-        loss: A key of `losses.ADVERSARIAL`.
-        d_steps: Updates of the discriminator for each of the generator.
-        d_rate: Learning rate of the discriminator, as a multiple of the generator's.
-        d_norm: The discriminator's normalisation, one of `NORMALISATIONS`.
-        d_deeper: Whether the discriminator halves once more than the generator doubles.
-        r1: γ: the discriminator's loss has γ/2 · R1 besides.
-        momentum: β₁ of AdamW.
-        augment: What the discriminator's images go through, keys of `augment.AUGMENTATIONS`.
-        mirror: Whether real images are mirrored at random.
-        encoder_steps: Updates of the encoder that is trained after the generator; 0 for no encoder.
-        encoder_width: Feature maps of the encoder are multiples of it.
-    """
-
-    size: int = 28
-    channels: int = 1
-    latent_dim: int = 100
-    width: int = 64
-    loss: str = "non-saturating"
-    d_steps: int = 1
-    d_rate: float = 1.0
-    d_norm: str = "batch"
-    d_deeper: bool = True
-    r1: float = 0.0
-    momentum: float = 0.5
-    augment: tuple[str, ...] = ()
-    mirror: bool = False
-    encoder_steps: int = 3000
-    encoder_width: int = 32
-
-    def __post_init__(self) -> None:
-        if self.size not in SIZES:
-            raise UsageError(f"--size {self.size}: must be one of {', '.join(map(str, SIZES))}")
-        if self.channels not in (1, 3):
-            raise UsageError(f"--channels {self.channels}: must be 1 (grey) or 3 (RGB)")
-        for name, low, high in (
-            ("latent_dim", 1, 4096),
-            ("width", 1, 4096),
-            ("d_steps", 1, 100),
-            ("d_rate", 1e-3, 1e3),
-            ("r1", 0, 1e6),
-            ("momentum", 0, 0.999),
-            ("encoder_steps", 0, 10**9),
-            ("encoder_width", 1, 4096),
-        ):
-            require(name, getattr(self, name), low, high)
-        one_of("loss", self.loss, tuple(losses.ADVERSARIAL))
-        one_of("d_norm", self.d_norm, NORMALISATIONS)
-        for name in self.augment:
-            one_of("augment", name, tuple(AUGMENTATIONS))
-
-    @property
-    def reading(self) -> Reading:
-        """How the images are read."""
-        return Reading(self.channels, self.size)
+SHIFT = 1 / 8
+"""Of the side: the farthest that augmentation moves an image."""
+HOLE = 1 / 2
+"""Of the side: the square that augmentation cuts out."""
+CERTAIN = 0.01
+"""A discriminator whose loss is below is right and sure of it: all of `losses.ADVERSARIAL` are 0 there."""
+PATIENCE = 300
+"""Steps in a row; the first hundred steps of a healthy training may be like that."""
+EVERY = 50
+"""Steps between looks, since a look waits for the GPU."""
 
 
 class Batch(NamedTuple):
-    """What one step learns from.
+    """Samples of one step.
 
     Attributes:
         images: For each update of the discriminator, [updates, batch, channel, size, size] in [0, 1].
@@ -128,84 +52,39 @@ class Batch(NamedTuple):
     penalised: Tensor
 
 
-class GanTraining:
-    """One training of a generator, for `genrestore.train.loop.loop`.
+class GanTraining(ClassTraining[GanSettings, Batch]):
+    """Training of a generator G and a discriminator D in turn."""
 
-    Args:
-        settings: The networks and their losses.
-        loop: Batch size, optimiser and seed.
-        images: Images to train on, all of the settings' size and channels.
-        validation: Images kept out.
-        runtime: Device and precision.
+    PRIOR, COMMAND = "generator", "gan"
+    LEARNING: ClassVar = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
-    Raises:
-        UsageError: Fewer images than a batch.
-    """
-
-    def __init__(
-        self,
-        settings: GanSettings,
-        loop: LoopSettings,
-        images: ImageSet,
-        validation: ImageSet,
-        runtime: Runtime,
-    ) -> None:
-        self.images = Epochs(images, loop.batch_size, loop.seed)
-        torch.manual_seed(loop.seed)
-        self.settings, self.loop, self.runtime = settings, loop, runtime
-        self.validation = validation.stack()[:COMPARED]
+    def prepare(self, images: ImageSet, validation: ImageSet) -> None:
+        """Keep the images, and the first of those kept out."""
+        super().prepare(images, validation)
+        self.validation = self.validation[:COMPARED]
         self.alarm = Alarm()
-        shape = (settings.channels, settings.size, settings.width)
-        networks = {
-            "generator": Generator(**self.arguments),
-            "discriminator": Discriminator(*shape, settings.d_norm == "spectral", settings.d_deeper),
-        }
-        self.networks: dict[str, nn.Module] = {
-            name: network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            for name, network in networks.items()
-        }
-        rates = {"generator": loop.learning_rate, "discriminator": loop.learning_rate * settings.d_rate}
-        self.optimisers: dict[str, Optimizer] = {
-            name: optimisers.make(
-                {name: network}, replace(loop, learning_rate=rates[name]), (settings.momentum, 0.999)
-            )
-            for name, network in self.networks.items()
-        }
 
-    @property
-    def arguments(self) -> dict[str, int]:
-        """Arguments of the generator."""
+    def specs(self) -> dict[str, NetworkSpec]:
+        """The generator; the discriminator stays in the checkpoint."""
         chosen = self.settings
-        return {
-            "latent": chosen.latent_dim,
-            "channels": chosen.channels,
-            "size": chosen.size,
-            "width": chosen.width,
-        }
+        shape = {"channels": chosen.channels, "size": chosen.size, "width": chosen.width}
+        return {"generator": NetworkSpec("dcgan-generator", {"latent": chosen.latent_dim, **shape})}
 
-    def header(self) -> Header:
-        """What the weights file says of itself; the discriminator stays in the checkpoint."""
-        from genrestore import __version__
+    def build(self) -> dict[str, nn.Module]:
+        """Both networks."""
+        chosen, networks = self.settings, super().build()
+        shape = (chosen.channels, chosen.size, chosen.width)
+        networks["discriminator"] = Discriminator(*shape, chosen.d_norm == "spectral", chosen.d_deeper)
+        return networks
 
-        return Header(
-            kind="generator",
-            networks={"generator": NetworkSpec("dcgan-generator", dict(self.arguments))},
-            channels=self.settings.channels,
-            size=self.settings.size,
-            training=asdict(self.settings),
-            data="",
-            licence="",
-            source="genrestore train gan",
-            version=__version__,
-        )
+    def optimiser(self, name: str, networks: Mapping[str, nn.Module]) -> Optimizer:
+        """Optimiser of one network; the discriminator has a rate of its own."""
+        rate = self.loop.learning_rate * (self.settings.d_rate if name == "discriminator" else 1)
+        loop = replace(self.loop, learning_rate=rate)
+        return optimisers.make(networks, loop, (self.settings.momentum, 0.999))
 
     def batch(self, step: int, indices: Sequence[int]) -> Batch:
-        """Images and latents of one step: every epoch takes each image once, in an order of its own.
-
-        Args:
-            step: Steps done before this one.
-            indices: Places of the samples in the whole batch.
-        """
+        """Images and latents of one step, for every update of the discriminator."""
         updates, size, seed = self.settings.d_steps, self.loop.batch_size, self.loop.seed
         first = step * updates * size
         places = [first + update * size + index for update in range(updates) for index in indices]
@@ -219,7 +98,7 @@ class GanTraining:
         return Batch(images, latents[:, list(indices)], penalised)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """The updates of the discriminator, then one of the generator.
+        """Update the discriminator, as often as asked for, and then the generator once.
 
         Returns:
             "discriminator" and "generator", their losses, the first as a mean over its updates and without
@@ -228,16 +107,15 @@ class GanTraining:
         Raises:
             Diverged: The discriminator is certain, and has been for long.
         """
-        images, latents = (value.to(self.runtime.device) for value in (batch.images, batch.latents))
+        images, latents = self.on_device(batch.images, batch.latents)
         last, parts = len(images) - 1, []
         for update, (real, latent) in enumerate(zip(images, latents, strict=True)):
             with self.runtime.autocast(), torch.set_grad_enabled(update == last):
                 made = self.networks["generator"](latent)
             parts.append(self._discriminate(real, made.detach(), bool(batch.penalised)))
-        loss = torch.stack(parts).mean()
-        numbers = {"discriminator": loss, **self._generate(made)}
-        self.alarm.watch(loss, numbers["generator_gradient"])
-        return numbers
+        found = {"discriminator": torch.stack(parts).mean(), **self._generate(made)}
+        self.alarm.watch(found["discriminator"], found["generator_gradient"])
+        return found
 
     def _discriminate(self, images: Tensor, made: Tensor, penalised: bool) -> Tensor:
         """One update of the discriminator; its loss, a scalar, without penalty."""
@@ -250,7 +128,7 @@ class GanTraining:
             inputs = self._augment(images).requires_grad_()
             penalty = losses.gradient_penalty(discriminator(inputs), inputs)
             total = loss + LAZY * self.settings.r1 / 2 * penalty
-        self._update("discriminator", total)
+        self.descend(total, "discriminator")
         return loss.detach()
 
     def _generate(self, made: Tensor) -> dict[str, Tensor]:
@@ -260,7 +138,7 @@ class GanTraining:
         with self.runtime.autocast():
             logits = discriminator(self._augment(made))
         loss = losses.ADVERSARIAL[self.settings.loss].generator(logits)
-        self._update("generator", loss)
+        self.descend(loss, "generator")
         discriminator.requires_grad_(True)
         gradients = [parameter.grad for parameter in generator.parameters() if parameter.grad is not None]
         return {"generator": loss.detach(), "generator_gradient": get_total_norm(gradients)}
@@ -270,37 +148,23 @@ class GanTraining:
             images = AUGMENTATIONS[name](images)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _update(self, name: str, loss: Tensor) -> None:
-        optimiser = self.optimisers[name]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        distributed.average_gradients(self.networks[name].parameters())
-        optimiser.step()
-
     @torch.no_grad()
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
-        """How far samples are from images kept out.
-
-        Args:
-            networks: "generator", averaged weights.
+        """Distance of samples from images kept out.
 
         Returns:
-            "score", minus the distance of `distance.multi_scale`; and "diversity", the standard deviation of
-            a pixel over the samples, relative to that over the images.
+            "score", minus `losses.multi_scale_wasserstein`; and "diversity", the standard deviation of a
+            pixel over the samples, relative to that over the images.
         """
         real = self.validation.float() / 255
         made = torch.cat([part.cpu() for part in self._sample(networks["generator"], len(real))])
-        score = -float(multi_scale(made, real, torch.Generator().manual_seed(0)))
+        score = -float(losses.multi_scale_wasserstein(made, real, torch.Generator().manual_seed(0)))
         spread = [float(images.std(0).mean()) for images in (made, real)] if len(real) > 1 else [1.0, 1.0]
         return {"diversity": spread[0] / max(spread[1], 1e-9), "score": score}
 
     @torch.no_grad()
     def samples(self, networks: Mapping[str, nn.Module]) -> Tensor:
-        """Images of the same latents every time.
-
-        Returns:
-            [batch, channel, size, size] in [0, 1].
-        """
+        """Images of the same latents every time: [batch, channel, size, size] in [0, 1]."""
         return torch.cat(self._sample(networks["generator"], SHOWN)).cpu()
 
     def _sample(self, generator: nn.Module, count: int) -> list[Tensor]:
@@ -309,31 +173,83 @@ class GanTraining:
         return [generator(part.to(self.runtime.device)) for part in latents.split(256)]
 
 
-def _encoder(settings: GanSettings, loop: LoopSettings, best: Path) -> Kind | None:
-    """What is trained after the generator."""
-    if settings.encoder_steps == 0:
-        return None
-    return encoder.kind(best, settings.encoder_steps, settings.encoder_width, loop)
+class Alarm:
+    """Alarm for a generator that has nothing left to learn from.
+
+    It rings when the discriminator has been certain for `PATIENCE` steps in a row. The count is of this
+    process and starts anew with it.
+    """
+
+    def __init__(self) -> None:
+        self._steps = 0
+        self._certain = torch.zeros(())
+
+    def watch(self, loss: Tensor, gradient: Tensor) -> None:
+        """Take in one step.
+
+        Args:
+            loss: The discriminator's, a scalar.
+            gradient: Norm of the generator's gradient, a scalar.
+
+        Raises:
+            Diverged: It is time to stop, in every process.
+        """
+        self._steps += 1
+        certain = self._certain.to(loss.device)
+        self._certain = torch.where(loss < CERTAIN, certain + 1, torch.zeros_like(certain))
+        if self._steps % EVERY:
+            return
+        count = int(self._certain)
+        (stop,) = distributed.any_rank(count >= PATIENCE)
+        if stop:
+            raise Diverged(
+                f"the training has collapsed: for {count} steps the discriminator has told every image (its "
+                f"loss is {float(loss):.2g}), and the generator's gradient is {float(gradient):.2g}"
+            )
 
 
-KIND = Kind("generator", GanSettings(), GanTraining, LOOP, lambda settings: settings.reading, then=_encoder)
-"""What `session.run` trains."""
+def translate(image: Tensor) -> Tensor:
+    """Move each image [batch, channel, size, size] by up to `SHIFT` of its side; what comes in is black."""
+    size, farthest = image.shape[-1], round(image.shape[-1] * SHIFT)
+    padded = functional.pad(image, (farthest,) * 4)
+    starts = torch.randint(0, 2 * farthest + 1, (2, len(image), 1))
+    rows, columns = (start + torch.arange(size) for start in starts.to(image.device))
+    each = torch.arange(len(image), device=image.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def report() -> tuple[float, dict[str, Any], dict[str, Any]]:
-    """The recipe that `--recipe report` stands for.
+def cut_out(image: Tensor) -> Tensor:
+    """Grey a square of `HOLE` of the side in each image [batch, channel, size, size], partly outside too."""
+    size = image.shape[-1]
+    half = size * HOLE / 2
+    centre = torch.rand(2, len(image), 1).to(image.device) * size
+    position = torch.arange(size, device=image.device) + 0.5
+    rows, columns = ((position - one).abs() < half for one in centre)
+    hole = (rows[:, None, :, None] & columns[:, None, None, :]).to(image)
+    return image + hole * (0.5 - image)
+
+
+def recolour(image: Tensor) -> Tensor:
+    """Change brightness by up to ½, contrast by ½ to 1½ and saturation by 0 to 2 times.
+
+    Args:
+        image: [batch, channel, size, size] in [0, 1].
 
     Returns:
-        Epochs, fields of the loop's settings, and fields of `GanSettings`.
+        The same shape; leaves [0, 1].
     """
-    loop = {
-        "batch_size": 128,
-        "learning_rate": 2e-4,
-        "warmup": 0,
-        "schedule": "constant",
-        "optimiser": "adamw",
-        "ema_decay": 0.0,
-    }
-    discriminator = {"d_norm": "batch", "d_deeper": False, "d_rate": 1.0, "r1": 0.0}
-    model = {"latent_dim": 100, "width": 64, "momentum": 0.5, "augment": (), "mirror": False}
-    return 15, loop, {**model, **discriminator}
+    brightness, contrast, saturation = torch.rand(3, len(image), 1, 1, 1).to(image.device)
+    image = image + (brightness - 0.5)
+    if image.shape[1] > 1:
+        grey = image.mean(1, keepdim=True)
+        image = grey + 2 * saturation * (image - grey)
+    mean = image.mean((1, 2, 3), keepdim=True)
+    return mean + (contrast + 0.5) * (image - mean)
+
+
+AUGMENTATIONS = {"translate": translate, "cut-out": cut_out, "recolour": recolour}
+"""Differentiable augmentations of real and made images, so that few images cannot be learned by heart.
+
+Each draws from torch's global generator, which the loop seeds every step. Source: Zhao et al.,
+"Differentiable Augmentation for Data-Efficient GAN Training", 2020.
+"""

@@ -1,7 +1,8 @@
-"""One formula a function; every loss is a mean, so it does not depend on the batch size."""
+"""Losses and scores, one formula a function; every loss is a mean, whatever the batch size."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,51 +10,59 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrestore.study.coverage import sliced_distance
+
+LEAST_ERROR = 1e-10
+"""Mean squared error that counts as none: 100 dB."""
+COARSEST = 14
+"""Pixels: the side at which whole images are compared."""
+PATCH = 7
+PATCHES = 32
+"""Drawn from every image at every scale."""
+
 
 def absolute(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Mean absolute error |x̂ − x|: for denoising it beats the square at equal training (Zhao et al., 2017).
-
-    Args:
-        estimate: [batch, channel, height, width], about [0, 1].
-        clean: The same shape, in [0, 1].
-
-    Returns:
-        A scalar.
-    """
+    """Mean absolute error |x̂ − x|, a scalar; for denoising it beats the square (Zhao et al., 2017)."""
     return (estimate - clean).abs().mean()
 
 
 def root_mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Mean over the samples of the root of each one's mean squared error.
+    """Mean over the samples of the root of each one's mean squared error, a scalar.
 
     Inside a picture it weighs errors as PSNR does; between pictures it weighs them as `absolute` does, so
     that strong noise does not drown the rest, as it would in a mean of squares.
-
-    Args:
-        estimate: [batch, channel, height, width], about [0, 1].
-        clean: The same shape, in [0, 1].
-
-    Returns:
-        A scalar.
     """
     return ((estimate - clean).square().flatten(1).mean(1) + 1e-8).sqrt().mean()
 
 
 def mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Mean squared error (x̂ − x)².
-
-    Args:
-        estimate: [batch, channel, height, width], about [0, 1].
-        clean: The same shape, in [0, 1].
-
-    Returns:
-        A scalar.
-    """
+    """Mean squared error (x̂ − x)², a scalar."""
     return (estimate - clean).square().mean()
 
 
 RECONSTRUCTION = {"absolute": absolute, "root-mean-square": root_mean_square, "mean-square": mean_square}
-"""What a restored picture can be judged by."""
+"""Distances of estimates [batch, channel, height, width], about [0, 1], from clean pictures, by name."""
+
+
+def errors(estimate: Tensor, clean: Tensor) -> Tensor:
+    """Mean squared error of each image: [image, channel, height, width] twice to [image]."""
+    return (estimate - clean).square().flatten(1).mean(1)
+
+
+def percentile_99(errors: Tensor) -> float:
+    """99th percentile of the root mean squared error of an image, from mean squared errors [image]."""
+    return float(torch.quantile(errors.sqrt(), 0.99))
+
+
+def mean_psnr(errors: Tensor) -> float:
+    """Mean over the images of each one's PSNR, in dB at a peak of 1, from mean squared errors [image]."""
+    return float((-10 * errors.clamp(min=LEAST_ERROR).log10()).mean())
+
+
+def psnr(estimate: Tensor, clean: Tensor) -> float:
+    """PSNR in dB of one picture in [0, 1] against another of the same shape."""
+    error = (estimate - clean.to(estimate.device)).square().mean()
+    return -10 * math.log10(max(float(error), LEAST_ERROR))
 
 
 def relative_level(log_estimate: Tensor, log_level: Tensor, quantile: Tensor) -> Tensor:
@@ -81,13 +90,7 @@ def logistic_discriminator(real: Tensor, made: Tensor) -> Tensor:
     """−E log D(x) − E log(1 − D(G(z))), where D is the sigmoid of the logit.
 
     Source: Goodfellow et al., "Generative Adversarial Nets", 2014, equation 1.
-
-    Args:
-        real: Logits of real images, [batch].
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar, 0 for a discriminator that is right and certain, log 4 for one that cannot tell.
+    From logits [batch] to a scalar: 0 where it is right and certain, log 4 where it cannot tell.
     """
     return functional.softplus(-real).mean() + functional.softplus(made).mean()
 
@@ -96,12 +99,7 @@ def non_saturating_generator(made: Tensor) -> Tensor:
     """−E log D(G(z)): strong where the discriminator is certain.
 
     Source: Goodfellow et al., 2014, section 3.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return functional.softplus(-made).mean()
 
@@ -110,12 +108,7 @@ def saturating_generator(made: Tensor) -> Tensor:
     """+E log(1 − D(G(z))): below 0, and flat where the discriminator is certain.
 
     Source: Goodfellow et al., 2014, equation 1.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return -functional.softplus(made).mean()
 
@@ -124,13 +117,7 @@ def least_squares_discriminator(real: Tensor, made: Tensor) -> Tensor:
     """½ E(D(x) − 1)² + ½ E D(G(z))², where D is the logit itself.
 
     Source: Mao et al., "Least Squares Generative Adversarial Networks", 2017, equation 9.
-
-    Args:
-        real: Logits of real images, [batch].
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar, 0 for a discriminator that is right and certain, ¼ for one that cannot tell.
+    From logits [batch] to a scalar: 0 where it is right and certain, ¼ where it cannot tell.
     """
     return 0.5 * (real - 1).square().mean() + 0.5 * made.square().mean()
 
@@ -139,12 +126,7 @@ def least_squares_generator(made: Tensor) -> Tensor:
     """½ E(D(G(z)) − 1)², where D is the logit itself.
 
     Source: Mao et al., 2017, equation 9.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return 0.5 * (made - 1).square().mean()
 
@@ -153,13 +135,7 @@ def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
     """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), where D is the logit itself.
 
     Source: Lim and Ye, "Geometric GAN", 2017.
-
-    Args:
-        real: Logits of real images, [batch].
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar, 0 for a discriminator that is right and certain, 2 for one that cannot tell.
+    From logits [batch] to a scalar: 0 where it is right and certain, 2 where it cannot tell.
     """
     return functional.relu(1 - real).mean() + functional.relu(1 + made).mean()
 
@@ -168,12 +144,7 @@ def hinge_generator(made: Tensor) -> Tensor:
     """−E D(G(z)), where D is the logit itself.
 
     Source: Lim and Ye, 2017.
-
-    Args:
-        made: Logits of images that the generator made, [batch].
-
-    Returns:
-        A scalar.
+    From logits [batch] of made images to a scalar.
     """
     return -made.mean()
 
@@ -212,3 +183,45 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """
     (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return slope.square().flatten(1).sum(1).mean()
+
+
+def multi_scale_wasserstein(made: Tensor, real: Tensor, draws: torch.Generator) -> Tensor:
+    """Sliced Wasserstein distance between two sets of images: of their patches at every scale, and as wholes.
+
+    The root mean square over the scales of a Laplacian pyramid, where patches tell sharpness and texture, and
+    of the whole images, scaled down, where poses and classes that are missing show. Of real images against
+    other real ones it is small, but not 0.
+    Source: Karras et al., "Progressive Growing of GANs", 2018, section 5; patches are not normalised here.
+
+    From [images, channel, size, size] in [0, 1] twice to a scalar in units of [0, 1]; `draws` gives places
+    and directions.
+    """
+    squares = []
+    while made.shape[-1] >= 2 * PATCH:
+        coarse = [functional.avg_pool2d(images, 2) for images in (made, real)]
+        if made.shape[-1] // 2 < COARSEST:
+            squares.append(sliced_distance(made.flatten(1), real.flatten(1), draws))
+        details = [
+            images - functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
+            for images, small in zip((made, real), coarse, strict=True)
+        ]
+        places = _places(details[0].shape, draws)
+        first, second = (_patches(detail, places) for detail in details)
+        squares.append(sliced_distance(first, second, draws))
+        made, real = coarse
+    return torch.stack(squares).mean().sqrt()
+
+
+def _places(shape: torch.Size, draws: torch.Generator) -> Tensor:
+    """Where patches begin, rows and columns: [2, images, patches]."""
+    reach = shape[-1] - PATCH + 1
+    count = min(PATCHES, math.ceil(reach**2 / 2))
+    return torch.randint(0, reach, (2, shape[0], count), generator=draws)
+
+
+def _patches(images: Tensor, places: Tensor) -> Tensor:
+    """Squares of the images at these places: [images · patches, channel · side²]."""
+    rows, columns = (start[..., None] + torch.arange(PATCH) for start in places)
+    each = torch.arange(len(images))[:, None, None, None]
+    squares = images.permute(0, 2, 3, 1)[each, rows[..., :, None], columns[..., None, :]]
+    return squares.flatten(2).flatten(0, 1)

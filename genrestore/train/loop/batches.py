@@ -1,4 +1,4 @@
-"""The batches of one process, in order, prepared in the loop or ahead of it."""
+"""Batches of one process, in order, prepared in the loop or ahead of it; and the signals that stop it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from genrestore.train.loop import distributed
-from genrestore.train.loop.interruption import SIGNALS
-from genrestore.train.loop.protocol import Batch, Training
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train import distributed
+from genrestore.train.kinds.base import Training
+from genrestore.train.settings import LoopSettings
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+Batch = TypeVar("Batch")
 
 
 class _Steps(Dataset[Any]):
@@ -27,7 +31,7 @@ class _Steps(Dataset[Any]):
     containers often have too little, and then nobody hears of what got lost.
     """
 
-    def __init__(self, training: Training[Any], indices: range) -> None:
+    def __init__(self, training: Training[Any, Any], indices: range) -> None:
         self._training = training
         self._indices = indices
 
@@ -40,7 +44,7 @@ class _Steps(Dataset[Any]):
 
 
 def batches(
-    training: Training[Batch], settings: LoopSettings, first: int, note: Callable[[str], None]
+    training: Training[Any, Batch], settings: LoopSettings, first: int, note: Callable[[str], None]
 ) -> Iterator[Batch]:
     """This process's share of the batches from step `first` to the last.
 
@@ -139,3 +143,33 @@ def _as_it_is(batch: Any) -> Any:
 def _leave_signals_to_the_loop(worker: int) -> None:  # noqa: ARG001
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+class Interruption:
+    """While entered, a signal only sets `requested`; a second Ctrl-C ends the process at once.
+
+    Under torchrun the second one is ignored too: a terminal sends Ctrl-C to every process, and torchrun
+    then sends its own signal after it.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.requested and not distributed.launched():
+            raise KeyboardInterrupt
+        self.requested = True

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from genrestore.errors import WeightsError
 from genrestore.files.disk.atomic import atomic
-from genrestore.train.loop.average import Average
+from genrestore.train.optimisers import Average
 
 KEY = "genrestore-checkpoint"
 FORMAT = 1

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from genrestore.errors import Interrupted
+from genrestore.train import distributed, optimisers
 from genrestore.train.data.dataset import mix
-from genrestore.train.loop import checkpoint, distributed
-from genrestore.train.loop.average import Average
-from genrestore.train.loop.batches import batches
+from genrestore.train.kinds.base import Diverged, Training
+from genrestore.train.loop import checkpoint
+from genrestore.train.loop.batches import Interruption, batches
 from genrestore.train.loop.checkpoint import Progress, State
-from genrestore.train.loop.interruption import Interruption
-from genrestore.train.loop.meters import Clock, LearningRates, Meter
-from genrestore.train.loop.protocol import Batch, Diverged, Observer, Training
 from genrestore.train.loop.run import RunFolder
-from genrestore.train.loop.settings import LoopSettings
+from genrestore.train.settings import LoopSettings
+
+
+class Observer(Protocol):
+    """Watcher of a training."""
+
+    def note(self, text: str) -> None:
+        """Take a remark, one line."""
+
+    def stepped(self, step: int, steps: int) -> None:
+        """Take the number of a step that was done."""
+
+    def logged(self, row: Mapping[str, float]) -> None:
+        """Take a row of metrics.csv."""
 
 
 def train(
-    training: Training[Batch],
+    training: Training[Any, Any],
     settings: LoopSettings,
     run: RunFolder,
     observer: Observer,
@@ -46,13 +60,15 @@ def train(
         Diverged: A number is not finite, or the training has collapsed; the checkpoint is the last good one.
     """
     state = _start(training, settings, run)
-    progress = state.progress
-    rates, meter = LearningRates(training.optimisers, settings), Meter(settings.batch_size)
+    progress, meter = state.progress, Meter(settings.batch_size)
+    rates = [(group, group["lr"]) for one in training.optimisers.values() for group in one.param_groups]
     clock = Clock(progress.seconds, max_minutes, settings.save_minutes)
-    with Interruption() as interruption, _saying_what_is_left(run, settings):
+    with Interruption() as interruption, _advising(run, settings):
         for batch in batches(training, settings, progress.step, observer.note):
             torch.manual_seed(mix(settings.seed, progress.step, distributed.rank()))
-            rates.set(progress.step)
+            rate = settings.rate(progress.step)
+            for group, largest in rates:
+                group["lr"] = rate * largest
             meter.add(training.step(batch))
             state.average.update(training.networks, progress.step)
             progress.step, progress.seconds = progress.step + 1, clock.seconds()
@@ -63,8 +79,8 @@ def train(
             due = _due(progress.step, settings)
             if not (stop or over or save or broken or due):
                 continue
-            row = {"step": progress.step, "seconds": round(progress.seconds, 3), "learning_rate": rates.value}
-            row |= meter.read()
+            row: dict[str, float] = {"step": progress.step, "seconds": round(progress.seconds, 3)}
+            row |= {"learning_rate": rate * settings.learning_rate, **meter.read()}
             _check_finite(row)
             if "validate" in due:
                 row |= training.validate(state.average.networks)
@@ -87,13 +103,78 @@ def train(
     return progress
 
 
-def _start(training: Training[Batch], settings: LoopSettings, run: RunFolder) -> State:
+class Meter:
+    """Means over the steps since the last row of the log.
+
+    Attributes:
+        broken: Whether a number that needs no waiting for a GPU was not finite.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._sums: dict[str, float | Tensor] = {}
+        self._count = 0
+        self._since = time.monotonic()
+        self.broken = False
+
+    def add(self, numbers: Mapping[str, float | Tensor]) -> None:
+        """Take in the numbers of one step; tensors are scalars."""
+        self._count += 1
+        for name, value in numbers.items():
+            number = value.detach() if isinstance(value, Tensor) else value
+            self._sums[name] = self._sums.get(name, 0.0) + number
+            if not isinstance(number, Tensor) or number.device.type == "cpu":
+                self.broken = self.broken or not math.isfinite(float(number))
+
+    def read(self) -> dict[str, float]:
+        """Means over steps and processes, and samples a second; every process must ask."""
+        means = distributed.mean({name: float(value) / self._count for name, value in self._sums.items()})
+        speed = self._count * self._batch_size / max(1e-9, time.monotonic() - self._since)
+        return {"images_per_second": round(speed, 2), **means}
+
+
+class Clock:
+    """Time in the loop with the runs before, and since the last checkpoint.
+
+    Args:
+        before: Seconds of the runs before.
+        max_minutes: When to stop.
+        save_minutes: How often to save; 0 for never.
+    """
+
+    def __init__(self, before: float, max_minutes: float, save_minutes: float) -> None:
+        self._before = before
+        self._started = self._saved = time.monotonic()
+        self._max_minutes, self._save_minutes = max_minutes, save_minutes or math.inf
+
+    def seconds(self) -> float:
+        """Time in the loop in all."""
+        return self._before + time.monotonic() - self._started
+
+    def is_over(self) -> bool:
+        """Whether this run's time is used up."""
+        return time.monotonic() - self._started > 60 * self._max_minutes
+
+    def save_is_due(self) -> bool:
+        """Whether the last checkpoint is too long ago."""
+        return time.monotonic() - self._saved > 60 * self._save_minutes
+
+    def saved(self) -> None:
+        """Note that a checkpoint was written now."""
+        self._saved = time.monotonic()
+
+
+def _start(training: Training[Any, Any], settings: LoopSettings, run: RunFolder) -> State:
     """Everything as the checkpoint has it, or a first checkpoint of everything as it is."""
     for network in training.networks.values():
         distributed.broadcast([*network.parameters(), *network.buffers()])
         network.train(any(parameter.requires_grad for parameter in network.parameters()))
     kept = {name: training.networks[name] for name in training.header().networks}
-    average = Average(kept, settings.ema_decay)
+    average = optimisers.Average(kept, settings.ema_decay)
     state = State(training.networks, average, training.optimisers, Progress())
     resumed = run.checkpoint.exists()
     distributed.barrier()
@@ -107,7 +188,7 @@ def _start(training: Training[Batch], settings: LoopSettings, run: RunFolder) ->
 
 
 def _due(step: int, settings: LoopSettings) -> set[str]:
-    """What is to be done after this many steps; a validation is logged and saved too, and the end has all."""
+    """Work due after this many steps; a validation is logged and saved too, and the end has all."""
     last = step == settings.steps
     due = {"log"} if last or step % settings.log_every == 0 else set()
     if last or step % settings.sample_every == 0:
@@ -119,7 +200,7 @@ def _due(step: int, settings: LoopSettings) -> set[str]:
     return due
 
 
-def _keep_best(score: float, training: Training[Batch], state: State, run: RunFolder) -> None:
+def _keep_best(score: float, training: Training[Any, Any], state: State, run: RunFolder) -> None:
     if state.progress.score is None or score > state.progress.score:
         state.progress.score, state.progress.score_step = score, state.progress.step
         run.save_best(training, state)
@@ -132,8 +213,8 @@ def _check_finite(row: Mapping[str, float]) -> None:
 
 
 @contextmanager
-def _saying_what_is_left(run: RunFolder, settings: LoopSettings) -> Iterator[None]:
-    """Whatever says that the training has diverged, the message goes on with what to do about it."""
+def _advising(run: RunFolder, settings: LoopSettings) -> Iterator[None]:
+    """Add to the message of a training that diverges what to do about it."""
     try:
         yield
     except Diverged as error:

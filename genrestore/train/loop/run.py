@@ -1,4 +1,4 @@
-"""The folder of one training run, and everything that is written into it; only process 0 writes."""
+"""Folder of one training run, and everything that is written into it; only process 0 writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,14 @@ from typing import Any
 
 from torch import Tensor
 
+from genrestore import plotting
 from genrestore.errors import UsageError
-from genrestore.files.disk.atomic import atomic
-from genrestore.files.disk.temporary import is_temporary
+from genrestore.files.disk.atomic import atomic, is_temporary
+from genrestore.train import distributed
 from genrestore.train.data.dataset import Folder
-from genrestore.train.loop import checkpoint, distributed, plots
-from genrestore.train.loop.protocol import Diverged, Training
-from genrestore.train.loop.settings import FREE
+from genrestore.train.kinds.base import Diverged, Training
+from genrestore.train.loop import checkpoint
+from genrestore.train.settings import FREE
 from genrestore.weights import store
 
 if sys.platform != "win32":
@@ -40,6 +41,7 @@ FOLDERS = ("samples", "encoder", "restorer")
 """Of pictures; and of the run that follows: a generator's encoder, an autoencoder's restorer."""
 PATIENCE = 6.0
 """Seconds in which the processes that prepared batches for a training that was killed end too."""
+NOT_PLOTTED = frozenset({"step", "seconds", "images_per_second", "learning_rate"})
 PRIVATE = ("data_root", "download")
 """What weights that are handed on do not tell of their data."""
 
@@ -140,7 +142,7 @@ class RunFolder:
         else:
             self._write_rows()
         if "score" in row:
-            plots.save_losses(self.path / "loss.png", self._rows)
+            save_losses(self.path / "loss.png", self._rows)
 
     def forget_after(self, step: int) -> None:
         """Read metrics.csv and drop the rows of steps that will be done again."""
@@ -151,23 +153,23 @@ class RunFolder:
         self._rows = [row for row in self._rows if row.get("step", step + 1) <= step]
         self._write_rows()
 
-    def save_samples(self, step: int, training: Training[Any], state: checkpoint.State) -> None:
+    def save_samples(self, step: int, training: Training[Any, Any], state: checkpoint.State) -> None:
         """Write the sample pictures of a step to samples/STEP.png."""
         if distributed.rank() == 0:
             folder = self.path / "samples"
             folder.mkdir(parents=True, exist_ok=True)
-            plots.save_grid(folder / f"{step:08d}.png", training.samples(state.average.networks))
+            save_grid(folder / f"{step:08d}.png", training.samples(state.average.networks))
 
     def save_reals(self, images: Tensor) -> None:
         """Write training images, [batch, channel, height, width] in [0, 1], to reals.png."""
         if distributed.rank() == 0:
-            plots.save_grid(self.path / "reals.png", images)
+            save_grid(self.path / "reals.png", images)
 
-    def save_best(self, training: Training[Any], state: checkpoint.State) -> None:
+    def save_best(self, training: Training[Any, Any], state: checkpoint.State) -> None:
         """Write the averaged weights as the best so far."""
         self._save_weights(self.best, training, state)
 
-    def save(self, training: Training[Any], state: checkpoint.State) -> None:
+    def save(self, training: Training[Any, Any], state: checkpoint.State) -> None:
         """Write the averaged weights as the last, and then the checkpoint.
 
         Raises:
@@ -181,7 +183,7 @@ class RunFolder:
         self._save_weights(self.last, training, state)
         checkpoint.save(self.checkpoint, state, self.options)
 
-    def _save_weights(self, path: Path, training: Training[Any], state: checkpoint.State) -> None:
+    def _save_weights(self, path: Path, training: Training[Any, Any], state: checkpoint.State) -> None:
         if distributed.rank() != 0:
             return
         header = training.header()
@@ -238,3 +240,53 @@ def _name(folder: Folder) -> str:
 
 def _numbers(row: Mapping[str, str]) -> dict[str, float]:
     return {name: int(value) if value.isdigit() else float(value) for name, value in row.items() if value}
+
+
+def save_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Draw every number of the log over the steps, one panel each, as PNG.
+
+    Args:
+        path: The file.
+        rows: Rows of the log; each has "step", and the numbers that were measured then.
+    """
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in NOT_PLOTTED]
+    if not names:
+        return
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    figure = plotting.figure(5 * columns, 3.2 * lines)
+    for index, name in enumerate(names):
+        axes = figure.add_subplot(lines, columns, index + 1)
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        axes.plot(
+            [step for step, _ in points],
+            [value for _, value in points],
+            marker="." if len(points) < 30 else "",
+        )
+        if name.startswith("loss") and all(value > 0 for _, value in points):
+            axes.set_yscale("log")
+        axes.set_title(name)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    with atomic(path) as stream:
+        stream.write(content.getvalue())
+
+
+def save_grid(path: Path, images: Tensor, columns: int | None = None) -> None:
+    """Write images side by side as PNG.
+
+    Args:
+        path: The file.
+        images: [batch, channel, height, width] in [0, 1]; clipped and rounded to 8 bits.
+        columns: Images in a row; None makes the grid about square.
+    """
+    from PIL import Image
+    from torchvision.utils import make_grid
+
+    columns = columns or max(1, round(len(images) ** 0.5))
+    grid = make_grid(images.detach().float().cpu().clamp(0, 1), nrow=columns, pad_value=1.0)
+    pixels = (grid * 255).round().byte().permute(1, 2, 0).numpy()
+    with atomic(path) as stream:
+        Image.fromarray(pixels).save(stream, format="PNG")

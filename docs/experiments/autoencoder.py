@@ -1,0 +1,138 @@
+"""Make a report's plots and tables on autoencoder priors anew, and ours beside them.
+
+python docs/experiments/autoencoder.py --data FOLDER [--epochs SHARE] [--iterations FEW MANY] [--only NAME]
+
+Writes what docs/experiments/autoencoder.md holds between its marks, and its pictures; autoencoders are kept
+under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import reports
+from bench import Bench, command, mean, watched
+from digits import STRONG, WEAK, chosen, noisy, root, scores, together
+from PIL import Image
+from reports import PLACE, descent, strip
+
+from genrestore.restore.tasks import DenoiseOneClass
+from genrestore.weights import store
+from genrestore.weights.header import read_header
+
+COVERS = ("none", "moments", "moments-with-mean", "moments-within", "kl-within", "kl-batch")
+TITLES = {
+    **{cover: cover for cover in COVERS},
+    "none": "plain",
+    "plain-100": "plain, latent 100",
+    "mnist-ae": "ours, mnist-ae",
+    "mnist-ae-100": "ours, mnist-ae-100",
+}
+"""Autoencoders, those of the report by its recipe, and their headings."""
+COMPARED = ("none", "plain-100")
+"""Of the report's, those whose denoising is compared at every rate and with both losses."""
+COUNTED, MIDDLE = 8, 0.01
+"""Digits in the table of denoising; the rate that pictures show."""
+WIDEST, COLOURS = 560, 256
+"""Pixels that a picture of the page is wide, and its colours, at most."""
+
+
+def train(name: str, bench: Bench, keep: Path, share: float) -> str:
+    """Weights of an autoencoder: ours by name, the report's trained by its recipe unless it is there."""
+    target = keep / f"{name}.safetensors"
+    if name.startswith("mnist-"):
+        return name
+    if not target.exists():
+        words = ["train", "ae", "--data", "mnist", "--data-root", root(bench), "--name", name, "--quiet"]
+        words += ["--recipe", "report", "--latent-dim", 100 if name == "plain-100" else 10]
+        words += ["--cover", name] if name in COVERS[1:] else []
+        words += ["--output", target, "--run-dir", keep / name, "--overwrite"]
+        epochs = share * (100 if name in COVERS[1:] else 50)
+        subprocess.run(command(*words, "--epochs", f"{epochs:g}"), check=True)
+    return str(target)
+
+
+def row(name: str, weights: str, bench: Bench) -> str:
+    """Draw the latents of the test digits with outliers; a line of the table of autoencoders."""
+    words = ["scatter", "--weights", weights, "--data", "mnist", "--data-root", root(bench), "--outliers"]
+    words += ["-o", PLACE / f"{name}.png", "--overwrite", "--json", "--quiet"]
+    done = subprocess.run(command(*words), check=True, capture_output=True, text=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    for path in (PLACE / f"{name}.png", PLACE / f"{name}.table.png"):
+        with Image.open(path) as picture:
+            small = picture.convert("RGB")
+        small.thumbnail((WIDEST, 4 * WIDEST))
+        small.quantize(COLOURS, kmeans=COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    training = read_header(store.resolve(weights)).training
+    score = training.get("autoencoder", training)["score"]  # a restorer has a score of its own
+    spans = [
+        f"{min(figures[what]):.3f} – {max(figures[what]):.3f}" for what in ("mean", "variance", "kurtosis")
+    ]
+    inside = ", ".join(f"{100 * share:.0f}" for share in figures["outliers"].values())
+    places = [f"{figures[what]:.3f}" for what in ("occupied_cells", "sliced_wasserstein")]
+    return f"| {' | '.join([TITLES[name], f'{score:.2f}', *spans, *places, inside])} |"
+
+
+def denoising(name: str, weights: str, bench: Bench, after: list[int]) -> list[str]:
+    """Lines of the table of denoising, and a strip: damaged, the descent at both lengths, ours, clean."""
+    clean, lines = chosen(bench)[:COUNTED], []
+    ways = [(MIDDLE, "l2")]
+    if name in COMPARED:
+        ways = [*((rate, "l2") for rate in reports.RATES), (MIDDLE, "l1")]
+    for sigma in (WEAK, STRONG):
+        damaged, title = noisy(clean, sigma), f"| {TITLES[name]} | {sigma:g}"
+        before = f"{mean(scores(damaged, clean)):.2f}"
+        for rate, loss in watched(ways, f"{name}, σ {sigma}"):
+            found = descent(weights, damaged, sigma, rate, after, loss)
+            values = [f"{mean(scores(255 * one.numpy(), clean)):.2f}" for one in found.values()]
+            lines.append(f"{title} | {loss}, Adam at {rate:g} | {before} | {' | '.join(values)} |")
+            if (rate, loss) == (MIDDLE, "l2"):
+                shown = [one.numpy() for one in found.values()]
+        ours = together(DenoiseOneClass, weights, damaged, noise_level=sigma / 255)
+        lines.append(f"{title} | **ours** | {before} | | **{mean(scores(ours, clean)):.2f}** |")
+        path = PLACE / f"{name}-{sigma:g}.png"
+        strip(path, [damaged / 255, *shown, ours / 255, clean / 255])
+        with Image.open(path) as picture:
+            large = picture.convert("L").resize([3 * side for side in picture.size], Image.Resampling.NEAREST)
+        large.save(path, optimize=True)
+    return lines
+
+
+def main() -> None:
+    """Train and draw; the page is written anew after each autoencoder."""
+    parser = argparse.ArgumentParser(description="Make a report on autoencoder priors anew.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with MNIST")
+    parser.add_argument("--epochs", type=float, default=0.04, metavar="SHARE", help="of the report's (0.04)")
+    parser.add_argument("--iterations", type=int, nargs=2, default=[1000, 10_000], metavar=("FEW", "MANY"))
+    parser.add_argument("--only", action="append", choices=list(TITLES), help="may be repeated")
+    parser.add_argument("--keep", type=Path, default=Path("experiment"), help="weights (experiment/)")
+    options = parser.parse_args()
+    options.keep.mkdir(parents=True, exist_ok=True)
+    bench, (few, many) = Bench(options.data, "photo", options.keep), options.iterations
+    latents = [
+        "| autoencoder | PSNR, dB | mean | variance | kurtosis | cells | distance to uniform | inside, % |",
+        "|---|---:|---|---|---|---:|---:|---|",
+    ]
+    noise = [
+        f"| autoencoder | σ | by | before | after {few} | after {many} |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    pictures = []
+    for name in options.only or TITLES:
+        weights = train(name, bench, options.keep, options.epochs)
+        latents.append(row(name, weights, bench))
+        pictures.append(f"### {TITLES[name]}\n\n![]({name}.png)\n\n![]({name}.table.png)\n")
+        if name in COMPARED or name.startswith("mnist-"):
+            noise += denoising(name, weights, bench, options.iterations)
+            pictures.append(f"![]({name}-{WEAK:g}.png) ![]({name}-{STRONG:g}.png)\n")
+        share = [f"Made with {options.epochs:g} of the report's epochs."]
+        parts = {"share": share, "latents": latents, "denoising": noise, "pictures": pictures}
+        reports.fill(PLACE / "autoencoder.md", parts)
+
+
+if __name__ == "__main__":
+    main()

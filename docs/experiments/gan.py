@@ -1,0 +1,300 @@
+"""Make a report's pictures and tables on generator priors anew, and ours beside them.
+
+python docs/experiments/gan.py --data FOLDER [--only digits|faces ...] [--losses] [--quick]
+
+Writes what docs/experiments/gan.md holds between its marks, and its pictures. `--losses` trains with three
+losses at two ratios, for over an hour; runs are kept under --keep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import reports
+import torch
+from bench import QUICK, Bench, command, mean, watched
+from digits import FACES, WEAK, chosen, digits, faces, noisy, root, scores, task
+from matplotlib.figure import Figure
+from pictures import Pixels, square_hole
+from reports import PLACE, STEPS, classifier, probabilities, search, strip
+from torch import Tensor
+
+from genrestore.restore.descent_settings import LatentSearch
+from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
+from genrestore.train.loop.run import save_grid
+
+TASKS, LOSSES = ("invert", "denoise", "inpaint"), ("l2", "l1")
+CLASSES = {"digits": ("Digits", "mnist-gan", 6), "faces": ("Colour faces", "faces-rgb-gan", 4)}
+"""Heading, weights and number of images."""
+OUR_STEPS, THEIR_STEPS = (0, 5, 20, 60), (0, 50, 200, 1000)
+"""What a strip shows besides the last."""
+FOURS, CASES = 60, 4
+"""Test digits 4 that are searched for the report's case, and how many cases are shown."""
+GAMES = [(loss, ratio) for loss in ("non-saturating", "saturating", "l2") for ratio in (1, 3)]
+GAME_STEPS = 1500
+NOT_RUN = "Not run for this page: `--losses` trains six generators, which takes over an hour."
+
+
+@dataclass
+class Way:
+    """How a search went: steps that were noted, G(z) there in [0, 1], and the result in grey levels."""
+
+    steps: list[int] = field(default_factory=list)
+    images: list[Tensor] = field(default_factory=list)
+    result: Pixels = field(default_factory=lambda: np.zeros(0))
+
+    def at(self, step: int) -> Pixels:
+        """The image noted at a step or the last before it, [image, channel, size, size]."""
+        place = max(place for place, noted in enumerate(self.steps) if noted <= step)
+        return np.asarray(self.images[place].numpy())
+
+
+@dataclass(frozen=True)
+class Case:
+    """One damage of some images: uint8 [image, channel, size, size], and bool [image, size, size] or None."""
+
+    task: str
+    clean: Pixels
+    damaged: Pixels
+    known: Pixels | None
+
+    @classmethod
+    def of(cls, task: str, clean: Pixels) -> Case:
+        """Images with the damage of a task."""
+        if task != "inpaint":
+            return cls(task, clean, noisy(clean, WEAK) if task == "denoise" else clean, None)
+        known = np.stack([square_hole(*clean.shape[-2:], side=8)] * len(clean))
+        return cls(task, clean, clean * known[:, None], known)
+
+    def whole(self, made: Pixels) -> Pixels:
+        """Made images in grey levels, with known pixels put back where there is a hole."""
+        return made if self.known is None else np.where(self.known[:, None], self.clean, made)
+
+    def score(self, made: Pixels) -> str:
+        """Mean PSNR of images [image, channel, size, size] in grey levels."""
+        return f"{mean(scores(self.whole(made), self.clean)):.2f}"
+
+    def distance(self, image: Tensor, loss: str) -> float:
+        """Root mean square or mean absolute difference in grey levels of G(z) from the known pixels of y."""
+        apart = 255 * image.numpy() - self.damaged.astype(float)
+        known = np.ones(len(apart), bool)[:, None, None] if self.known is None else self.known
+        there = apart[np.broadcast_to(known[:, None], apart.shape)]
+        return float(np.sqrt(np.square(there).mean()) if loss == "l2" else np.abs(there).mean())
+
+
+def theirs(weights: str, case: Case, loss: str, steps: int, *, noise: bool) -> Way:
+    """The report's search, with its fresh noise at every step or without."""
+    way, prior = Way(), task(Invert, weights).prior
+    noted = {*THEIR_STEPS, *np.unique(np.geomspace(1, steps - 1, 60).round().astype(int)).tolist()}
+
+    def note(step: int, z: Tensor) -> None:
+        if step in noted:
+            way.steps.append(step)
+            way.images.append(prior.generate(z))
+
+    sigma = WEAK if noise else 0.0
+    way.result = search(weights, case.damaged, loss, known=case.known, sigma=sigma, steps=steps, on_step=note)
+    return way
+
+
+def ours(weights: str, case: Case, how: LatentSearch) -> Way:
+    """What the command of the task makes, and its steps."""
+    pictures, ways = [one[None] for one in case.damaged], [list[Tensor]() for _ in case.damaged]
+
+    def trace(index: int, step: Any) -> None:
+        ways[index].append(step.value[0])
+
+    if case.task == "invert":
+        found = Invert(weights, search=replace(how, prior_weight=0.0, refine=False)).together(pictures, trace)
+    elif case.task == "denoise":
+        found = DenoiseOneClass(weights, noise_level=WEAK / 255, descent=how).together(pictures, trace)
+    else:
+        assert case.known is not None
+        known = [one[None, None] for one in case.known]
+        found = InpaintOneClass(weights, descent=how, keep=how.refine).together(pictures, known, trace)
+    count = max(map(len, ways))
+    images = [torch.stack([way[min(step, len(way) - 1)] for way in ways]) for step in range(count)]
+    return Way(list(range(count)), images, np.concatenate([one.pixels for one in found]))
+
+
+def usual(bench: Bench, **settings: Any) -> LatentSearch:
+    """Our usual search; shorter for a quick look."""
+    how = LatentSearch(**settings)
+    return replace(how, steps=how.steps // bench.every)
+
+
+def searches(name: str, bench: Bench) -> tuple[list[str], list[str]]:
+    """Lines of the table of a class, and its pictures as Markdown."""
+    title, weights, count = CLASSES[name]
+    clean = (
+        faces(bench, FACES[weights][0], count * bench.every) if weights in FACES else chosen(bench)[:count]
+    )
+    lines, pictures, curves = [], list[str](), dict[str, dict[str, tuple[list[int], list[float]]]]()
+    for of, loss in watched([(of, loss) for of in TASKS for loss in LOSSES], name):
+        case, steps = Case.of(of, clean), STEPS // bench.every**2
+        plain = theirs(weights, case, loss, steps, noise=False)
+        written = theirs(weights, case, loss, steps, noise=True) if of == "denoise" else plain
+        mine = ours(weights, case, usual(bench, loss=loss))
+        cells = [case.score(way.result) for way in (written, plain)] + [case.score(255 * mine.at(10**9))]
+        ends = ("–", "–") if of == "invert" else (case.score(case.damaged), case.score(mine.result))
+        lines.append(f"| {title} | {of} | {loss.upper()} | {' | '.join([ends[0], *cells, ends[1]])} |")
+        for who, way in (("recipe", written), ("ours", mine)):
+            values = [case.distance(image, loss) for image in way.images]
+            curves.setdefault(of, {})[f"{who}, {loss.upper()}"] = (way.steps, values)
+        pictures.append(strips(name, case, loss, written, mine))
+    plot(PLACE / f"gan-{name}-losses.png", curves)
+    return lines, [f"### {title}\n\n![](gan-{name}-losses.png)\n", *pictures]
+
+
+def strips(name: str, case: Case, loss: str, recipe: Way, mine: Way) -> str:
+    """Write the images over the steps, two lines an image; gives the Markdown that shows them."""
+    lines = []
+    for way, steps in ((recipe, THEIR_STEPS), (mine, OUR_STEPS)):
+        shown = [way.at(step) for step in (*steps, 10**9)]
+        lines.append([case.damaged / 255, *shown, case.whole(way.result) / 255, case.clean / 255])
+    rows = [[column[index] for column in line] for index in range(min(2, len(case.clean))) for line in lines]
+    path = PLACE / f"gan-{name}-{case.task}-{loss}.png"
+    strip(path, [np.stack(column) for column in zip(*rows, strict=True)], count=len(rows))
+    return f"{case.task}, {loss.upper()}:\n\n![]({path.name})\n"
+
+
+def plot(path: Path, panels: dict[str, dict[str, tuple[list[int], list[float]]]]) -> None:
+    """Draw lines over steps, a panel each, on logarithmic axes where there are several."""
+    several = len(panels) > 1
+    figure = Figure(figsize=(9, 3) if several else (3.6, 2.6), layout="constrained")
+    for axes, (title, lines) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for label, (steps, values) in lines.items():
+            style = "--" if label.startswith("recipe") else "-"
+            axes.plot([step + several for step in steps], values, style, label=label, linewidth=1)
+        axes.set(title=title, xlabel="step")
+        if several:
+            axes.set(xscale="log", yscale="log")
+        axes.grid(alpha=0.3)
+    if several:
+        figure.axes[0].set_ylabel("grey levels")
+    figure.axes[0].legend(fontsize=7)
+    figure.savefig(path, dpi=80)
+
+
+def fours(bench: Bench) -> list[str]:
+    """The report's case, 4s that come back as 9s: lines of a table, and Markdown that shows some."""
+    (network, accuracy), (images, labels) = classifier(bench), digits(bench)
+
+    def read(some: Pixels) -> Pixels:
+        rounded = torch.from_numpy(some.clip(0, 255).round()).float() / 255
+        return np.asarray(probabilities(network, rounded).argmax(1).numpy())
+
+    clean = images[labels == 4][: FOURS // bench.every].numpy()
+    clean, lines, pictures = (
+        clean[read(clean) == 4],
+        ["| task | 4 | 9 | others |", "|---|---:|---:|---:|"],
+        [],
+    )
+    for of in TASKS:
+        case = Case.of(of, clean)
+        made = ours(CLASSES["digits"][1], case, usual(bench, refine=False)).result
+        after = read(made)
+        counts = [(after == 4).sum(), (after == 9).sum(), ((after != 4) & (after != 9)).sum()]
+        lines.append(f"| {of} | {' | '.join(map(str, counts))} |")
+        turned = np.flatnonzero(after == 9)[:CASES]
+        if len(turned):
+            path = PLACE / f"gan-fours-{of}.png"
+            strip(path, [one[turned] / 255 for one in (clean, case.damaged, made)], count=len(turned))
+            pictures.append(f"{of}:\n\n![]({path.name})\n")
+    pictures.insert(0, "Columns: original, damaged, G(z).\n" if pictures else "None came back as a 9.\n")
+    return [*lines, f"\nThe classifier is right on {100 * accuracy:.1f} % of all test digits.\n", *pictures]
+
+
+def train(bench: Bench, loss: str, ratio: int) -> None:
+    """Train with one loss at one ratio, in small batches, unless that run is there.
+
+    Raises:
+        RuntimeError: It failed, and not by the alarm.
+    """
+    folder, steps = bench.scratch / f"{loss}-{ratio}", GAME_STEPS if bench.every == 1 else 20
+    words = ["train", "gan", "--data", "mnist", "--data-root", root(bench), "--recipe", "report", "--quiet"]
+    words += ["--steps", steps, "--batch-size", 64, "--encoder-steps", 0, "--seed", 0, "--name", folder.name]
+    words += [
+        "--loss",
+        loss,
+        "--d-steps",
+        ratio,
+        "--log-every",
+        max(1, steps // 50),
+        "--validate-every",
+        steps,
+    ]
+    words += ["--output", folder.with_suffix(".safetensors"), "--run-dir", folder]
+    if not folder.exists():
+        done = subprocess.run(command(*words), check=False, capture_output=True, text=True)
+        if done.returncode and "has collapsed" not in done.stderr:
+            raise RuntimeError(f"{folder.name}: {done.stderr.strip()}")
+
+
+def games(bench: Bench, new: bool) -> tuple[list[str], list[str]]:
+    """The three losses at both ratios, of the runs that are there: lines of a table, and Markdown."""
+    head = "| loss | ratio | discriminator's | generator's | Fréchet distance | rarest class |"
+    lines, pictures = [head, "|---|---|---:|---:|---:|---:|"], []
+    for loss, ratio in GAMES:
+        if new:
+            train(bench, loss, ratio)
+        folder = bench.scratch / f"{loss}-{ratio}"
+        if not (folder / "metrics.csv").exists():
+            continue
+        with (folder / "metrics.csv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        weights, players = folder.with_suffix(".safetensors"), ("discriminator", "generator")
+        curves = {
+            player: zip(*((int(row["step"]), float(row[player])) for row in rows if row[player]), strict=True)
+            for player in players
+        }
+        place = f"gan-loss-{folder.name}"
+        plot(PLACE / f"{place}-plot.png", {"": {player: (*curve,) for player, curve in curves.items()}})
+        shown, cells = f"![]({place}-plot.png)", ["–", "–"]
+        stopped = "" if weights.exists() else f", stopped after {rows[-1]['step']} steps"
+        if weights.exists():  # the alarm leaves none
+            made, real = reports.samples(bench, str(weights)), digits(bench)[0].float() / 255
+            cells = [f"{reports.frechet(bench, made, real):.1f}", f"{reports.rarest(bench, made):.1f} %"]
+            save_grid(PLACE / f"{place}.png", made[:36], columns=6)
+            shown += f" ![]({place}.png)"
+        last = [f"{float(rows[-1][player]):.2f}" for player in players]
+        lines.append(f"| {loss} | 1:{ratio}{stopped} | {' | '.join([*last, *cells])} |")
+        pictures.append(f"### {loss}, 1:{ratio}\n\n{shown}\n")
+    return (lines, pictures) if pictures else ([NOT_RUN], [])
+
+
+def main() -> None:
+    """Measure, draw, and write the page."""
+    parser = argparse.ArgumentParser(description="Make a report on generator priors anew.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with MNIST and faces64/color/")
+    parser.add_argument("--only", action="append", choices=list(CLASSES), help="may be repeated")
+    parser.add_argument("--quick", action="store_true", help="few images and steps, for a look")
+    parser.add_argument("--losses", action="store_true", help="train with the three losses: over an hour")
+    parser.add_argument("--keep", type=Path, default=Path("experiment"), help="runs (experiment/)")
+    options = parser.parse_args()
+    options.keep.mkdir(parents=True, exist_ok=True)
+    bench = Bench(options.data, "mnist-gan", options.keep.resolve(), every=QUICK if options.quick else 1)
+    table = [
+        "| images | task | loss | damaged | recipe as written | recipe, plain | ours, G(z) | refined |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    pictures: list[str] = []
+    for name in options.only or CLASSES:
+        lines, shown = searches(name, bench)
+        table += lines
+        pictures += shown
+    game, runs = games(bench, options.losses)
+    parts = {"table": table, "pictures": pictures, "fours": fours(bench), "losses": game, "games": runs}
+    reports.fill(PLACE / "gan.md", parts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""Inputs: what was named or listed, what is in folders, and which picture belongs to which by its name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from genrestore.errors import UsageError, shown
+from genrestore.files.codecs import formats
+from genrestore.files.codecs.metadata import read_provenance
+from genrestore.files.disk.atomic import is_temporary
+from genrestore.files.plan.jobs import STDIO, OutputOptions, Source
+
+RESULT_INFIXES = ("denoised", "inpainted", "inverted")
+OWN_INFIXES = (*RESULT_INFIXES, "compare", "preview")
+OWN_OUTPUT = "an output of genrestore; name it to take it as an input"
+TOP = Path()
+"""The folder itself, as a folder below it."""
+_UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder can be seen there."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a regular file can be seen there."""
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Type and rights of what is there; 0 where nothing can be seen."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def content_format(path: Path) -> str | None:
+    """Return the format that a file's first bytes show; None where they cannot be read."""
+    return formats.of_content(_header(path))
+
+
+def _header(path: Path) -> bytes:
+    if not is_file(path):
+        return b""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(formats.HEADER_BYTES)
+    except OSError:
+        return b""
+
+
+def read_list(source: Path | BinaryIO, *, null: bool = False) -> list[str]:
+    """Return the names in a list, as they stand there: no pattern, no quotes and no ~ means anything.
+
+    Convention: empty names are left out, and a name "-" is a file of that name.
+
+    Args:
+        source: The list's path, or a stream (standard input), which is read to its end.
+        null: Names end with a NUL byte, as `find -print0` writes them, instead of a line's end.
+
+    Raises:
+        UsageError: The list cannot be read, or is none of that kind.
+    """
+    word = f"--files-from {shown(source) if isinstance(source, Path) else STDIO}"
+    try:
+        data = source.read_bytes() if isinstance(source, Path) else source.read()
+    except OSError as error:
+        raise UsageError(f"{word}: cannot be read ({error.strerror or error})") from error
+    if null:
+        names = data.split(b"\0")
+    elif data.startswith(_UTF16_MARKS):
+        raise UsageError(f"{word}: is UTF-16; save the list as UTF-8")
+    elif b"\0" in data:
+        raise UsageError(f"{word}: holds NUL bytes; add --null (-0), or give a list of one name a line")
+    else:
+        names = [name.removesuffix(b"\r") for name in data.removeprefix(_UTF8_MARK).split(b"\n")]
+    decoded = [os.fsdecode(name) for name in names if name]
+    return [os.path.join(os.curdir, name) if name == STDIO else name for name in decoded]  # noqa: PTH118
+
+
+def sources(words: Sequence[str], options: OutputOptions) -> Iterator[Source]:
+    """Yield every file that the words of the command line mean, in their order, and what is no input.
+
+    A name that is reached twice is an input once, and in place so is a file that has several names. Else
+    every name has a result of its own, be it that of a link.
+    """
+    seen: dict[str, Path] = {}
+    for word in words:
+        if word == STDIO:
+            yield Source(None)
+            continue
+        path = Path(word)
+        for found in tree(path, options) if is_folder(path) else [Source(path)]:
+            if not found.is_input or found.path is None:
+                yield found
+                continue
+            real = os.path.realpath(found.path if options.in_place else found.path.parent)
+            key = real if options.in_place else os.path.join(real, found.path.name)  # noqa: PTH118
+            first = seen.setdefault(key, found.path)
+            same = "named before" if first.name == found.path.name else f"the same file as {shown(first)}"
+            yield Source(found.path, found.inside, None if first is found.path else same)
+
+
+def tree(root: Path, options: OutputOptions) -> Iterator[Source]:
+    """Yield every file of a folder; with `options.recursive` those of its folders follow, in order of names.
+
+    Convention: a link to a folder below `root` is not followed, so that there are no loops, and nothing
+    outside of `root` is ever touched. genrestore's own temporary files are not listed at all.
+    """
+    own: tuple[str, ...] = OWN_INFIXES
+    if options.output is None:  # the results will lie among the inputs
+        own = (*own, options.suffix or options.infix)
+    results = None if options.output is None else os.path.realpath(options.output)
+    waiting = [TOP]
+    while waiting:
+        inside = waiting.pop()
+        below = []
+        try:
+            entries = sorted((root / inside).iterdir())
+        except OSError as error:
+            problem = f"{shown(root / inside)}: the folder cannot be read ({error.strerror})"
+            yield Source(root / inside, inside, problem=problem)
+            continue
+        for path in entries:
+            if is_temporary(path):
+                continue
+            if not is_folder(path):
+                yield Source(path, inside, reason_to_skip(path, own))
+            elif reason := _reason_to_stay_out(path, options.recursive, results):
+                yield Source(path, inside, reason)
+            else:
+                below.append(inside / path.name)
+        waiting += reversed(below)
+
+
+def _reason_to_stay_out(folder: Path, recursive: bool, results: str | None) -> str | None:
+    """The reason why a folder inside a folder is left alone, or None if it is gone into."""
+    if not recursive:
+        return "a folder inside the folder; -r goes into it"
+    if folder.name.startswith("."):
+        return "a hidden folder"
+    if folder.is_symlink():
+        return "a link to a folder; name it to take what is in it"
+    return "the folder of the results" if os.path.realpath(folder) == results else None
+
+
+def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> str | None:
+    """Return the reason why a file of a folder is no input, or None if it is one.
+
+    A picture is known by its suffix, or else by its content; a broken file with a picture's suffix is an
+    input, and so is a picture of a kind that is not read, so that its failure is seen.
+    """
+    if path.name.startswith("."):
+        return "a hidden file"
+    mode = _mode(path)
+    if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return "not a regular file"
+    if any(path.stem.endswith(f".{infix}") for infix in own_infixes):
+        return OWN_OUTPUT
+    if path.suffix.lower() not in formats.IMAGE_SUFFIXES:
+        header = _header(path)
+        if formats.unreadable_kind(path.suffix, header) is not None:
+            return None
+        if formats.of_content(header) is None:
+            return "not a picture"
+    return None if read_provenance(path) is None else OWN_OUTPUT
+
+
+class NamedPictures:
+    """One picture for all, or a folder of them by name: clean pictures, masks.
+
+    Args:
+        place: The file or the folder.
+        word: The option that named it, for messages.
+        recursive: Also those in the folders of the folder; links to folders and hidden ones are left out.
+
+    Raises:
+        UsageError: It is not there, or the folder cannot be read.
+    """
+
+    def __init__(self, place: Path, word: str, *, recursive: bool = False) -> None:
+        self.place = place
+        self.is_folder = is_folder(place)
+        self._folders: dict[Path, tuple[dict[str, list[Path]], dict[str, list[Path]]]] = {}
+        if not os.path.lexists(place):
+            raise UsageError(f"{word} {shown(place)}: no such file or folder")
+        try:
+            for inside, files in _files(place, recursive) if self.is_folder else ():
+                by_stem: dict[str, list[Path]] = {}
+                for path in files:
+                    if path.suffix.lower() in formats.IMAGE_SUFFIXES:
+                        by_stem.setdefault(path.stem, []).append(path)
+                self._folders[inside] = {path.name: [path] for path in files}, by_stem
+        except OSError as error:
+            raise UsageError(f"{word} {shown(place)}: cannot be read ({error.strerror})") from error
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Every picture of the folder, known by its suffix; of a file, nothing."""
+        return [path for _, by_stem in self._folders.values() for paths in by_stem.values() for path in paths]
+
+    def named_like(self, picture: Path | None, inside: Path = TOP) -> list[Path]:
+        """Return the one of `picture`; several if its name does not decide, none if there is none.
+
+        The same name goes before the same stem, and a stem before one without "denoised": that of
+        photo.denoised.png is photo.denoised.png, photo.denoised.*, photo.* in this order, never itself.
+
+        Args:
+            picture: The picture; None is standard input.
+            inside: The folder below `place` in which it is looked for.
+        """
+        if not self.is_folder:
+            return [self.place]
+        if picture is None or inside not in self._folders:
+            return []
+        own, both = os.path.realpath(picture), self._folders[inside]
+        for word in (picture.name, picture.stem, bare_stem(picture)):
+            for choice in both:
+                if others := [path for path in choice.get(word, []) if os.path.realpath(path) != own]:
+                    return others
+        return []
+
+
+def _files(place: Path, recursive: bool) -> Iterator[tuple[Path, list[Path]]]:
+    """The files of a folder, and with `recursive` of those in it, by their folder below `place`."""
+    waiting = [TOP]
+    while waiting:
+        inside = waiting.pop()
+        entries = [path for path in sorted((place / inside).iterdir()) if not path.name.startswith(".")]
+        yield inside, [path for path in entries if path.is_file()]
+        if recursive:
+            below = [path for path in entries if path.is_dir() and not path.is_symlink()]
+            waiting += [inside / path.name for path in reversed(below)]
+
+
+def bare_stem(picture: Path) -> str:
+    """Return the stem of a picture without the infix of a result: photo for photo.denoised.png."""
+    stem, _, infix = picture.stem.rpartition(".")
+    return stem if stem and infix in RESULT_INFIXES else picture.stem
+
+
+def several(name: str, alike: Sequence[Path]) -> str:
+    """Return the message that a picture's name does not decide which one belongs to it."""
+    return f"several pictures are named like {name}: {', '.join(shown(path.name) for path in alike)}"

@@ -1,0 +1,48 @@
+"""The table of formats: its lines do not contradict each other, and each codec has what its line says."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from genrestore.files.codecs import formats
+from genrestore.files.codecs.formats import FORMATS, Format
+from tests.files import make
+from tests.files.test_hostile import WRITTEN
+
+
+def suffixes(one: Format) -> list[str]:
+    return [*one.suffixes.split(), *one.read_suffixes.split()]
+
+
+def test_a_suffix_names_one_format() -> None:
+    times = Counter(suffix for one in FORMATS for suffix in suffixes(one))
+    assert {suffix: count for suffix, count in times.items() if count > 1} == {}
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in times)
+
+
+@pytest.mark.parametrize("format", formats.READABLE)
+def test_a_file_is_known_by_its_first_bytes_and_by_no_other_line(format: str) -> None:
+    header = WRITTEN[format][: formats.HEADER_BYTES]
+    assert [one.name for one in FORMATS if one.begins(header)] == [format]
+    assert formats.of_content(header) == format
+    assert not any(one.begins(header[:1]) for one in FORMATS)
+
+
+@pytest.mark.parametrize("format", formats.READABLE)
+def test_a_codec_has_what_its_line_says(format: str) -> None:
+    codec = formats.codec(format)
+    assert callable(codec.read)
+    written = [name for name in ("write", "read_provenance") if hasattr(codec, name)]
+    assert len(written) == (2 if format in formats.WRITABLE else 0)
+
+
+@pytest.mark.parametrize("format", formats.WRITABLE)
+def test_a_line_says_what_its_codec_can_hold(format: str) -> None:
+    """Grey of 16 bits with alpha, written and read again: what is lost is what the line has no place for."""
+    known = formats.BY_NAME[format]
+    found = make.again(make.plain(make.pixels(2, 16)), format)
+    assert (found.alpha is not None) == known.alpha
+    assert found.pixels.dtype.itemsize * 8 == known.bits
+    assert (found.pixels.shape[1] == 1) == known.grey
