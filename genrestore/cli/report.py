@@ -225,7 +225,8 @@ def line(
     if status != "done":
         reason = error or outcome.job.skipped or "no reason known"
         return one_line(f"{source}  {status}: {reason.removeprefix(f'{source}: ')}")
-    parts = [f"{source} -> {'standard output' if outcome.target is None else outcome.target}"]
+    target = "standard output" if outcome.target is None else str(outcome.target)
+    parts = list[str]()
     if outcome.noise_level is not None:
         how = " (estimated)" if estimated else ""
         parts.append(f"noise level {to_grey_levels(outcome.noise_level):.1f}{how}")
@@ -234,7 +235,10 @@ def line(
     parts.append(f"{outcome.seconds:.1f} s" + (f" on {device}" if device else ""))
     if notes := (*outcome.notes, *(scores.notes if scores else ())):
         parts.append(f"({'; '.join(notes)})")
-    return one_line("  ".join(parts))
+    if width := screen.columns():  # notes may go over several lines, what is before them is one
+        room = (width - len("  ".join(["", " -> ", *parts[: len(parts) - bool(notes)]]))) // 2
+        source, target = screen.fitted(source, room), screen.fitted(target, room)
+    return one_line("  ".join([f"{source} -> {target}", *parts]))
 
 
 def record(

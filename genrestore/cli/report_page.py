@@ -19,8 +19,7 @@ from urllib.parse import quote
 
 from genrestore import __version__
 from genrestore.cli import thumbnails
-from genrestore.errors import GenrestoreError, InputError, UsageError
-from genrestore.files.codecs.formats import shown
+from genrestore.errors import GenrestoreError, InputError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +264,15 @@ class TestJsonFile:
     def test_that_cannot_be_written_is_wrong_use(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         self.refused(tmp_path / "file" / "a.json", [], False, "--json-file .*: Not a directory")
+
+
+def test_a_line_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = "photos/of/many/years/and/journeys"
+    job = replace(DONE.job, source=Path(f"{folder}/a.png"))
+    outcome = replace(DONE, job=job, target=Path(f"restored/{folder}/a.png"), notes=("said at length " * 9,))
+    whole = report.line(outcome, "done", None, None, True, "cpu")
+    assert whole.startswith(f"{folder}/a.png -> restored/{folder}/a.png  noise level ")
+    monkeypatch.setattr(report.screen, "columns", lambda: 80)
+    short = report.line(outcome, "done", None, None, True, "cpu")
+    assert re.match(r"…\S*/a\.png -> …\S*/a\.png  noise level ", short)
+    assert 70 < short.index("  (said") <= 80
