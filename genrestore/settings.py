@@ -1,4 +1,4 @@
-"""Settings told once: a field of a frozen dataclass says its default, help, unit, limits and choices.
+"""Settings in one place: a field of a frozen dataclass says its default, help, unit, limits and choices.
 
 The options of the command line, their checks and the records in checkpoints and weights are made of the
 fields. Needs no torch, so that a plan can be made and refused without.

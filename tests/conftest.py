@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+THREADS = max(1, (os.cpu_count() or 1) // WORKERS)
+os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # before torch is loaded
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, where Ctrl-C is not meant
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -58,3 +62,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings write an empty picture of their losses: to draw it takes far longer than they do."""
+    monkeypatch.setattr("genrestore.train.loop.run.save_losses", lambda path, rows: path.touch())

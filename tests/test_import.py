@@ -24,6 +24,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 LIGHT = [["--help"], ["--version"]]
 LIGHT += [[command, "--help"] for command in ("denoise", "evaluate", "sample", "scatter", "train", "weights")]
+LIGHT += [["train", "gan", "--help"]]
 
 
 def test_light_commands_load_nothing_heavy() -> None:

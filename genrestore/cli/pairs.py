@@ -9,7 +9,7 @@ from pathlib import Path
 from genrestore.errors import NoInputError, UsageError, shown
 from genrestore.files.codecs import formats
 from genrestore.files.plan import sources
-from genrestore.files.plan.jobs import OutputOptions, Source
+from genrestore.files.plan.jobs import Job, OutputOptions
 from genrestore.files.plan.sources import TOP, NamedPictures, bare_stem
 
 
@@ -63,31 +63,30 @@ def plan(results: Path, clean: NamedPictures, *, recursive: bool = False) -> lis
 
 def _pairs(folder: Path, clean: NamedPictures, recursive: bool) -> Iterator[Pair]:
     """A pair for every entry of a folder; results of genrestore are what is wanted."""
-    reasons = {
-        source: _reason_to_skip(source) for source in sources.tree(folder, OutputOptions(recursive=recursive))
-    }
+    entries = sources.tree(folder, OutputOptions(recursive=recursive))
+    reasons = {entry: _reason_to_skip(entry) for entry in entries}
     made = {
-        (source.inside, bare_stem(source.path)): source.path
-        for source, reason in reasons.items()
-        if source.path and not (reason or source.problem) and bare_stem(source.path) != source.path.stem
+        (entry.inside, bare_stem(entry.source)): entry.source
+        for entry, reason in reasons.items()
+        if entry.source and not (reason or entry.problem) and bare_stem(entry.source) != entry.source.stem
     }
-    for source, reason in reasons.items():
-        path, inside = source.path or folder, source.inside
+    for entry, reason in reasons.items():
+        path, inside = entry.source or folder, entry.inside
         result = made.get((inside, path.stem)) or made.get((inside, path.name))
         if reason is None and result is not None and result != path:
             reason = f"the input of {shown(result.name)}, which is compared"
-        alike = [] if reason or source.problem else clean.named_like(path, inside)
-        yield Pair(path, alike, inside, reason, source.problem)
+        alike = [] if reason or entry.problem else clean.named_like(path, inside)
+        yield Pair(path, alike, inside, reason, entry.problem)
 
 
-def _reason_to_skip(source: Source) -> str | None:
-    """Why an entry of a folder is no result, or None."""
-    if source.skipped != sources.OWN_OUTPUT or source.path is None:
-        return source.skipped
-    suffix = source.path.suffix.lower()
-    if suffix not in formats.IMAGE_SUFFIXES and sources.content_format(source.path) is None:
+def _reason_to_skip(entry: Job) -> str | None:
+    """Reason why an entry of a folder is no result, or None."""
+    path = entry.source
+    if entry.skipped != sources.OWN_OUTPUT or path is None:
+        return entry.skipped
+    if path.suffix.lower() not in formats.IMAGE_SUFFIXES and sources.content_format(path) is None:
         return "not a picture"
-    infix = source.path.stem.rpartition(".")[2]
+    infix = path.stem.rpartition(".")[2]
     if infix in sources.OWN_INFIXES and infix not in sources.RESULT_INFIXES:
         return "a sheet of several pictures, no result"
     return None

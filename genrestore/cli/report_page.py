@@ -14,7 +14,7 @@ import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from genrestore import __version__
@@ -49,31 +49,26 @@ class Entry:
     Attributes:
         source: The input; None is standard input.
         target: Its result, made now or found done; None where there is no file of it.
-        status: What became of it.
+        status: "done", "skipped" or "failed".
         seconds: That it took.
         sigma: Noise level in grey levels, or None.
         psnr: Of the result, in decibels; None where it was not compared.
         ssim: Of the result, likewise.
-        psnr_before: Of the input, likewise; with `psnr` it gives the gain.
+        gain: Decibels that it is nearer to the clean picture than the input, likewise.
         notes: What the user is told, one sentence each.
         error: Why it failed or was skipped, or None.
     """
 
     source: Path | None
     target: Path | None
-    status: Literal["done", "skipped", "failed"]
+    status: str
     seconds: float = 0.0
     sigma: float | None = None
     psnr: float | None = None
     ssim: float | None = None
-    psnr_before: float | None = None
+    gain: float | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
-
-    @property
-    def gain(self) -> float | None:
-        """Decibels that the result is nearer to the clean picture than the input."""
-        return None if self.psnr is None or self.psnr_before is None else self.psnr - self.psnr_before
 
 
 @dataclass(frozen=True)
@@ -150,6 +145,21 @@ class Page:
             except CANNOT_BE_DRAWN as error:
                 remarks.append(f"not drawn: {error}")
         self.tiles.append(Tile(entry, before, after, thumbnail, tuple(remarks)))
+
+    def add_outcome(self, outcome: Outcome, status: str, error: str | None, scores: Scores | None) -> None:
+        """Take in an outcome; the arguments are those of `report.record`."""
+        from genrestore.cli.options import to_grey_levels
+        from genrestore.cli.report import finite
+
+        job, level, target = outcome.job, outcome.noise_level, outcome.target
+        if target is None and status == "skipped" and job.target is not None and job.target.is_file():
+            target = job.target
+        figures = (None, None, None) if scores is None else (scores.psnr, scores.ssim, scores.gain)
+        psnr, ssim, gain = (None if value is None else finite(value) for value in figures)
+        sigma = None if level is None else to_grey_levels(level)
+        notes = (*outcome.notes, *(scores.notes if scores else ()))
+        why = error or job.skipped
+        self.add(Entry(job.source, target, status, outcome.seconds, sigma, psnr, ssim, gain, notes, why))
 
     def write(self) -> Path:
         """Write the page.
@@ -258,43 +268,6 @@ class Page:
         except ValueError:  # another drive
             return target.as_uri()
         return quote(os.fsencode(words.replace(os.sep, "/")), safe=_SAFE)
-
-
-def entry(
-    outcome: Outcome,
-    status: Literal["done", "skipped", "failed"],
-    error: str | None,
-    scores: Scores | None,
-    psnr_before: float | None = None,
-) -> Entry:
-    """What the page says of an outcome; the arguments are those of `report.record`.
-
-    Args:
-        outcome: What became of a job.
-        status: The same, or "failed" where the result could not be compared.
-        error: Why it failed or was skipped.
-        scores: The result's figures against the clean picture.
-        psnr_before: The input's PSNR against it, in decibels.
-    """
-    from genrestore.cli.options import to_grey_levels
-    from genrestore.cli.report import finite
-
-    job, level = outcome.job, outcome.noise_level
-    target = outcome.target
-    if target is None and status == "skipped" and job.target is not None and job.target.is_file():
-        target = job.target
-    return Entry(
-        job.source,
-        target,
-        status,
-        outcome.seconds,
-        None if level is None else to_grey_levels(level),
-        None if scores is None else finite(scores.psnr),
-        None if scores is None else finite(scores.ssim),
-        psnr_before,
-        (*outcome.notes, *(scores.notes if scores else ())),
-        error or job.skipped,
-    )
 
 
 def check_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ def save(picture: Image, path: Path, side: int, source: Path) -> tuple[int, int]
     Raises:
         OSError: It cannot be written.
     """
-    from genrestore.files.codecs import jpeg_parts, metadata
+    from genrestore.files.codecs import metadata
 
     small, profile = _drawn(picture, side), picture.metadata.icc
-    comment = jpeg_parts.MARK + metadata.pack_provenance({"tool": "genrestore", "command": "report"})
+    comment = (
+        metadata.PROVENANCE_KEY + b" " + metadata.pack_provenance({"tool": "genrestore", "command": "report"})
+    )
     readers = source.stat().st_mode & 0o666
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, readers), "w+b") as stream:
         small.save(
@@ -73,13 +76,12 @@ def _drawn(picture: Image, side: int) -> Pillow.Image:
 
     height, width = picture.pixels.shape[2:]
     step = max(1, max(height, width) // (8 * side))  # no eye misses these rows, and memory stays small
-    buffer = pixels.to_8_bit(pixels.interleaved(picture)[::step, ::step])
-    drawn = Pillow.fromarray(pixels.without_single(buffer))
+    buffer = pixels.interleaved(replace(picture, extra=None))[::step, ::step]
+    drawn = Pillow.fromarray(pixels.to_8_bit(buffer))
     drawn.thumbnail((side, side), Pillow.Resampling.BOX)
-    if (channels := buffer.shape[2]) in (1, 3):
+    if drawn.mode in ("L", "RGB"):
         return drawn
-    ground = Pillow.new(
-        "L" if channels == 2 else "RGB", drawn.size, _GROUND if channels == 2 else (_GROUND,) * 3
-    )
+    grey = drawn.mode == "LA"
+    ground = Pillow.new("L" if grey else "RGB", drawn.size, _GROUND if grey else (_GROUND,) * 3)
     ground.paste(drawn.convert(ground.mode), mask=drawn.getchannel("A"))
     return ground

@@ -51,16 +51,16 @@ def declared(of: type, name: str, parser: Callable[[Any], Any] | None = None, sh
         parser: Makes a value of a word.
         shown: Whether the help shows the default.
     """
-    said = settings.options(of)[name]
+    meta = settings.options(of)[name]
     return typer.Option(
-        *(said.names or (settings.spelled(name),)),
-        metavar=None if said.choices and not said.unit else said.unit,
+        *(meta.names or (settings.spelled(name),)),
+        metavar=None if meta.choices and not meta.unit else meta.unit,
         parser=parser,
-        envvar=said.envvar,
+        envvar=meta.envvar,
         show_envvar=True,
-        rich_help_panel=said.panel,
+        rich_help_panel=meta.panel,
         show_default=shown,
-        help=said.help,
+        help=meta.help,
     )
 
 
@@ -79,28 +79,23 @@ def parameters(defaults: Any) -> Iterator[Parameter]:
 
 
 def _parameter(of: type, name: str, kind: Any, default: Any) -> Parameter:
-    said = settings.options(of)[name]
-    item = (
-        next((one for one in get_args(kind) if one is not NoneType), kind)
-        if NoneType in get_args(kind)
-        else kind
-    )
+    meta = settings.options(of)[name]
+    item = get_args(kind)[0] if NoneType in get_args(kind) else kind
     parser: Callable[[Any], Any] | None = None
     if get_origin(item) is tuple and get_args(item)[0] is int:
         item, parser, default = str, partial(numbers, name=name), ",".join(map(str, default))
     elif get_origin(item) is tuple:
         item, default = list[str], list(default) or None
-    elif item is str and said.choices:
-        item = Literal[said.choices]
+    elif item is str and meta.choices:
+        item = Literal[meta.choices]
     if item is Path:
         parser = expanded
-    elif parser is None and ("FOLDER" in said.unit or "PATH" in said.unit):
+    elif parser is None and ("FOLDER" in meta.unit or "PATH" in meta.unit):
         parser = options.expand
     default = Parameter.empty if default is dataclasses.MISSING else None if default == "" else default
-    shown = default is not None and (item is not bool or bool(said.names))
-    return parameter(
-        name, Annotated[item | None if default is None else item, declared(of, name, parser, shown)], default
-    )
+    shown = default is not None and (item is not bool or bool(meta.names))
+    value = item | None if default is None else item
+    return parameter(name, Annotated[value, declared(of, name, parser, shown)], default)
 
 
 def parameter(name: str, annotation: Any, default: Any) -> Parameter:

@@ -1,1 +1,1 @@
-"""The latents of an autoencoder: where images lie, and how well they cover [0, 1]^d."""
+"""Study of latents: where images lie, how well they cover [0, 1]^d, and images of them."""

@@ -1,8 +1,8 @@
-"""How far a batch of latents is from covering [0, 1]^d evenly: one formula a function, 0 is best.
+"""Distances of latents from covering [0, 1]^d evenly: one formula a function, 0 is best.
 
 Each is a loss to train with and a figure to read: a scalar of latents [batch, latent] in [0, 1] and a source
-of random draws. z is a batch of latents, z_bj its entries, b = 1..n,
-j = 1..d; means and moments over the batch are written over b, over the coordinates over j.
+of random draws. z is a batch of latents, z_bj its entries, b = 1..n, j = 1..d; means and moments over the
+batch are written over b, over the coordinates over j.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ COVERAGES: dict[str, Coverage] = {
     "sliced-wasserstein": sliced_wasserstein,
     "mmd": mmd,
 }
-"""What can be asked of the latents, by the name that `--cover` takes."""
+"""Losses of latents by the name that `--cover` takes."""
 
 
 def statistics(latent: Tensor) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ def to_bytes(latent: Tensor, sha256: str) -> bytes:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a file says that it holds latents; needs no torch, and never fails."""
+    """Tell whether a file holds latents, by its metadata; needs no torch, and never fails."""
     try:
         if not path.is_file():
             return False
@@ -95,7 +95,7 @@ def read(path: Path, sha256: str, weights: str, dimensions: int | None = None) -
 
 
 def _sha256(about: str | None) -> str | None:
-    """What the metadata says; None where it says nothing that can be understood."""
+    """Hash in the metadata; None where it holds none that can be understood."""
     try:
         value = json.loads(about or "")["sha256"]
     except (ValueError, TypeError, KeyError, RecursionError):

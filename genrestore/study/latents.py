@@ -63,7 +63,7 @@ class Sampler:
 
     @property
     def covers(self) -> bool:
-        """Whether every latent that `draw` gives was trained to be one of an image."""
+        """Tell whether every latent that `draw` gives was trained to be one of an image."""
         training = self.header.training
         own = training.get("autoencoder", training)  # where a restorer was trained after it
         return isinstance(self.network, Generator) or own.get("cover", "none") != "none"

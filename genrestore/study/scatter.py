@@ -35,7 +35,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Marked:
-    """Points that are told apart from the data.
+    """Points that are marked beside the data.
 
     Attributes:
         name: What they are.

@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 
 def launched() -> bool:
-    """Whether torchrun (or another launcher) started more than one process."""
+    """Tell whether torchrun (or another launcher) started more than one process."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 

@@ -35,9 +35,10 @@ class DataSettings(Settings):
     )
     holdout_every: int | None = where(
         None,
-        "Without --validate-data: measure with every Nth image and do not learn from it (50).",
+        "Without --validate-data: measure with every Nth image and do not learn from it (50); 1: measure "
+        "with all of them, and learn from them too.",
         "N",
-        least=2,
+        least=1,
     )
     data_root: str | None = where(
         None,

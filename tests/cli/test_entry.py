@@ -36,18 +36,20 @@ cli.main()
     )
 
 
-@pytest.mark.parametrize("number", cli.SIGNALS)
+VERSION, DENOISE = ["--version"], ["denoise", "photo.png"]
+
+
 @pytest.mark.parametrize(
-    ("module", "words"),
+    ("module", "words", "number"),
     [
-        ("genrestore.cli.app", ["--version"]),
-        ("typer", ["--version"]),
-        ("numpy", ["denoise", "photo.png"]),
-        ("torch._C", ["denoise", "photo.png", "--device", "cuda"]),
+        *(("genrestore.cli.app", VERSION, number) for number in cli.SIGNALS),
+        ("typer", VERSION, signal.SIGINT),
+        ("numpy", DENOISE, signal.SIGTERM),
+        ("torch._C", [*DENOISE, "--device", "cuda"], signal.SIGINT),
     ],
 )
 def test_a_signal_ends_it_in_one_line_whatever_is_being_loaded(
-    number: int, module: str, words: list[str], photo: Path
+    module: str, words: list[str], number: int, photo: Path
 ) -> None:
     done = at_import(module, number, *words)
     assert (done.stderr, done.returncode) == ("genrestore: interrupted\n", 130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -15,11 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genrestore.cli import report_page
 from genrestore.cli.report_page import Entry, Page
 from genrestore.errors import UsageError
 from genrestore.files.codecs import images
-from genrestore.files.plan import folders
+from genrestore.files.plan import sources
 from tests.browser import EXECUTABLE, Browser, browser
 
 WORDS = ["denoise", "a b/", "-o", "out/", "--report", "<i>"]
@@ -76,7 +76,7 @@ class Read(HTMLParser):
 
 class TestPage:
     def test_it_says_what_became_of_every_input(self) -> None:
-        done = pair("a.png", 12.34, psnr=31.0, psnr_before=24.5, ssim=0.91234, notes=("little noise found",))
+        done = pair("a.png", 12.34, psnr=31.0, gain=6.5, ssim=0.91234, notes=("little noise found",))
         failed = Entry(Path("in/x.jpg"), None, "failed", error="in/x.jpg: damaged")
         skipped = Entry(Path("in/notes.txt"), None, "skipped", error="not a picture")
         text = " ".join(Read(written(done, failed, skipped)).text.split())
@@ -205,8 +205,8 @@ class TestPage:
 
     def test_small_pictures_are_no_inputs_of_the_next_run(self) -> None:
         written(pair("a.png", 3))
-        reason = folders.reason_to_skip(Path("report/report-files/00001.jpg"))
-        assert reason == folders.OWN_OUTPUT
+        reason = sources.reason_to_skip(Path("report/report-files/00001.jpg"))
+        assert reason == sources.OWN_OUTPUT
         assert images.read_provenance(Path("report/report-files/00001.jpg")) is not None
 
     def test_an_outcome_becomes_an_entry(self) -> None:
@@ -216,11 +216,13 @@ class TestPage:
 
         job = Job(Path("a.png"), picture("b.png"), None)
         outcome = Outcome(job, "done", 2.0, 0.1, ("said",), target=Path("b.png"))
-        found = report_page.entry(outcome, "done", None, Scores(30.0, 0.5, ("more",)), 20.0)
+        page = Page(Path("report"), WORDS)
+        page.add_outcome(outcome, "done", None, Scores(30.0, 0.5, ("more",), 10.0))
+        page.add_outcome(Outcome(job, "skipped", error="done"), "skipped", "done", None)
+        page.add_outcome(outcome, "done", None, Scores(math.inf, math.nan, (), math.inf))
+        found, skipped, equal = (tile.entry for tile in page.tiles)
         assert (found.sigma, found.gain, found.notes) == (pytest.approx(25.5), 10.0, ("said", "more"))
-        skipped = report_page.entry(Outcome(job, "skipped", error="done"), "skipped", "done", None)
         assert (skipped.target, skipped.error) == (Path("b.png"), "done")
-        equal = report_page.entry(outcome, "done", None, Scores(float("inf"), float("nan")), 20.0)
         assert (equal.psnr, equal.ssim, equal.gain) == (None, None, None)
 
 
@@ -285,8 +287,8 @@ class TestInABrowser:
 
     def report(self) -> Path:
         written(
-            pair("p10.png", 5, psnr=30.0, psnr_before=29.0),
-            pair("p9.png", 50, psnr=25.0, psnr_before=15.0),
+            pair("p10.png", 5, psnr=30.0, gain=1.0),
+            pair("p9.png", 50, psnr=25.0, gain=10.0),
             pair("p1.png", 20.5),
             Entry(Path("in/broken.png"), None, "failed", error="in/broken.png: damaged"),
         )

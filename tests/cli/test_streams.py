@@ -26,8 +26,15 @@ def under_shell(words: str, redirected: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "weights list", "evaluate photo.png photo.png"])
-@pytest.mark.parametrize("stream", ["> /dev/full", ">&-"])
+@pytest.mark.parametrize(
+    ("words", "stream"),
+    [
+        ("--help", "> /dev/full"),
+        ("--version", ">&-"),
+        ("weights list", "> /dev/full"),
+        ("evaluate photo.png photo.png", ">&-"),
+    ],
+)
 def test_what_goes_to_stdout_fails_in_one_line(photo: Path, words: str, stream: str) -> None:
     done = under_shell(words, stream)
     assert "Traceback" not in done.stderr

@@ -18,6 +18,8 @@ from genrestore.weights.header import read_header
 from tests.cli.conftest import Run
 from tests.train import toy
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ["--steps", "4", "--batch-size", "2", "--patch-size", "16", "--widths", "4,4", "--blocks", "1,1"]
 QUICK += [
     "--log-every",
@@ -133,6 +135,63 @@ def test_another_process_of_torchrun_says_nothing(run: Run, monkeypatch: pytest.
     monkeypatch.setattr(session, "run", refuse)
     wrong = run("train", "denoiser", "--name", "mine", "--device", "cpu")
     assert (wrong.exit_code, wrong.stderr) == (2, "")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Kind and request of every training that was asked for, none of which is done."""
+    from genrestore.errors import Interrupted
+    from genrestore.train.loop import session
+
+    seen: list[tuple[Any, Any]] = []
+
+    def refuse(kind: Any, request: Any, *_: object) -> None:
+        seen.append((kind, request))
+        raise Interrupted("no")
+
+    monkeypatch.setattr(session, "run", refuse)
+    return seen
+
+
+def test_a_request_holds_what_was_given_and_nothing_else(run: Run, asked: list[tuple[Any, Any]]) -> None:
+    words = ["--d-steps", "2", "--no-d-deeper", "--augment", "translate", "--warmup", "0", "--data", "here"]
+    assert run("train", "gan", "--name", "mine", *words, "--data-root", "sets").exit_code == 130
+    ((kind, request),) = asked
+    assert (kind.name, request.name) == ("generator", "mine")
+    assert request.model == {"d_steps": 2, "d_deeper": False, "augment": ["translate"]}
+    assert request.loop == {"warmup": 0}
+    assert request.data == {"data": ["here"], "data_root": "sets"}
+    assert (request.device, request.precision, request.resume) == ("auto", None, False)
+
+
+def test_a_seed_of_the_environment_is_given_too(
+    run: Run, asked: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENRESTORE_SEED", "7")
+    words = ["--widths", "8,16", "--blocks", "1,2", "--precision", "fp32", "--only", "estimator"]
+    run("train", "denoiser", "--name", "mine", *words)
+    ((_, request),) = asked
+    assert (request.loop, request.precision) == ({"seed": 7}, "fp32")
+    assert request.model == {"widths": (8, 16), "blocks": (1, 2), "only": "estimator"}
+
+
+def test_the_recipe_fills_what_was_not_given(run: Run, asked: list[tuple[Any, Any]]) -> None:
+    run("train", "ae", "--name", "mine", "--recipe", "report", "--cover", "moments", "--batch-size", "9")
+    run("train", "ae", "--name", "mine", "--recipe", "report", "--steps", "5")
+    first, second = (request for _, request in asked)
+    assert (first.epochs, first.loop["batch_size"], first.loop["learning_rate"]) == (100, 9, 5e-4)
+    assert (first.model["cover"], first.model["latent_dim"], first.model["restorer_steps"]) == (
+        "moments",
+        10,
+        0,
+    )
+    assert (second.epochs, second.loop["steps"], second.model["cover"]) == (None, 5, "none")
+
+
+def test_defaults_of_the_help_are_those_of_the_kind(run: Run) -> None:
+    for command, steps in (("denoiser", 100000), ("ae", 8000), ("gan", 10000)):
+        shown = " ".join(run("train", command, "--help").stdout.replace("│", " ").split())
+        assert re.search(rf"--steps N Updates in all\. \[default: {steps}\]", shown), shown
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(12.4, "12 s"), (245, "4 min 05 s"), (11220, "3 h 07 min")])

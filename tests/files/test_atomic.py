@@ -150,4 +150,4 @@ def test_kill_9_leaves_nothing_that_looks_like_a_picture(tmp_path: Path) -> None
     left = [name for name in listing(tmp_path) if name != "a.png"]
     assert len(left) == 1
     assert Path(left[0]).suffix.lower() not in formats.IMAGE_SUFFIXES
-    assert [found.path for found in sources.tree(tmp_path, OutputOptions())] == [path]
+    assert [found.source for found in sources.tree(tmp_path, OutputOptions())] == [path]

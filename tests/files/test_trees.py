@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genrestore.files.plan import sources
-from genrestore.files.plan.jobs import OutputOptions, Source
+from genrestore.files.plan.jobs import Job, OutputOptions
 from tests.files.make import touch
 
 
@@ -19,29 +19,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def found(*words: str, **options: Any) -> list[Source]:
+def found(*words: str, **options: Any) -> list[Job]:
     return list(sources.sources(words, OutputOptions(recursive=True, **options)))
 
 
 def taken(*words: str, **options: Any) -> list[str]:
-    return [str(source.path) for source in found(*words, **options) if source.is_input]
+    return [str(job.source) for job in found(*words, **options) if job.is_open]
 
 
 def reasons(*words: str, **options: Any) -> dict[str, str | None]:
-    return {str(source.path): source.skipped for source in found(*words, **options) if not source.is_input}
+    return {str(job.source): job.skipped for job in found(*words, **options) if not job.is_open}
 
 
 def test_files_of_a_folder_come_before_its_folders_each_in_order() -> None:
     touch("in/z.png", "in/a/b.png", "in/a/a/c.png", "in/a/a.png", "in/b/a.png")
     expected = ["in/z.png", "in/a/a.png", "in/a/b.png", "in/a/a/c.png", "in/b/a.png"]
     assert taken("in") == expected
-    assert [str(source.inside) for source in found("in")] == [".", "a", "a", "a/a", "b"]
+    assert [str(job.inside) for job in found("in")] == [".", "a", "a", "a/a", "b"]
 
 
 def test_without_recursion_the_way_in_is_said() -> None:
     touch("in/a.png", "in/sub/b.png")
-    (last,) = [s for s in sources.sources(["in"], OutputOptions()) if not s.is_input]
-    assert (last.path, last.skipped) == (Path("in/sub"), "a folder inside the folder; -r goes into it")
+    (last,) = [s for s in sources.sources(["in"], OutputOptions()) if not s.is_open]
+    assert (last.source, last.skipped) == (Path("in/sub"), "a folder inside the folder; -r goes into it")
 
 
 def test_links_to_folders_are_not_followed_and_there_are_no_loops() -> None:
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatc
         return listed(path)
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    problems = {str(source.path): source.problem for source in found("in") if source.problem}
+    problems = {str(job.source): job.problem for job in found("in") if job.problem}
     assert problems == {"in/locked": "in/locked: the folder cannot be read (Permission denied)"}
     assert taken("in") == ["in/a.png", "in/open/c.png"]
 

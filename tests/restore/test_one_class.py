@@ -47,11 +47,12 @@ def task(weights: str, **settings: Any) -> DenoiseOneClass:
 
 
 def test_noise_is_removed_and_the_pictures_are_of_the_class(weights: str) -> None:
-    for seed, clean in enumerate(clean_pictures()):
-        damaged = noisy(clean, seed)
-        restored = task(weights)(damaged)
-        assert psnr(restored.pixels, clean) > psnr(damaged, clean) + 6
-        assert (restored.pixels.dtype, restored.pixels.shape) == (damaged.dtype, damaged.shape)
+    damaged = [noisy(clean, seed) for seed, clean in enumerate(clean_pictures())]
+    for given, clean, restored in zip(
+        damaged, clean_pictures(), task(weights).together(damaged), strict=True
+    ):
+        assert psnr(restored.pixels, clean) > psnr(given, clean) + 6
+        assert (restored.pixels.dtype, restored.pixels.shape) == (given.dtype, given.shape)
         assert (restored.in_domain, restored.notes, restored.noise_level) == (True, (), SIGMA)
 
 
@@ -175,8 +176,7 @@ def test_the_noise_level_is_estimated_where_it_is_not_given(weights: str, sigma:
     assert level == pytest.approx(sigma, rel=0.25)
 
 
-@pytest.mark.parametrize("level", [None, SIGMA])
-@pytest.mark.parametrize("restorer", [None, {}])
+@pytest.mark.parametrize(("level", "restorer"), [(None, None), (SIGMA, {})])
 def test_progress_moves_with_the_search_and_ends_at_all_of_it(
     tmp_path: Path, level: float | None, restorer: dict[str, Any] | None
 ) -> None:
@@ -214,10 +214,10 @@ def known_square() -> Pixels:
 
 
 def test_a_hole_is_filled_and_what_is_known_stays(weights: str) -> None:
-    known = known_square()
-    for clean in clean_pictures():
-        damaged = np.where(known, clean, 128).astype(np.uint8)
-        restored = InpaintOneClass(weights, runtime=RUNTIME)(damaged, known=known)
+    known, pictures = known_square(), clean_pictures()
+    damaged = [np.where(known, clean, 128).astype(np.uint8) for clean in pictures]
+    made = InpaintOneClass(weights, runtime=RUNTIME).together(damaged, [known] * len(damaged))
+    for clean, restored in zip(pictures, made, strict=True):
         assert np.array_equal(restored.pixels[known], clean[known])
         assert np.abs(restored.pixels.astype(int) - clean).max() < 20
         assert restored.in_domain
@@ -239,10 +239,13 @@ def test_what_cannot_be_seen_is_what_usually_goes_with_what_can(tmp_path: Path, 
 
 def test_what_the_hole_holds_counts_for_nothing_without_feather(weights: str) -> None:
     clean, known = clean_pictures()[0], known_square()
+    damaged = [np.where(known, clean, fill) for fill in (np.uint8(0), np.uint8(255))]
     results = [
-        InpaintOneClass(weights, runtime=RUNTIME, feather=feather)(np.where(known, clean, fill), known=known)
+        result
         for feather in (0, 3)
-        for fill in (np.uint8(0), np.uint8(255))
+        for result in InpaintOneClass(weights, runtime=RUNTIME, feather=feather).together(
+            damaged, [known] * 2
+        )
     ]
     first, second, soft, hard = (result.pixels.astype(int) for result in results)
     assert np.array_equal(first, second)

@@ -146,8 +146,8 @@ class TestTask:
         monkeypatch.setattr(UntrainedPrior, "sample", timed)
         monkeypatch.setattr("genrestore.restore.tasks.untrained.time.perf_counter", lambda: now[0])
         seconds: list[float] = []
-        Untrained(steps=100, runtime=RUNTIME, on_estimate=seconds.append)(noisy())
-        assert seconds == [100 * 2.0]
+        Untrained(steps=25, runtime=RUNTIME, on_estimate=seconds.append)(noisy())
+        assert seconds == [25 * 2.0]
 
 
 def test_strength_0_and_an_empty_mask_copy() -> None:

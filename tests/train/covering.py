@@ -1,8 +1,7 @@
-"""An autoencoder of milliseconds whose latents are to cover a cube. Also a program for torchrun."""
+"""An autoencoder of milliseconds whose latents are to cover a cube."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import torch
 
 from genrestore.models.autoencoder import Autoencoder
-from genrestore.train import distributed
 from genrestore.train.kinds import KINDS
 from genrestore.train.loop import session
 from genrestore.train.settings import Request
@@ -55,9 +53,3 @@ def start() -> list[torch.Tensor]:
     torch.manual_seed(0)
     network = Autoencoder(28, 1, SHAPE["latent_dim"], SHAPE["width"], SHAPE["hidden"], bounded=True)
     return [parameter.detach() for parameter in network.parameters()]
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with distributed.session("cpu"):
-        train(request(Path(sys.argv[1])))

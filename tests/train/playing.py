@@ -1,4 +1,4 @@
-"""A generator of milliseconds. Also a program for torchrun."""
+"""A generator of milliseconds. Also a program for torchrun, after an autoencoder that is to cover a cube."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def train(asked: Request, **model: Any) -> session.Result:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with distributed.session("cpu"):
-        train(request(Path(sys.argv[1])), **AFTER)
+        covering.train(covering.request(Path(sys.argv[1])))
+        train(request(Path(sys.argv[2])), **AFTER)
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     left = [name for name in threads if "gloo" in name]
     sys.exit(f"threads outlive the session: {left}" if left else 0)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from genrestore.errors import InputError, NoInputError, UsageError
 from genrestore.train.data import dataset, named
-from genrestore.train.data.dataset import Folder, ImageSet, Reading, load_images, mix, sample_generator
+from genrestore.train.data.dataset import Folder, ImageSet, Reading, load_images
+from genrestore.train.data.draws import mix, sample_generator
 from tests.train import toy
 
 

@@ -122,11 +122,17 @@ def test_the_loss_that_is_asked_for_is_the_one_that_falls() -> None:
     assert values["root-mean-square"] > 1.1 * values["absolute"]
 
 
-def test_camera_noise_is_rather_over_than_underestimated() -> None:
-    mixed = replace(SETTINGS, mixture=Mixture(camera=0.5, correlated=0, jpeg=0))
+@pytest.mark.parametrize(
+    ("kind", "quantiles"), [("camera", (0.85, 0.5)), ("jpeg", (0.5, 0.5)), ("white", (0.5, 0.5))]
+)
+def test_a_camera_s_luma_noise_is_rather_over_than_underestimated(
+    kind: str, quantiles: tuple[float, float]
+) -> None:
+    shares = {"camera": 0.0, "correlated": 0.0, "jpeg": 0.0} | ({} if kind == "white" else {kind: 1.0})
+    mixed = replace(SETTINGS, mixture=Mixture(**shares))
     subject = DenoiserTraining(mixed, LOOP, images(), images(1), Runtime("cpu", "fp32", 1, 0))
-    batch = subject.batch(0, range(16))
-    assert {round(value, 2) for value in batch.quantile[:, 0].flatten().tolist()} == {0.5, 0.7}
+    found = subject.batch(0, range(4)).quantile.flatten(1)
+    torch.testing.assert_close(found, torch.tensor(quantiles).expand(4, 2))
 
 
 def test_widths_and_blocks_must_match() -> None:

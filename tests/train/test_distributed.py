@@ -94,15 +94,24 @@ def test_two_processes_train_as_one_and_stop_at_the_same_step(tmp_path: Path) ->
     assert len(first) == len(second)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """one/run: an autoencoder of one process, two/run: of two, gan/run: a generator of two."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name in ("one", "two", "gan"):
+        toy.write_digits(folder / name, train=20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENRESTORE_HOME", str(folder / "home"))
+        covering.train(covering.request(folder / "one"))
+    done = torchrun(folder / "two", 2, str(folder / "gan"), program="playing")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names the loopback interface")
-def test_coverage_is_that_of_the_whole_batch_in_every_process(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        toy.write_digits(tmp_path / name, train=20)
-    covering.train(covering.request(tmp_path / "one"))
-    done = torchrun(tmp_path / "two", 2, program="covering")
-    assert done.returncode == 0, done.stderr
-    paths = (tmp_path / name / "run" / "last.safetensors" for name in ("one", "two"))
+def test_coverage_is_that_of_the_whole_batch_in_every_process(trained: Path) -> None:
+    paths = (trained / name / "run" / "last.safetensors" for name in ("one", "two"))
     one, two = (load.load(str(path), toy.RUNTIME).networks["autoencoder"] for path in paths)
     start = covering.start()
     moved = [float((mine - there).abs().max()) for mine, there in zip(one.parameters(), start, strict=True)]
@@ -115,11 +124,8 @@ def test_coverage_is_that_of_the_whole_batch_in_every_process(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names the loopback interface")
-def test_a_generator_and_its_encoder_train_in_two_processes(tmp_path: Path) -> None:
-    toy.write_digits(tmp_path, train=20)
-    done = torchrun(tmp_path, 2, program="playing")
-    assert done.returncode == 0, done.stderr
-    steps = [checkpoint.read(tmp_path / "run" / part)[0].step for part in CHECKPOINTS]
-    assert steps == [12, 6]
-    loaded = load.load(str(tmp_path / "run" / "encoder" / "best.safetensors"), toy.RUNTIME)
+def test_a_generator_and_its_encoder_train_in_two_processes(trained: Path) -> None:
+    run = trained / "gan" / "run"
+    assert [checkpoint.read(run / part)[0].step for part in CHECKPOINTS] == [12, 6]
+    loaded = load.load(str(run / "encoder" / "best.safetensors"), toy.RUNTIME)
     assert sorted(loaded.networks) == ["encoder", "generator"]

@@ -58,6 +58,7 @@ def test_two_hundred_steps_are_a_hundred_and_a_hundred_resumed(tmp_path: Path, o
         assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_run_can_be_read(tmp_path: Path) -> None:
     witness = go(tmp_path, settings(100))
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -250,12 +251,6 @@ class Counting(toy.ToyTraining):
         return {"score": 0.0}
 
 
-@pytest.fixture
-def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A validation at every step is quick then."""
-    monkeypatch.setattr("genrestore.train.loop.run.save_losses", lambda path, rows: None)
-
-
 def count(folder: Path, chosen: LoopSettings) -> tuple[Counting, toy.Witness]:
     images, witness = toy.image_set(), toy.Witness()
     training = Counting(toy.ToySettings(), chosen, images, images, toy.RUNTIME)
@@ -292,7 +287,6 @@ def test_optimisers_of_other_rates_follow_the_schedule_too(tmp_path: Path) -> No
     assert [second for _, second in training.rates] == pytest.approx([0.04 * share for share in half])
 
 
-@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("decay", [0.0, 0.25, 0.999])
 def test_the_average_takes_in_every_step_by_its_own_share(tmp_path: Path, decay: float) -> None:
     """d is (1 + n) / (10 + n) at step n, and no more than what is asked for."""
@@ -305,7 +299,6 @@ def test_the_average_takes_in_every_step_by_its_own_share(tmp_path: Path, decay:
     assert training.averages == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.usefixtures("without_plots")
 def test_a_resumed_run_goes_on_with_rates_averages_and_draws(tmp_path: Path) -> None:
     whole, _ = count(tmp_path / "whole", settings(10, validate_every=1, ema_decay=0.9, warmup=6))
     first, _ = count(tmp_path / "parts", settings(4, validate_every=1, ema_decay=0.9, warmup=6))

@@ -45,13 +45,13 @@ def training(folder: Path) -> RestorerTraining:
 def test_damage_is_noise_of_an_8_bit_file_and_missing_pixels() -> None:
     clean = torch.full((1, 28, 28), 0.5)
     found = [restorer.damage(clean, torch.Generator().manual_seed(seed)) for seed in range(60)]
-    for damaged, known, level in found:
+    for _, damaged, known, level in found:
         assert torch.equal((255 * damaged).round() / 255, damaged)
         assert 0 <= float(level) <= STRONGEST
         assert float((damaged - clean).std()) == pytest.approx(float(level), rel=0.2, abs=0.01)
         assert set(known.unique().tolist()) <= {0.0, 1.0}
-    whole = sum(bool(known.all()) for _, known, _ in found)
-    without_noise = sum(float(level) == 0 for _, _, level in found)
+    whole = sum(bool(known.all()) for _, _, known, _ in found)
+    without_noise = sum(float(level) == 0 for *_, level in found)
     assert 30 <= whole <= 50
     assert 5 <= without_noise <= 25
 

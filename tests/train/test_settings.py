@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from genrestore.errors import UsageError
-from genrestore.settings import merge, rebuild
-from genrestore.train.kinds import DenoiserSettings
+from genrestore.settings import merge, options, rebuild
+from genrestore.train import kinds
+from genrestore.train.kinds import KINDS, DenoiserSettings
 from genrestore.train.settings import FREE, LoopSettings
 
 
@@ -70,3 +71,33 @@ def test_merge_takes_equal_values_and_free_ones() -> None:
     stored = {"batch_size": 4, "log_every": 10, "widths": [1, 2]}
     now = {"batch_size": 4, "log_every": 20, "widths": (1, 2)}
     assert merge(stored, now, FREE)["log_every"] == 20
+
+
+def test_choices_are_the_keys_of_the_tables_that_they_name() -> None:
+    from genrestore.models import autoencoder, dcgan
+    from genrestore.study import coverage
+    from genrestore.train.kinds import gan, losses
+
+    assert set(kinds.RECONSTRUCTION) == set(losses.RECONSTRUCTION)
+    assert set(kinds.ADVERSARIAL) == set(losses.ADVERSARIAL)
+    assert set(kinds.COVERAGES) == set(coverage.COVERAGES)
+    assert set(kinds.AUGMENTATIONS) == set(gan.AUGMENTATIONS)
+    assert kinds.SIZES == autoencoder.SIZES == dcgan.SIZES
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_names_its_class_and_defaults_within_their_limits(name: str) -> None:
+    import pkgutil
+
+    kind = KINDS[name]
+    found = pkgutil.resolve_name(kind.training)
+    assert name == found.COMMAND
+    for settings in (kind.settings, kind.loop):
+        for setting, option in options(type(settings)).items():
+            option.check(setting, getattr(settings, setting))
+            assert option.help.endswith("."), setting
+            assert option.panel, setting
+
+
+def test_only_settings_that_leave_the_weights_alone_are_free() -> None:
+    assert {"log_every", "validate_every", "sample_every", "save_every", "save_minutes", "workers"} == FREE

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from genrestore.runtime import Runtime
 from genrestore.train import distributed
-from genrestore.train.data.dataset import ImageSet, sample_generator
+from genrestore.train.data.dataset import ImageSet
+from genrestore.train.data.draws import sample_generator
 from genrestore.train.kinds.base import Training
 from genrestore.train.loop import session
 from genrestore.train.settings import Kind, Request

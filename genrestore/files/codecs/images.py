@@ -151,4 +151,5 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     if found.xmp and len(found.xmp) + _XMP_PREFIX > known.block:
         found = replace(found, xmp=None)
         notes.append(f"XMP is larger than a {known.label} can hold, and left out")
-    return replace(image, metadata=found, alpha=image.alpha if known.alpha else None), tuple(notes)
+    alpha, extra = image.alpha if known.alpha else None, image.extra if known.extra else None
+    return Image(image.pixels, alpha, found, extra), tuple(notes)

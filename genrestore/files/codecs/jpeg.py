@@ -11,18 +11,19 @@ import io
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, metadata, pillow, xmp
 from genrestore.files.codecs.containers import APP0, APP1, APP2, APP11, APP13, APP14, COMMENT, Data, Segment
-from genrestore.files.codecs.metadata import JpegSettings
+from genrestore.files.codecs.metadata import JpegSettings, Metadata
 from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+Segments = tuple[tuple[int, bytes], ...]
 QUALITY = 95
 _MAX_SEGMENT, _PART = 65533, 65000
 _MARK = metadata.PROVENANCE_KEY + b" "
@@ -48,19 +49,8 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     with containers.view(stream) as data:
         found = containers.read_jpeg(data)
         found.check_work()
-        beside = _beside(data, found, turned)
-    packet = described.xmp
-    if packet is not None:
-        packet = xmp.without_claims(packet, pictures=beside.lost_pictures, film=beside.lost_film)
-    described = replace(
-        described,
-        xmp=packet,
-        jpeg=_settings(opened, beside.segments),
-        only_here=tuple(dict.fromkeys(_in_words(beside.segments))),
-        appended=beside.appended,
-        notes=beside.notes,
-        lost=beside.lost,
-    )
+        described, segments = _with_parts(described, data, found, turned)
+    described = replace(described, jpeg=_settings(opened, segments))
     return pillow.decode(opened, described, turned)
 
 
@@ -118,7 +108,7 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
     return None
 
 
-def _in_words(segments: tuple[tuple[int, bytes], ...]) -> Iterator[str]:
+def _in_words(segments: Segments) -> Iterator[str]:
     """The segments that are no EXIF, no profile and no XMP packet."""
     for marker, payload in segments:
         if marker == APP1 and payload.startswith(xmp.EXTENSION):
@@ -127,7 +117,7 @@ def _in_words(segments: tuple[tuple[int, bytes], ...]) -> Iterator[str]:
             yield _WORDS.get(marker, f"segments APP{marker - APP0}")
 
 
-def _settings(opened: ImageFile, segments: tuple[tuple[int, bytes], ...]) -> JpegSettings:
+def _settings(opened: ImageFile, segments: Segments) -> JpegSettings:
     from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
     assert isinstance(opened, JpegImageFile)
@@ -151,30 +141,14 @@ def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
     stream.seek(0, 2)
 
 
-@dataclass(frozen=True)
-class _Beside:
-    """The parts of a JPEG file beside its picture.
+def _with_parts(
+    described: Metadata, data: Data, found: containers.Jpeg, turned: int
+) -> tuple[Metadata, Segments]:
+    """Add what a file holds beside its picture, as far as that is true for one that was turned upright.
 
-    Attributes:
-        segments: Marker and payload of those to carry over. The entries of an index of further pictures count
-            from the end of the picture.
-        appended: Bytes behind the picture.
-        notes: Notes for the user, one sentence each.
-        lost: Parts left out that are no copy of the picture, one note each.
-        lost_pictures: Further pictures are left out that XMP may claim.
-        lost_film: A film is left out that XMP may claim.
+    Returns the metadata, and marker and payload of the segments to carry over. The entries of an index of
+    further pictures count from the end of the picture.
     """
-
-    segments: tuple[tuple[int, bytes], ...]
-    appended: bytes
-    notes: tuple[str, ...]
-    lost: tuple[str, ...]
-    lost_pictures: bool
-    lost_film: bool
-
-
-def _beside(data: Data, found: containers.Jpeg, turned: int) -> _Beside:
-    """Find what is true for the restored picture too, which was turned by EXIF's number."""
     appended, too_many = containers.behind(data, found.end)
     lost, notes = list(too_many), []
     pictures = list(containers.pictures(appended))
@@ -197,8 +171,14 @@ def _beside(data: Data, found: containers.Jpeg, turned: int) -> _Beside:
         places = {entry.place: entry.place - found.end for entry in index if entry.place in inside}
     segments = tuple(_segments(found, places, notes, lost))
     appended = b"".join(appended[begin:end] for begin, end in kept) + rest
-    lost_pictures = bool(too_many) or len(kept) < len(pictures)
-    return _Beside(segments, appended, tuple(notes), tuple(lost), lost_pictures, bool(too_many))
+    packet, lost_pictures = described.xmp, bool(too_many) or len(kept) < len(pictures)
+    if packet is not None:
+        packet = xmp.without_claims(packet, pictures=lost_pictures, film=bool(too_many))
+    words = tuple(dict.fromkeys(_in_words(segments)))
+    described = replace(
+        described, xmp=packet, appended=appended, notes=tuple(notes), lost=tuple(lost), only_here=words
+    )
+    return described, segments
 
 
 def _segments(

@@ -13,7 +13,7 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import exif
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.codecs.metadata import Metadata, Sides, orientation, upright
-from genrestore.files.codecs.pixels import Array, Converted, Image, from_buffer
+from genrestore.files.codecs.pixels import Array, Image, from_buffer
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -82,9 +82,23 @@ def decode(opened: ImageFile, described: Metadata, turned: int) -> Image:
     Raises:
         InputError: Truncated or damaged, or a pixel type that would lose precision.
     """
-    found = _to_buffer(opened, opened.info.get("icc_profile") or None)
-    notes = (*described.notes, *found.notes)
-    return from_buffer(found.buffer, replace(described, mode=found.mode, icc=found.icc, notes=notes), turned)
+    _check_precision(opened)
+    mode, icc, notes = opened.mode, opened.info.get("icc_profile") or None, described.notes
+    picture: PillowImage = opened
+    try:
+        opened.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
+        raise InputError(f"truncated or damaged {opened.format} ({error})") from error
+    if mode == "I" or mode.startswith("I;16"):
+        mode, buffer = "I;16", np.asarray(opened).clip(0, _FULL_16).astype(np.uint16)
+    else:
+        if mode not in _DIRECT:
+            picture, icc, note = _convert(opened, icc)
+            notes = (*notes, note)
+        buffer = _strips(picture)
+    return from_buffer(buffer, replace(described, mode=mode, icc=icc, notes=notes), turned)
 
 
 def _resolution(opened: ImageFile, block: bytes | None) -> tuple[Sides | None, Sides | None]:
@@ -101,23 +115,6 @@ def _resolution(opened: ImageFile, block: bytes | None) -> tuple[Sides | None, S
     if not dpi and stated is not None and stated[2] in exif.UNITS_AN_INCH:
         dpi = [value * exif.UNITS_AN_INCH[stated[2]] for value in stated[:2]]
     return ((float(dpi[0]), float(dpi[1])), None) if dpi and min(dpi) > 0 else (None, None)
-
-
-def _to_buffer(opened: ImageFile, icc: bytes | None) -> Converted:
-    _check_precision(opened)
-    mode = opened.mode
-    try:
-        opened.load()
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
-        raise InputError(f"truncated or damaged {opened.format} ({error})") from error
-    if mode == "I" or mode.startswith("I;16"):
-        return Converted(np.asarray(opened).clip(0, _FULL_16).astype(np.uint16), "I;16", icc)
-    if mode in _DIRECT:
-        return Converted(_strips(opened), mode, icc)
-    picture, icc, note = _convert(opened, icc)
-    return Converted(_strips(picture), mode, icc, (note,))
 
 
 def _check_precision(opened: ImageFile) -> None:

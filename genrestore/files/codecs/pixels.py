@@ -33,25 +33,6 @@ class Image:
     extra: Array | None = None
 
 
-@dataclass(frozen=True)
-class Converted:
-    """Decoded pixels in one of the four layouts that are restored.
-
-    Attributes:
-        buffer: [height, width] or [height, width, channel], uint8 or uint16.
-        mode: The source's, in Pillow's words.
-        icc: The profile that fits the buffer.
-        notes: Notes on conversions.
-        extra: The last channel is no colour and no alpha.
-    """
-
-    buffer: Array
-    mode: str
-    icc: bytes | None
-    notes: tuple[str, ...] = ()
-    extra: bool = False
-
-
 def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extra: bool = False) -> Image:
     """Make a picture of views of an interleaved buffer.
 
@@ -77,15 +58,13 @@ def from_buffer(buffer: Array, metadata: Metadata, orientation: int = 1, *, extr
     return Image(colours, None, metadata, last) if extra else Image(colours, last, metadata)
 
 
-def interleaved(image: Image, *, with_alpha: bool = True, with_extra: bool = False) -> Array:
+def interleaved(image: Image) -> Array:
     """Return a picture as one C-contiguous buffer, [height, width] of grey or [height, width, channel].
 
     Nothing is copied where it lies so already.
     """
     pixels = image.pixels[0].transpose(1, 2, 0)
-    beside = image.alpha if with_alpha else None
-    if beside is None and with_extra:
-        beside = image.extra
+    beside = image.extra if image.alpha is None else image.alpha
     if beside is not None:  # planes that lie apart would be joined in another order
         return np.ascontiguousarray(np.concatenate([pixels, beside[0].transpose(1, 2, 0)], axis=2))
     # ravel: an axis of length 1 may keep any stride and count as contiguous, which png_encode refuses

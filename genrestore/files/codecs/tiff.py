@@ -45,15 +45,14 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
             page, notes, lost = _choose(file, stream)
             check_size(page.imagewidth, page.imagelength, max_pixels)
             order, fields = _fields(stream, None if page.index == 0 else page.offset)
-            converted = tiff_pixels.decode(page, page.tags.valueof(ICC), max_pixels)
-            found, turned = _describe(page, order, fields)
+            buffer, decoded, extra = tiff_pixels.decode(page, page.tags.valueof(ICC), max_pixels)
+            found, turned = _describe(decoded, page, order, fields)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged file meets any of a dozen types
         raise InputError(f"truncated or damaged TIFF ({error})") from error
-    notes, lost = (*notes, *converted.notes), (*found.lost, *lost)
-    found = replace(found, format=format, mode=converted.mode, icc=converted.icc, notes=notes, lost=lost)
-    return from_buffer(converted.buffer, found, turned, extra=converted.extra)
+    found = replace(found, format=format, notes=(*notes, *found.notes), lost=(*found.lost, *lost))
+    return from_buffer(buffer, found, turned, extra=extra)
 
 
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
@@ -73,7 +72,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         packed = metadata.pack_provenance(provenance)
         carried.append(Field(PROVENANCE, 7, len(packed), packed))
     beside = "unassalpha" if image.alpha is not None else None if image.extra is None else "unspecified"
-    samples = interleaved(image, with_extra=True)
+    samples = interleaved(image)
     compression = tifffile.COMPRESSION[found.compression or _DEFAULT_COMPRESSION]
     with tifffile.TiffWriter(stream, byteorder=order) as writer:
         writer.write(
@@ -158,8 +157,10 @@ def _fields(stream: BinaryIO, page_at: int | None = None) -> tuple[ByteOrder, Fi
         return "<", ()
 
 
-def _describe(page: tifffile.TiffPage, order: ByteOrder, fields: Fields) -> tuple[Metadata, int]:
-    """Metadata of the fields once the picture is upright, and EXIF's number of how it is turned."""
+def _describe(
+    decoded: Metadata, page: tifffile.TiffPage, order: ByteOrder, fields: Fields
+) -> tuple[Metadata, int]:
+    """Add the metadata of the fields once the picture is upright; also EXIF's number of how it is turned."""
     packet = page.tags.valueof(XMP)
     packet = packet if isinstance(packet, bytes) else None
     stated = next((_whole(tag.value) for tag in page.tags.values() if tag.code == exif.ORIENTATION), 0)
@@ -173,9 +174,8 @@ def _describe(page: tifffile.TiffPage, order: ByteOrder, fields: Fields) -> tupl
     scale = exif.UNITS_AN_INCH.get(int(page.resolutionunit), 0.0)
     dpi = (across * scale, down * scale) if scale and across > 0 and down > 0 else None
     plain = (across, down) if not scale and (across, down) != (1.0, 1.0) and min(across, down) > 0 else None
-    found = Metadata(
-        format="TIFF",
-        mode="",
+    found = replace(
+        decoded,
         exif=exif.write_block(carried, order) if carried else None,
         xmp=packet,
         dpi=dpi,

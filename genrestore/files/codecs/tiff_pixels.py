@@ -17,7 +17,8 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, pillow, webp
 from genrestore.files.codecs.formats import RAW_IS_NOT_READ, SEVERAL_PICTURES, check_size
-from genrestore.files.codecs.pixels import Array, Converted
+from genrestore.files.codecs.metadata import Metadata
+from genrestore.files.codecs.pixels import Array
 
 if TYPE_CHECKING:
     import tifffile
@@ -53,8 +54,10 @@ _FULL_RANGE = (0, 255, 128, 255, 128, 255)
 _ADVICE = "convert to 16-bit RGB or grey, for example: magick in.tif -colorspace sRGB -depth 16 out.tif"
 
 
-def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> Converted:
+def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> tuple[Array, Metadata, bool]:
     """Return the page's pixels, [height, width] or [height, width, channel], in one of the four layouts.
+
+    Also mode, profile and notes of what was converted, and if the last channel is no colour and no alpha.
 
     Raises:
         InputError: Pixels that cannot be kept, that are none yet (camera RAW), that are not sure, or strips
@@ -67,14 +70,15 @@ def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> Conve
     if page.axes.startswith("S"):
         buffer = np.ascontiguousarray(np.moveaxis(buffer, 0, -1))
     if photometric == PALETTE:
-        return Converted(_palette(page)[buffer.astype(np.uint8)], "P", icc, ("palette converted to RGB",))
+        found = Metadata("TIFF", "P", icc=icc, notes=("palette converted to RGB",))
+        return _palette(page)[buffer.astype(np.uint8)], found, False
     if photometric == CMYK:
         plain, profile, note = pillow.cmyk_to_rgb(pillow.from_array(buffer, "CMYK"), icc)
-        return Converted(np.asarray(plain).copy(), "CMYK", profile, (note,))
+        return np.asarray(plain).copy(), Metadata("TIFF", "CMYK", icc=profile, notes=(note,)), False
     if photometric == YCBCR:
         if int(page.compression) not in (_OLD_JPEG, _JPEG):
             buffer = np.asarray(pillow.from_array(buffer, "YCbCr").convert("RGB")).copy()
-        return Converted(buffer, "YCbCr", icc)
+        return buffer, Metadata("TIFF", "YCbCr", icc=icc), False
     notes: tuple[str, ...] = ()
     if bits not in (8, 16):
         notes = (f"{bits}-bit grey converted to {8 if bits < 8 else 16}-bit grey",)
@@ -88,7 +92,7 @@ def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> Conve
     if beside == _ASSOCIATED_ALPHA:
         _divide_by_alpha(buffer)
     mode = "1" if bits == 1 else _MODES[page.samplesperpixel] + (";16" if bits > 8 else "")
-    return Converted(buffer, mode, icc, notes, beside == _UNSPECIFIED)
+    return buffer, Metadata("TIFF", mode, icc=icc, notes=notes), beside == _UNSPECIFIED
 
 
 def _palette(page: tifffile.TiffPage) -> Array:

@@ -1,10 +1,10 @@
-"""The words of a plan: the user's about results, sources that were found, jobs, shares, rectangles."""
+"""The words of a plan: the user's about results, jobs, shares, rectangles."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,46 +21,26 @@ MAX_PART = 2**22
 
 
 @dataclass(frozen=True)
-class Source:
-    """Something that was named, or found in a folder that was.
-
-    Attributes:
-        path: The file; None is standard input.
-        inside: Its folder below the one that was named; results in a folder of their own mirror it.
-        skipped: Why it is no input, or None.
-        problem: Why it cannot be looked at, or None.
-    """
-
-    path: Path | None
-    inside: Path = Path()
-    skipped: str | None = None
-    problem: str | None = None
-
-    @property
-    def is_input(self) -> bool:
-        """There is something to restore."""
-        return self.skipped is None and self.problem is None
-
-
-@dataclass(frozen=True)
 class Job:
-    """One input and what becomes of it.
+    """One input, that was named or found in a folder that was, and what becomes of it.
 
     Attributes:
         source: The input; None is standard input.
-        target: The output; None is standard output.
+        target: The output; None is standard output, or not planned yet.
         format: One of `formats.WRITABLE`; None: as the input's.
         skipped: Why there is nothing to do, or None.
         problem: Why it has failed before it began, one line, or None.
         mask: The file that says which pixels are missing, or None.
+        inside: Folder of the input below the one that was named; results in a folder of their own mirror it.
     """
 
     source: Path | None
-    target: Path | None
-    format: str | None
+    target: Path | None = None
+    format: str | None = None
     skipped: str | None = None
     problem: str | None = None
     mask: Path | None = None
+    inside: Path = field(default=Path(), compare=False)
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from genrestore.errors import NoInputError, UsageError, shown
 from genrestore.files.codecs import formats
 from genrestore.files.plan import skipping
 from genrestore.files.plan import sources as inputs_of
-from genrestore.files.plan.jobs import STDIO, Job, OutputOptions, Shard, Source
+from genrestore.files.plan.jobs import STDIO, Job, OutputOptions, Shard
 from genrestore.files.plan.sources import is_folder
 
 _USUAL_NAME_MAX = 255
@@ -36,9 +37,9 @@ def plan(inputs: Sequence[str], options: OutputOptions, *, listed: bool = False)
     _check_words(inputs, options)
     found = list(inputs_of.sources(inputs, options))
     if options.shard is not None:
-        found.sort(key=lambda source: os.fspath(source.path or ""))
-    if all(source.skipped for source in found):
-        own = sum(source.skipped == inputs_of.OWN_OUTPUT for source in found)
+        found.sort(key=lambda job: os.fspath(job.source or ""))
+    if all(job.skipped for job in found):
+        own = sum(job.skipped == inputs_of.OWN_OUTPUT for job in found)
         if not (own and options.in_place and options.skip_existing):  # all done before is no lack of inputs
             where = shown(inputs[0]) + (f" and {len(inputs) - 1} more" if len(inputs) > 1 else "")
             hint = f"; {own} outputs of genrestore are left out, name the files to take them" if own else ""
@@ -158,11 +159,11 @@ def _check_free(jobs: Sequence[Job], options: OutputOptions) -> None:
         raise UsageError(f"{shown(there[0])}: exists already{others}; {way_out}")
 
 
-def name_all(sources: Sequence[Source], options: OutputOptions, single: bool) -> list[Job]:
-    """Make one job a source; a name that two would take goes to the one that keeps its suffix.
+def name_all(jobs: Sequence[Job], options: OutputOptions, single: bool) -> list[Job]:
+    """Give open jobs their targets; a name that two would take goes to the one that keeps its suffix.
 
     Args:
-        sources: In the order of the jobs.
+        jobs: Of `sources.sources`.
         options: The user's words.
         single: One file was named, so that --output may be a file.
 
@@ -171,19 +172,19 @@ def name_all(sources: Sequence[Source], options: OutputOptions, single: bool) ->
     """
     folder = _folder(options, single)
     taken: set[str] = set()
-    named: dict[int, Job] = {}
-    wanted = {i: _target(s, options, folder) for i, s in enumerate(sources) if s.is_input}
-    for index in sorted(wanted, key=lambda i: (_is_renamed(sources[i].path, wanted[i]), i)):
-        source, target = sources[index], wanted[index]
+    named = list(jobs)
+    wanted = {i: _target(job, options, folder) for i, job in enumerate(jobs) if job.is_open}
+    for index in sorted(wanted, key=lambda i: (_is_renamed(jobs[i].source, wanted[i]), i)):
+        job, target = jobs[index], wanted[index]
         if options.in_place:
-            named[index] = Job(source.path, target, None)
+            named[index] = replace(job, target=target)
             continue
         if target is not None:
-            target = _free(target, source.path, options, taken)
+            target = _free(target, job.source, options, taken)
         format = options.format if target is None else formats.of_suffix(target)
         problem = None if target is None else _too_long(target, options)
-        named[index] = Job(source.path, target, format, problem=problem)
-    return [named.get(i) or Job(s.path, None, None, s.skipped, s.problem) for i, s in enumerate(sources)]
+        named[index] = replace(job, target=target, format=format, problem=problem)
+    return named
 
 
 def _folder(options: OutputOptions, single: bool) -> Path | None:
@@ -217,20 +218,21 @@ def _check_file(path: Path, options: OutputOptions) -> None:
         raise UsageError(f"--suffix names files in a folder, and --output {shown(path)} is a name; give one")
 
 
-def _target(source: Source, options: OutputOptions, folder: Path | None) -> Path | None:
-    """The name that a source's result is to get; None: standard output."""
-    if options.output == STDIO or (source.path is None and options.output is None):
+def _target(job: Job, options: OutputOptions, folder: Path | None) -> Path | None:
+    """The name that a job's result is to get; None: standard output."""
+    source = job.source
+    if options.output == STDIO or (source is None and options.output is None):
         return None
-    if folder is not None and source.path is None:
+    if folder is not None and source is None:
         raise UsageError("--output is a folder, and standard input has no name; name a file")
-    if source.path is None or (options.output is not None and folder is None):
+    if source is None or (options.output is not None and folder is None):
         assert options.output is not None
         return Path(options.output)
     if options.in_place:
-        return source.path
-    stem, suffix = _stem_and_suffix(source.path, options.format)
+        return source
+    stem, suffix = _stem_and_suffix(source, options.format)
     name = f"{stem}{_inner(options)}{suffix}"
-    return source.path.with_name(name) if folder is None else folder / source.inside / name
+    return source.with_name(name) if folder is None else folder / job.inside / name
 
 
 def _inner(options: OutputOptions) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,7 @@ from genrestore.errors import UsageError, shown
 from genrestore.files.codecs import formats
 from genrestore.files.codecs.metadata import read_provenance
 from genrestore.files.disk.atomic import is_temporary
-from genrestore.files.plan.jobs import STDIO, OutputOptions, Source
+from genrestore.files.plan.jobs import STDIO, Job, OutputOptions
 
 RESULT_INFIXES = ("denoised", "inpainted", "inverted")
 OWN_INFIXES = (*RESULT_INFIXES, "compare", "preview")
@@ -84,8 +85,8 @@ def read_list(source: Path | BinaryIO, *, null: bool = False) -> list[str]:
     return [os.path.join(os.curdir, name) if name == STDIO else name for name in decoded]  # noqa: PTH118
 
 
-def sources(words: Sequence[str], options: OutputOptions) -> Iterator[Source]:
-    """Yield every file that the words of the command line mean, in their order, and what is no input.
+def sources(words: Sequence[str], options: OutputOptions) -> Iterator[Job]:
+    """Yield a job for every file that the words mean, in their order, and for what is no input.
 
     A name that is reached twice is an input once, and in place so is a file that has several names. Else
     every name has a result of its own, be it that of a link.
@@ -93,22 +94,22 @@ def sources(words: Sequence[str], options: OutputOptions) -> Iterator[Source]:
     seen: dict[str, Path] = {}
     for word in words:
         if word == STDIO:
-            yield Source(None)
+            yield Job(None)
             continue
         path = Path(word)
-        for found in tree(path, options) if is_folder(path) else [Source(path)]:
-            if not found.is_input or found.path is None:
+        for found in tree(path, options) if is_folder(path) else [Job(path)]:
+            if not found.is_open or (file := found.source) is None:
                 yield found
                 continue
-            real = os.path.realpath(found.path if options.in_place else found.path.parent)
-            key = real if options.in_place else os.path.join(real, found.path.name)  # noqa: PTH118
-            first = seen.setdefault(key, found.path)
-            same = "named before" if first.name == found.path.name else f"the same file as {shown(first)}"
-            yield Source(found.path, found.inside, None if first is found.path else same)
+            real = os.path.realpath(file if options.in_place else file.parent)
+            key = real if options.in_place else os.path.join(real, file.name)  # noqa: PTH118
+            first = seen.setdefault(key, file)
+            same = "named before" if first.name == file.name else f"the same file as {shown(first)}"
+            yield found if first is file else replace(found, skipped=same)
 
 
-def tree(root: Path, options: OutputOptions) -> Iterator[Source]:
-    """Yield every file of a folder; with `options.recursive` those of its folders follow, in order of names.
+def tree(root: Path, options: OutputOptions) -> Iterator[Job]:
+    """Yield a job for every file of a folder, in order of names; with `options.recursive` its folders follow.
 
     Convention: a link to a folder below `root` is not followed, so that there are no loops, and nothing
     outside of `root` is ever touched. genrestore's own temporary files are not listed at all.
@@ -125,15 +126,15 @@ def tree(root: Path, options: OutputOptions) -> Iterator[Source]:
             entries = sorted((root / inside).iterdir())
         except OSError as error:
             problem = f"{shown(root / inside)}: the folder cannot be read ({error.strerror})"
-            yield Source(root / inside, inside, problem=problem)
+            yield Job(root / inside, problem=problem, inside=inside)
             continue
         for path in entries:
             if is_temporary(path):
                 continue
             if not is_folder(path):
-                yield Source(path, inside, reason_to_skip(path, own))
+                yield Job(path, skipped=reason_to_skip(path, own), inside=inside)
             elif reason := _reason_to_stay_out(path, options.recursive, results):
-                yield Source(path, inside, reason)
+                yield Job(path, skipped=reason, inside=inside)
             else:
                 below.append(inside / path.name)
         waiting += reversed(below)

@@ -1,11 +1,10 @@
-"""Writing what came out: into files, whole or not at all, or to standard output."""
+"""Writing results: into files, whole or not at all, or to standard output."""
 
 from __future__ import annotations
 
 import io
 import os
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,37 +27,39 @@ def write_files(
     overwrite: bool,
     source: Path | None = None,
 ) -> tuple[str, ...]:
-    """Write a result, and beside it the comparison.
+    """Write a result, and beside it the comparison; return what the format could not keep, one note each.
 
     Args:
         image: The result.
-        before: What a comparison shows left of it: the pixels that went in, [1, channel, height, width], or
-            several panels of their width side by side; None: no comparison.
-        target: Where the result goes.
+        before: Pixels left of it in a comparison: those that went in, [1, channel, height, width], or several
+            panels of their width side by side; None: no comparison.
+        target: Path of the result.
         format: One of `formats.WRITABLE`.
-        provenance: What the files say of how they were made; None: nothing.
+        provenance: Record of how the files were made; None: none is written.
         overwrite: Replace what is there.
         source: The input: the files are never open to more than it is. None: it is not known.
-
-    Returns:
-        What the format could not keep, one note each.
 
     Raises:
         InputError: One cannot be written; one line with its path.
     """
-    write = partial(_write, format=format, provenance=provenance, overwrite=overwrite, source=source)
-    notes = write(image, target)
+    written = [(image, target)]
     if before is not None:
-        write(_side_by_side(before, image), comparison_path(target))
-    return notes
+        pixels: Array = np.concatenate([before, image.pixels], axis=3)
+        panels = pixels.shape[3] // image.pixels.shape[3]
+        alpha = None if image.alpha is None else np.concatenate([image.alpha] * panels, axis=3)
+        written.append((Image(pixels, alpha, image.metadata), comparison_path(target)))
+    notes = []
+    for picture, path in written:
+        with atomic(path, overwrite=overwrite, source=source) as stream:
+            try:
+                notes.append(images.encode(picture, stream, format, provenance=provenance))
+            except InputError as error:
+                raise InputError(f"{shown(path)}: {error}") from error
+    return notes[0]
 
 
 def write_attachment(content: bytes, target: Path, overwrite: bool, source: Path | None = None) -> None:
-    """Write what goes beside a result, whole or not at all; see `write_files`.
-
-    Raises:
-        InputError: It cannot be written; one line with its path.
-    """
+    """Write what goes beside a result, whole or not at all; see `write_files`."""
     with atomic(target, overwrite=overwrite, source=source) as stream:
         stream.write(content)
 
@@ -83,26 +84,3 @@ def write_stdout(
             raise InputError("standard output: closed before the picture was written") from error
         raise InputError(f"standard output: cannot be written ({error.strerror})") from error
     return notes
-
-
-def _write(
-    image: Image,
-    target: Path,
-    *,
-    format: str,
-    provenance: Provenance | None,
-    overwrite: bool,
-    source: Path | None,
-) -> tuple[str, ...]:
-    with atomic(target, overwrite=overwrite, source=source) as stream:
-        try:
-            return images.encode(image, stream, format, provenance=provenance)
-        except InputError as error:
-            raise InputError(f"{shown(target)}: {error}") from error
-
-
-def _side_by_side(before: Array, result: Image) -> Image:
-    pixels: Array = np.concatenate([before, result.pixels], axis=3)
-    panels = pixels.shape[3] // result.pixels.shape[3]
-    alpha = None if result.alpha is None else np.concatenate([result.alpha] * panels, axis=3)
-    return Image(pixels, alpha, result.metadata)

@@ -158,7 +158,7 @@ def photograph(
 def save_and_open(
     image: Tensor, quality: int | None, subsampling: int, corner: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """What 8 bits, or a JPEG file, leave of an image.
+    """Round to 8 bits, or code as JPEG and decode.
 
     Args:
         image: RGB [3, height, width], about [0, 1].
@@ -232,7 +232,7 @@ def _inverse_tone(image: Tensor, settings: CameraSettings) -> Tensor:
 
 
 def bayer_planes(light: Tensor, pattern: tuple[int, int]) -> Tensor:
-    """What a sensor behind a Bayer pattern sees, one plane a colour, 0 where the filter has another.
+    """Mosaic of a sensor behind a Bayer pattern, one plane a colour, 0 where the filter has another.
 
     Args:
         light: RGB [3, height, width].

@@ -141,7 +141,6 @@ def correlated_noise(clean: Tensor, noise: CorrelatedNoise, generator: torch.Gen
     Args:
         clean: RGB [3, height, width] in [0, 1].
         noise: Its kind.
-        generator: Source of every random draw.
 
     Returns:
         [3, height, width], on the [0, 1] scale.

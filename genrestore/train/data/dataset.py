@@ -21,6 +21,7 @@ from torch import Tensor
 
 from genrestore.errors import InputError, NoInputError, UsageError
 from genrestore.train.data import named
+from genrestore.train.data.draws import mix
 
 MAX_BYTES = 8 * 2**30
 """Memory that the decoded images of one training may take."""
@@ -30,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Reading:
-    """How images are read.
+    """Format that images are read into.
 
     Attributes:
         channels: 1 (grey) or 3 (RGB).
@@ -127,14 +128,9 @@ class ImageSet:
         return min(bisect.bisect_right(sums, position), len(sums) - 1)
 
     def patch(self, generator: torch.Generator, size: int) -> Tensor:
-        """A random crop of a random image, flipped and turned by quarter turns at random.
+        """Crop a random image, flipped and rotated at random: [channel, size, size] in [0, 1].
 
-        Args:
-            generator: Source of every random draw.
-            size: Side in pixels; an image that is smaller is continued by reflection.
-
-        Returns:
-            [channel, size, size] in [0, 1].
+        An image that is smaller is continued by reflection.
         """
         image = at_least(self.images[self.draw(generator)], size)
         top, left = _below(image.shape[0] - size + 1, generator), _below(image.shape[1] - size + 1, generator)
@@ -152,11 +148,7 @@ class ImageSet:
         return torch.from_numpy(np.stack(self.images).transpose(0, 3, 1, 2).copy())
 
     def split(self, every: int) -> tuple[ImageSet, ImageSet]:
-        """Keep every `every`-th image out of training.
-
-        Returns:
-            The images to train on, and the ones kept out (the last of each `every`).
-        """
+        """Split into images to train on and images kept out, the last of each `every`."""
         kept = [index for index in range(len(self)) if (index + 1) % every]
         out = [index for index in range(len(self)) if (index + 1) % every == 0]
         return self.select(kept), self.select(out)
@@ -209,17 +201,6 @@ def _order(seed: int, epoch: int, count: int) -> list[int]:
     draws = torch.Generator().manual_seed(mix(seed, -2, epoch))
     order: list[int] = torch.randperm(count, generator=draws).tolist()
     return order
-
-
-def sample_generator(seed: int, step: int, index: int) -> torch.Generator:
-    """The random generator of one sample: the same whoever asks for it, and whenever."""
-    return torch.Generator().manual_seed(mix(seed, step, index))
-
-
-def mix(*numbers: int) -> int:
-    """One 63-bit seed from several numbers, so that neighbours have nothing in common."""
-    words = ",".join(map(str, numbers)).encode()
-    return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1
 
 
 def load_images(
@@ -342,18 +323,18 @@ def read_image(path: Path, reading: Reading) -> Pixels:
 
 def _fit(image: Image.Image, reading: Reading) -> Pixels:
     """An opened image as [height, width, channel], upright, in the channels and size asked for."""
-    turned = ImageOps.exif_transpose(image)
-    if turned.mode.startswith("I"):
-        grey = np.clip(np.asarray(turned, dtype=np.float32) / 257, 0, 255)
-        turned = Image.fromarray(np.round(grey).astype(np.uint8))
-    turned = turned.convert("L" if reading.channels == 1 else "RGB")
-    factor = math.ceil(max(turned.size) / reading.max_side) if reading.max_side else 1
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        grey = np.clip(np.asarray(upright, dtype=np.float32) / 257, 0, 255)
+        upright = Image.fromarray(np.round(grey).astype(np.uint8))
+    upright = upright.convert("L" if reading.channels == 1 else "RGB")
+    factor = math.ceil(max(upright.size) / reading.max_side) if reading.max_side else 1
     halvings = 2 ** math.ceil(math.log2(factor)) if factor > 1 else 1
     if halvings > 1:
-        turned = turned.reduce(halvings)
-    if reading.size is not None and turned.size != (reading.size, reading.size):
-        turned = ImageOps.fit(turned, (reading.size, reading.size), Image.Resampling.LANCZOS)
-    pixels = np.asarray(turned)
+        upright = upright.reduce(halvings)
+    if reading.size is not None and upright.size != (reading.size, reading.size):
+        upright = ImageOps.fit(upright, (reading.size, reading.size), Image.Resampling.LANCZOS)
+    pixels = np.asarray(upright)
     return pixels[..., None] if reading.channels == 1 else pixels
 
 

@@ -1,4 +1,4 @@
-"""How clean patches are damaged: white noise, a digital camera, correlated noise, JPEG, stuck pixels.
+"""Degradations of clean patches: white noise, a digital camera, correlated noise, JPEG, stuck pixels.
 
 Every draw comes from the generator that is handed in, so a sample is a function of its seed alone.
 """
@@ -30,12 +30,14 @@ class Sample:
         clean: What a denoiser should give, [3, height, width] in [0, 1].
         level: Noise level of luma and of chroma around every pixel, [2, height, width], on the [0, 1] scale.
         white: Whether the noise is white and Gaussian, of one level everywhere.
+        coded: Whether JPEG alone has damaged it.
     """
 
     noisy: Tensor
     clean: Tensor
     level: Tensor
     white: bool
+    coded: bool = False
 
 
 def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Sample:
@@ -44,7 +46,6 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     Args:
         patch: Clean RGB patch [3, height + 16, width + 16] in [0, 1].
         mixture: Shares of the kinds of noise.
-        generator: Source of every random draw.
 
     Returns:
         A sample of [3, height, width].
@@ -75,7 +76,7 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     if chance(generator, mixture.impulses):
         noisy = _stuck(noisy, grey, generator)
     noisy, clean, level = (_trim(image, offsets) for image in (noisy, clean, level))
-    return Sample(noisy, clean, level, white=False)
+    return Sample(noisy, clean, level, white=False, coded=not noise_of_files)
 
 
 def _gaussian(patch: Tensor, grey: bool, mixture: Mixture, generator: torch.Generator) -> Sample:
@@ -97,7 +98,6 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         patch: [3, height, width] in [0, 1].
-        generator: Source of every random draw.
 
     Returns:
         The same shape and range.
@@ -121,7 +121,6 @@ def process(noisy: Tensor, clean: Tensor, generator: torch.Generator) -> tuple[T
     Args:
         noisy: [3, height, width], about [0, 1].
         clean: The same shape.
-        generator: Source of every random draw.
 
     Returns:
         Both of them processed, of the same shape; about [0, 1].

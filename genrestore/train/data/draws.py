@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import torch
@@ -20,3 +21,14 @@ def log_uniform(generator: torch.Generator, low: float, high: float) -> float:
 def chance(generator: torch.Generator, probability: float) -> bool:
     """True with this probability."""
     return uniform(generator) < probability
+
+
+def sample_generator(seed: int, step: int, index: int) -> torch.Generator:
+    """Random generator of one sample: the same whoever asks for it, and whenever."""
+    return torch.Generator().manual_seed(mix(seed, step, index))
+
+
+def mix(*numbers: int) -> int:
+    """Seed of 63 bits from several numbers, so that neighbours have nothing in common."""
+    words = ",".join(map(str, numbers)).encode()
+    return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1

@@ -1,4 +1,4 @@
-"""What goes missing from pictures: single pixels, writing and scratches, blocks and objects.
+"""Masks of missing pixels: single pixels, writing and scratches, blocks and objects.
 
 Every draw comes from the generator that is handed in.
 """
@@ -25,7 +25,6 @@ def draw(size: int, generator: torch.Generator, scattered: float = SCATTERED) ->
 
     Args:
         size: Side of the patch in pixels.
-        generator: Source of every random draw.
         scattered: Share of the patches that miss single pixels, or small squares of them, 0 to 1.
 
     Returns:
@@ -61,7 +60,6 @@ def writing(size: int, generator: torch.Generator) -> Tensor:
 
     Args:
         size: Side of the patch in pixels.
-        generator: Source of every random draw.
 
     Returns:
         1 where a pixel is known and 0 where it is missing, [1, size, size].

@@ -17,7 +17,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Library:
-    """Where named data sets are.
+    """Place of named data sets.
 
     Attributes:
         root: The folder that torchvision's data sets lie in, each in its own layout; None for `data` in the

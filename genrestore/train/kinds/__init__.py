@@ -278,7 +278,7 @@ def _gan_report(given: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:  # no
 
 
 OF_ONE_CLASS = LoopSettings(batch_size=64, schedule="trapezoid", validate_every=1000, sample_every=1000)
-"""What the loops of an autoencoder and of a generator have in common."""
+"""Common defaults of the loops of an autoencoder and a generator."""
 
 KINDS = {
     "denoiser": Kind(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genrestore.models.blocks import keep_scale
 from genrestore.study import coverage
 from genrestore.train import distributed
-from genrestore.train.data.dataset import mix, sample_generator
+from genrestore.train.data.draws import mix, sample_generator
 from genrestore.train.data.out_of_class import out_of_class
 from genrestore.train.kinds import AutoencoderSettings, losses
 from genrestore.train.kinds.base import ClassTraining

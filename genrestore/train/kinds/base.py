@@ -19,7 +19,8 @@ from genrestore.errors import GenrestoreError
 from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
 from genrestore.train import distributed, optimisers
-from genrestore.train.data.dataset import Epochs, ImageSet, Pixels, Reading, at_least, sample_generator
+from genrestore.train.data.dataset import Epochs, ImageSet, Pixels, Reading, at_least
+from genrestore.train.data.draws import sample_generator
 from genrestore.train.kinds import losses
 from genrestore.train.settings import LoopSettings
 from genrestore.weights.header import Header, NetworkSpec
@@ -49,7 +50,7 @@ class Training(ABC, Generic[Chosen, Batch]):
         images: Images to train on.
         validation: Images kept out.
         runtime: Device and precision.
-        before: Weights of the training that it follows; the networks in them are taken as they are.
+        before: Weights of the training that it follows; networks that are not learned are taken from them.
 
     Attributes:
         networks: By name, kept in checkpoints. Those that the header names are averaged and go into the
@@ -106,12 +107,17 @@ class Training(ABC, Generic[Chosen, Batch]):
         """Networks of the weights file, by name."""
 
     def build(self) -> dict[str, nn.Module]:
-        """All networks, with their first weights."""
-        given = {} if self.before is None else self.before.networks
-        return {
-            name: given[name] if name in given else NETWORKS[spec.name](**spec.arguments)
-            for name, spec in self.specs().items()
-        }
+        """All networks with their first weights; those that are not learned are of the training before."""
+        learned = (
+            None if self.LEARNING is None else {one for every in self.LEARNING.values() for one in every}
+        )
+        networks = {}
+        for name, spec in self.specs().items():
+            if self.before is None or learned is None or name in learned:
+                networks[name] = NETWORKS[spec.name](**spec.arguments)
+            else:
+                networks[name] = self.before.networks[name]
+        return networks
 
     @property
     def learning(self) -> dict[str, dict[str, nn.Module]]:
@@ -125,7 +131,7 @@ class Training(ABC, Generic[Chosen, Batch]):
         return optimisers.make(networks, self.loop)
 
     def record(self) -> dict[str, Any]:
-        """What the weights file keeps of the training, as JSON values."""
+        """Record of the training in the weights file, as JSON values."""
         return asdict(self.settings)
 
     def header(self) -> Header:

@@ -21,8 +21,8 @@ from genrestore.weights.header import NetworkSpec
 
 LEAST_LEVEL = 0.25 / 255
 """Noise below a quarter of a grey level counts as this much: it keeps the logarithm finite."""
-COLOURED_QUANTILE = (0.7, 0.5)
-"""Of the noise level of luma and of chroma that the estimator finds where noise is not white. Grain that is
+COLOURED_QUANTILE = (0.85, 0.5)
+"""Of the noise level of luma and of chroma that the estimator finds of a camera's noise. Grain that is
 missed stays, and the harm is greater than of a level too high; colour at too high a level is washed out."""
 LEVELS = 2
 """Planes of noise levels: luma and chroma."""
@@ -91,7 +91,7 @@ class DenoiserTraining(PhotoTraining[DenoiserSettings, Batch]):
         patch = self.images.patch(generator, self.settings.patch_size + MARGIN)
         sample = degrade(patch, self.settings.mixture, generator)
         condition, estimated = self.condition(sample, generator)
-        quantile = (0.5, 0.5) if sample.white else COLOURED_QUANTILE
+        quantile = (0.5, 0.5) if sample.white or sample.coded else COLOURED_QUANTILE
         each = (torch.tensor(value).reshape(-1, 1, 1) for value in (estimated, quantile))
         return Batch(sample.noisy, sample.clean, sample.level, condition, *each)
 

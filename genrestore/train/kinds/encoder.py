@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genrestore.train.data.dataset import mix
+from genrestore.train.data.draws import mix
 from genrestore.train.kinds import EncoderSettings, losses
 from genrestore.train.kinds.base import ClassTraining
 from genrestore.weights.header import NetworkSpec
@@ -60,7 +60,7 @@ class EncoderTraining(ClassTraining[EncoderSettings, Batch]):
         return int(self.specs()["generator"].arguments["latent"])
 
     def record(self) -> dict[str, Any]:
-        """The settings, what the generator's file said, and the error of G(E(x)) as "error_99"."""
+        """The settings, the record of the generator, and the error of G(E(x)) as "error_99"."""
         assert self.before is not None
         return {
             **super().record(),

@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 
 from genrestore.models.dcgan import Discriminator
 from genrestore.train import distributed, optimisers
-from genrestore.train.data.dataset import ImageSet, mix
+from genrestore.train.data.dataset import ImageSet
+from genrestore.train.data.draws import mix
 from genrestore.train.kinds import GanSettings, losses
 from genrestore.train.kinds.base import ClassTraining, Diverged
 from genrestore.weights.header import NetworkSpec
@@ -203,8 +204,8 @@ class Alarm:
         (stop,) = distributed.any_rank(count >= PATIENCE)
         if stop:
             raise Diverged(
-                f"the training has collapsed: for {count} steps the discriminator has told every image (its "
-                f"loss is {float(loss):.2g}), and the generator's gradient is {float(gradient):.2g}"
+                f"the training has collapsed: for {count} steps the discriminator has recognised every image "
+                f"(its loss is {float(loss):.2g}), and the generator's gradient is {float(gradient):.2g}"
             )
 
 

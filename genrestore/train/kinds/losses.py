@@ -71,7 +71,7 @@ def relative_level(log_estimate: Tensor, log_level: Tensor, quantile: Tensor) ->
         2 · max(q d, (q − 1) d),     d = log σ − log σ̂
 
     At q = ½ it is the mean absolute error. Above, too low a level costs more than too high a one: a denoiser
-    that is told too little leaves the noise, which is the greater harm (Guo et al., CBDNet, 2019).
+    that is given too low a level leaves the noise, which is the greater harm (Guo et al., CBDNet, 2019).
     Source: Koenker and Bassett, "Regression Quantiles", 1978.
 
     Args:
@@ -150,7 +150,7 @@ def hinge_generator(made: Tensor) -> Tensor:
 
 
 class Adversarial(NamedTuple):
-    """What the two players are judged by.
+    """Losses of the two players.
 
     Attributes:
         discriminator: Logits of real and of made images to a scalar; 0 where it is right and certain.
@@ -213,7 +213,7 @@ def multi_scale_wasserstein(made: Tensor, real: Tensor, draws: torch.Generator) 
 
 
 def _places(shape: torch.Size, draws: torch.Generator) -> Tensor:
-    """Where patches begin, rows and columns: [2, images, patches]."""
+    """Corners of patches, rows and columns: [2, images, patches]."""
     reach = shape[-1] - PATCH + 1
     count = min(PATCHES, math.ceil(reach**2 / 2))
     return torch.randint(0, reach, (2, shape[0], count), generator=draws)

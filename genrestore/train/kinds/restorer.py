@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.restorer import STRONGEST, Restorer
 from genrestore.train.data import holes
-from genrestore.train.data.dataset import mix, sample_generator
-from genrestore.train.data.draws import uniform
+from genrestore.train.data.draws import mix, sample_generator, uniform
 from genrestore.train.kinds import RestorerSettings, losses
 from genrestore.train.kinds.base import AT_ONCE, ClassTraining, stack
 from genrestore.weights.header import NetworkSpec
@@ -67,7 +66,7 @@ class RestorerTraining(ClassTraining[RestorerSettings, Batch]):
         }
 
     def record(self) -> dict[str, Any]:
-        """The settings, and what the autoencoder's file said, as "autoencoder"."""
+        """The settings, and the record of the autoencoder, as "autoencoder"."""
         assert self.before is not None
         before = self.before.header.training
         return {**super().record(), "autoencoder": before, "error_99": before.get("error_99")}

@@ -52,7 +52,7 @@ def batches(
         training: Makes them.
         settings: Batch size, steps, and how many processes prepare batches ahead.
         first: Steps done.
-        note: Is told if one of those processes dies; the batches are made here from then on.
+        note: Takes a remark if one of those processes dies; the batches are made here from then on.
 
     Raises:
         UsageError: The batch cannot be divided among the processes.

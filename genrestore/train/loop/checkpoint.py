@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass
 class Progress:
-    """How far a training has come.
+    """Progress of a training.
 
     Attributes:
         step: Steps done.
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass
 class State:
-    """What a checkpoint holds; `load` fills it in place."""
+    """State that a checkpoint holds; `load` fills it in place."""
 
     networks: Mapping[str, nn.Module]
     average: Average
@@ -82,7 +82,7 @@ def save(path: Path, state: State, options: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> tuple[Progress, dict[str, Any]]:
-    """What a checkpoint says of itself: progress and options; reads only the header.
+    """Progress and options of a checkpoint; reads only the header.
 
     Raises:
         WeightsError: The file is damaged or not a checkpoint.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genrestore.errors import Interrupted
 from genrestore.train import distributed, optimisers
-from genrestore.train.data.dataset import mix
+from genrestore.train.data.draws import mix
 from genrestore.train.kinds.base import Diverged, Training
 from genrestore.train.loop import checkpoint
 from genrestore.train.loop.batches import Interruption, batches
@@ -49,7 +49,7 @@ def train(
         training: Networks, data and step.
         settings: Steps, learning rate, and when to log, validate and save.
         run: Where everything is written.
-        observer: Is told of every step and row.
+        observer: Watches every step and row.
         max_minutes: Stop after this time, with a checkpoint.
 
     Returns:
@@ -156,11 +156,11 @@ class Clock:
         return self._before + time.monotonic() - self._started
 
     def is_over(self) -> bool:
-        """Whether this run's time is used up."""
+        """Tell whether this run's time is used up."""
         return time.monotonic() - self._started > 60 * self._max_minutes
 
     def save_is_due(self) -> bool:
-        """Whether the last checkpoint is too long ago."""
+        """Tell whether the last checkpoint is too long ago."""
         return time.monotonic() - self._saved > 60 * self._save_minutes
 
     def saved(self) -> None:

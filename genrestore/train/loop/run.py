@@ -43,11 +43,11 @@ PATIENCE = 6.0
 """Seconds in which the processes that prepared batches for a training that was killed end too."""
 NOT_PLOTTED = frozenset({"step", "seconds", "images_per_second", "learning_rate"})
 PRIVATE = ("data_root", "download")
-"""What weights that are handed on do not tell of their data."""
+"""Options of the data that weights do not tell."""
 
 
 class RunFolder:
-    """Where a run keeps its checkpoint, weights, log and pictures.
+    """Folder of a run's checkpoint, weights, log and pictures.
 
     Args:
         path: The folder; made when something is written.
@@ -69,7 +69,7 @@ class RunFolder:
         self._rows: list[dict[str, float]] = []
 
     def check(self, overwrite: bool) -> None:
-        """Whether a new run may be written here.
+        """Refuse a folder in which no new run may be written.
 
         Raises:
             UsageError: A run is there and `overwrite` is not set, or the folder holds something else.
@@ -209,7 +209,7 @@ class RunFolder:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether nobody else has locked what is open; true as well where there are no locks."""
+    """Lock what is open unless somebody else has; true as well where there are no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -220,7 +220,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _public(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What weights that are handed on tell of their run: settings and the names of folders, no paths."""
+    """Options that weights tell of their run: settings and the names of folders, no paths."""
     data = {name: value for name, value in options.get("data", {}).items() if name not in PRIVATE}
     for key in ("data", "validate_data"):
         data[key] = [_name(Folder.parse(words)) for words in data.get(key, [])]

@@ -17,7 +17,8 @@ from genrestore.errors import DeviceError, Interrupted, UsageError
 from genrestore.runtime import Runtime
 from genrestore.settings import merge, rebuild
 from genrestore.train import distributed
-from genrestore.train.data.dataset import Folder, ImageSet, Reading, load_images, sample_generator
+from genrestore.train.data.dataset import Folder, ImageSet, Reading, load_images
+from genrestore.train.data.draws import sample_generator
 from genrestore.train.data.named import Library
 from genrestore.train.kinds.base import Diverged, Training
 from genrestore.train.loop import checkpoint

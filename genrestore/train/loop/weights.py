@@ -28,14 +28,14 @@ def start_from(
     """Copy networks from existing weights. Blocks that these do not have stay as they were made.
 
     A `ResidualBlock` is made as the identity, so that a deeper U-Net starts as the same function. One that
-    is told two noise levels where it was told one starts as the same function of their mean, and an
+    has two noise levels where it had one starts as the same function of their mean, and an
     estimator that tells two tells the same level twice.
 
     Args:
         weights: Name or path.
         training: Its networks are changed.
         runtime: Device.
-        observer: Is told which networks start anew.
+        observer: Takes a note of networks that start anew.
         follows: Whether it follows another training of the run: then only what it trains is copied.
 
     Raises:
@@ -66,7 +66,7 @@ def start_from(
 
 
 def _is_within(there: NetworkSpec, here: NetworkSpec) -> bool:
-    """Whether all of a network is in another: they are the same, or the other has more blocks or levels."""
+    """Tell whether a network is a part of another, which is the same or has more blocks or levels."""
     before, after = (spec.arguments.get("blocks") for spec in (there, here))
     if isinstance(before, list) and isinstance(after, list):
         fits = len(before) == len(after) and all(few <= many for few, many in zip(before, after, strict=True))
@@ -111,7 +111,7 @@ class Destination:
 
     @property
     def path(self) -> Path:
-        """Where they go.
+        """Path of the weights.
 
         Raises:
             UsageError: Not a name for weights.
@@ -128,24 +128,24 @@ class Destination:
             UsageError: Something is in the way.
             InputError: The place cannot be written.
         """
-        said = str(self.path) if self.output is None else f"--output {self.path}"
+        shown = str(self.path) if self.output is None else f"--output {self.path}"
         if self.path.is_dir():
-            raise UsageError(f"{said}: is a folder; name a file")
+            raise UsageError(f"{shown}: is a folder; name a file")
         there = os.path.lexists(self.path)
         if there and not self.overwrite and resume and not self.is_own():
             raise UsageError(
-                f"{said}: exists, and is not of the run that goes on; --overwrite replaces it, "
+                f"{shown}: exists, and is not of the run that goes on; --overwrite replaces it, "
                 "another --output leaves it as it is"
             )
         if there and not self.overwrite and not resume:
             word = "replace it with --overwrite" if self.output is None else "--overwrite replaces it"
-            raise UsageError(f"{said}: exists; {word}")
+            raise UsageError(f"{shown}: exists; {word}")
         if self.output is not None:
             check_writable(self.path)
         return there
 
     def is_own(self) -> bool:
-        """Whether the weights that are there are the run's: of the same images and settings.
+        """Tell whether the weights that are there are the run's: of the same images and settings.
 
         Convention: the number of steps may be another one, since a run can be extended.
         """
@@ -170,7 +170,7 @@ class Destination:
 
 
 def _identity(weights: Path) -> tuple[Any, ...] | None:
-    """What the weights of one run have in common; None where there are none."""
+    """Fields that all weights of a run have in common; None where there are no weights."""
     if not weights.is_file():
         return None
     try:
