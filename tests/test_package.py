@@ -112,7 +112,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     wanted = [
         path
         for path in (ROOT / "genrestore").rglob("*")
-        if path.suffix in (".py", ".png", ".safetensors", ".typed")
+        if path.suffix in (".py", ".png", ".safetensors", ".typed", ".html", ".css", ".js")
     ]
     assert package == {path.relative_to(ROOT) for path in wanted}
     assert {name.parts[0] for name in names - package} == {f"genrestore-{genrestore.__version__}.dist-info"}

@@ -17,10 +17,10 @@ from typing import Any
 import reports
 from bench import Bench, command, mean, watched
 from digits import STRONG, WEAK, chosen, noisy, root, scores, together
-from genrestore.restore.tasks import DenoiseOneClass
 from PIL import Image
 from reports import PLACE, descent, strip
 
+from genrestore.restore.task import DENOISE
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 
@@ -92,7 +92,7 @@ def denoising(name: str, weights: str, bench: Bench, after: list[int]) -> list[s
             lines.append(f"{title} | {loss}, Adam at {rate:g} | {before} | {' | '.join(values)} |")
             if (rate, loss) == (MIDDLE, "l2"):
                 shown = [one.numpy() for one in found.values()]
-        ours = together(DenoiseOneClass, weights, damaged, noise_level=sigma / 255)
+        ours = together(DENOISE, weights, damaged, sigma=sigma)
         lines.append(f"{title} | **ours** | {before} | | **{mean(scores(ours, clean)):.2f}** |")
         path = PLACE / f"{name}-{sigma:g}.png"
         strip(path, [damaged / 255, *shown, ours / 255, clean / 255])

@@ -20,13 +20,15 @@ import reports
 import torch
 from bench import QUICK, Bench, command, mean, watched
 from digits import FACES, WEAK, chosen, digits, faces, noisy, root, scores, task
-from genrestore.restore.descent_settings import LatentSearch
-from genrestore.restore.tasks import DenoiseOneClass, InpaintOneClass, Invert
 from matplotlib.figure import Figure
 from pictures import Pixels, square_hole
 from reports import PLACE, STEPS, classifier, probabilities, search, strip
 from torch import Tensor
 
+from genrestore.restore.pictures import Restore
+from genrestore.restore.records import Picture
+from genrestore.restore.settings import LatentSearch
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
 from genrestore.train.loop.run import save_grid
 
 TASKS, LOSSES = ("invert", "denoise", "inpaint"), ("l2", "l1")
@@ -90,7 +92,7 @@ class Case:
 
 def theirs(weights: str, case: Case, loss: str, steps: int, *, noise: bool) -> Way:
     """The report's search, with its fresh noise at every step or without."""
-    way, prior = Way(), task(Invert, weights).prior
+    way, prior = Way(), task(INVERT, weights).prior
     noted = {*THEIR_STEPS, *np.unique(np.geomspace(1, steps - 1, 60).round().astype(int)).tolist()}
 
     def note(step: int, z: Tensor) -> None:
@@ -103,21 +105,33 @@ def theirs(weights: str, case: Case, loss: str, steps: int, *, noise: bool) -> W
     return way
 
 
+class Steps:
+    """Images after each step of the searches, a list a picture."""
+
+    def __init__(self, pictures: list[Picture]) -> None:
+        self.images: dict[int, list[Tensor]] = {id(picture): [] for picture in pictures}
+
+    def step(self, picture: Any, piece: int, step: Any) -> None:  # noqa: ARG002
+        """Keep a step's image."""
+        self.images[id(picture)].append(step.image[0].cpu())
+
+    def end(self, picture: Any) -> None:
+        """Do nothing at the end."""
+
+
 def ours(weights: str, case: Case, how: LatentSearch) -> Way:
     """What the command of the task makes, and its steps."""
-    pictures, ways = [one[None] for one in case.damaged], [list[Tensor]() for _ in case.damaged]
-
-    def trace(index: int, step: Any) -> None:
-        ways[index].append(step.value[0])
-
     if case.task == "invert":
-        found = Invert(weights, search=replace(how, prior_weight=0.0, refine=False)).together(pictures, trace)
+        asked = Task.of(INVERT, weights, None, replace(how, prior_weight=0.0, refine=False))
     elif case.task == "denoise":
-        found = DenoiseOneClass(weights, noise_level=WEAK / 255, descent=how).together(pictures, trace)
+        asked = Task.of(DENOISE, weights, Request(WEAK / 255), how)
     else:
-        assert case.known is not None
-        known = [one[None, None] for one in case.known]
-        found = InpaintOneClass(weights, descent=how, keep=how.refine).together(pictures, known, trace)
+        asked = Task.of(INPAINT, weights, Request(0.0, keep=how.refine), how)
+    known = [None] * len(case.damaged) if case.known is None else [one[None, None] for one in case.known]
+    pictures = [Picture(one[None], there) for one, there in zip(case.damaged, known, strict=True)]
+    steps = Steps(pictures)
+    found: list[Any] = Restore(asked, trace=steps).together(pictures)
+    ways = [steps.images[id(picture)] for picture in pictures]
     count = max(map(len, ways))
     images = [torch.stack([way[min(step, len(way) - 1)] for way in ways]) for step in range(count)]
     return Way(list(range(count)), images, np.concatenate([one.pixels for one in found]))

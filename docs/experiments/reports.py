@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -32,13 +31,13 @@ from digits import (
     task,
     together,
 )
-from genrestore.restore.tasks import DenoiseOneClass, Invert
 from pictures import Pixels
 from tables import Row, Section
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genrestore.errors import WeightsError
+from genrestore.restore.task import DENOISE, INVERT
 from genrestore.runtime import Runtime
 from genrestore.study import coverage, latents, study
 from genrestore.train.loop.run import save_grid
@@ -199,7 +198,7 @@ def descent(
     Returns:
         [image, 1, 28, 28] in [0, 1], by number of steps.
     """
-    prior, level = task(DenoiseOneClass, weights, noise_level=sigma / 255).prior, sigma / 255
+    prior, level = task(DENOISE, weights).prior, sigma / 255
     y = torch.from_numpy(damaged).float() / 255
     x = y.clone().requires_grad_()
     optimiser, found = torch.optim.Adam([x], rate), {}
@@ -236,11 +235,11 @@ def search(
         steps: Of Adam.
         on_step: Is told every step and z, [image, latent].
     """
-    prior, draws = task(Invert, weights).prior, torch.Generator().manual_seed(0)
+    prior, draws = task(INVERT, weights).prior, torch.Generator().manual_seed(0)
     y = torch.from_numpy(images).float() / 255
     mask = torch.ones_like(y[:, :1]) if known is None else torch.from_numpy(known)[:, None].float()
     z = torch.randn(len(images), prior.latent, generator=draws).requires_grad_()
-    optimiser = torch.optim.Adam([z], {28: 0.05, 64: 0.005}[prior.size])
+    optimiser = torch.optim.Adam([z], {28: 0.05, 64: 0.005}[prior.side])
     for step in range(steps):
         optimiser.zero_grad()
         if on_step is not None:
@@ -260,11 +259,10 @@ def descent_section(bench: Bench) -> Section:
     clean = chosen(bench)
     damaged, count = noisy(clean, STRONG), max(1, TIMED // bench.every)
     section = Section(f"{len(clean)} digits with noise of σ {STRONG:g}, beside a report's descent")
-    how: dict[str, Any] = {"noise_level": STRONG / 255}
     for name in (COVERING, LARGE):
-        together(DenoiseOneClass, name, damaged[:1], **how)  # loaded
+        together(DENOISE, name, damaged[:1], sigma=STRONG)  # loaded
         start = time.perf_counter()
-        results = together(DenoiseOneClass, name, damaged, **how)
+        results = together(DENOISE, name, damaged, sigma=STRONG)
         seconds, best = time.perf_counter() - start, (0.0, 0.0, 0.0)
         for rate in watched(RATES, "descent"):
             start = time.perf_counter()
@@ -286,9 +284,9 @@ def search_section(bench: Bench) -> Section:
     cases = {GENERATOR: chosen(bench)[:FEW]}
     cases |= {weights: faces(bench, folder, FEW) for weights, (folder, _) in FACES.items()}
     for weights, few in watched(list(cases.items()), "search"):
-        together(Invert, weights, few[:1])  # loaded
+        together(INVERT, weights, few[:1])  # loaded
         start = time.process_time()
-        found = mean(scores(together(Invert, weights, few), few))
+        found = mean(scores(together(INVERT, weights, few), few))
         seconds, start = time.process_time() - start, time.process_time()
         for one in few:
             search(weights, one[None], steps=STEPS // 50)
@@ -300,7 +298,7 @@ def search_section(bench: Bench) -> Section:
     damaged = noisy(few, STRONG)
     theirs = {"recipe": mean(scores(search(GENERATOR, damaged, sigma=STRONG), few))}
     theirs["recipe without its noise"] = mean(scores(search(GENERATOR, damaged), few))
-    found = mean(scores(together(DenoiseOneClass, GENERATOR, damaged, noise_level=STRONG / 255), few))
+    found = mean(scores(together(DENOISE, GENERATOR, damaged, sigma=STRONG), few))
     section.rows.append(over(f"{GENERATOR}: noise of σ {STRONG:g}", found, theirs, 0.0, 2.0))
     return section
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 import json as _json
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from genrestore.cli import options, reference, report, screen
+from genrestore.cli import figures, options, reference, report, screen
 from genrestore.cli.pairs import Pair, left_over, plan
 from genrestore.cli.report import Scores
-from genrestore.errors import InputError, shown
+from genrestore.errors import InputError, NoInputError, UsageError, shown
 from genrestore.files.plan.sources import NamedPictures, several
 
 SCHEMA = 1
 """Version of the JSON records; a new field keeps it, a changed or missing one raises it."""
 EXAMPLES = 3
 """Names that are shown of many."""
+
+
+def _path(value: str | Path) -> Path:
+    """A path, with a leading ~ for the home folder."""
+    return Path(options.expand(str(value)))
+
 
 Results = Annotated[
     str,
@@ -49,12 +55,35 @@ Recursive = Annotated[
         help="Go into the folders of both folders; results/a/b.png belongs to clean/a/b.*.",
     ),
 ]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        "--inputs",
+        metavar="PATH",
+        parser=_path,
+        show_default=False,
+        help="What was restored, a picture or a folder by name: says the gain in decibels of each result.",
+    ),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        parser=_path,
+        show_default=False,
+        help="With --inputs: draw gain over the input's PSNR, outliers by name; PNG, SVG or PDF.",
+    ),
+]
 
 
 def evaluate(
     results: Results,
     clean: Clean,
+    inputs: Inputs = None,
+    plot: Plot = None,
     recursive: Recursive = False,
+    overwrite: options.Overwrite = False,
     max_pixels: options.MaxPixels = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -64,13 +93,21 @@ def evaluate(
     Files are paired by name, with or without [bold].denoised[/bold]. The figures are those of the 8-bit
     range (peak 255), of 16-bit pictures too, over the whole picture and all channels; alpha is left out.
     """
+    if plot is not None:
+        if inputs is None:
+            raise UsageError("--plot draws what was gained: name what was restored with --inputs")
+        figures.check_outputs("--plot", [plot], overwrite=overwrite)
     clean_pictures = NamedPictures(Path(clean), "CLEAN", recursive=recursive)
+    restored = None if inputs is None else NamedPictures(inputs, "--inputs", recursive=recursive)
     pairs = plan(Path(results), clean_pictures, recursive=recursive)
     tally = Tally(as_json=json, quiet=quiet)
     for pair in pairs:
-        tally.add(pair, *judge(pair, clean_pictures, max_pixels))
+        scores, reason = judge(pair, clean_pictures, max_pixels)
+        tally.add(pair, scores, reason, input_psnr(pair, scores, restored, max_pixels))
     if len(pairs) > 1 or json:
         tally.sum_up(left_over(pairs, clean_pictures))
+    if plot is not None:
+        tally.draw(plot, overwrite=overwrite)
     raise typer.Exit(int(tally.counts["failed"] > 0))
 
 
@@ -92,6 +129,21 @@ def judge(pair: Pair, clean: NamedPictures, max_pixels: int | None) -> tuple[Sco
         return None, f"{name}: not enough memory to compare this picture"
 
 
+def input_psnr(
+    pair: Pair, scores: Scores | None, restored: NamedPictures | None, max_pixels: int | None
+) -> float | str | None:
+    """The PSNR of what a result was made of, why it is not known, or None where it is not asked for."""
+    if restored is None or scores is None:
+        return None
+    alike = restored.named_like(pair.result, pair.inside)
+    if len(alike) != 1:
+        return "no input is named like it" if not alike else several(shown(pair.result.name), alike)
+    try:
+        return reference.compare(alike[0], pair.alike[0], max_pixels).psnr
+    except (InputError, OSError, MemoryError) as error:
+        return f"input not compared: {error}"
+
+
 @dataclass
 class Tally:
     """Says what becomes of every pair: figures on stdout, the rest on stderr.
@@ -105,22 +157,53 @@ class Tally:
     quiet: bool
     counts: Counter[str] = field(default_factory=Counter)
     scores: list[Scores] = field(default_factory=list)
+    gained: list[tuple[str, float, float]] = field(default_factory=list)
+    """Name, PSNR of the input and gain, of the results whose input is known."""
 
-    def add(self, pair: Pair, scores: Scores | None, reason: str | None) -> None:
-        """Say one pair's figures, or why there are none."""
+    def add(
+        self, pair: Pair, scores: Scores | None, reason: str | None, before: float | str | None = None
+    ) -> None:
+        """Say one pair's figures, or why there are none; `before` is what `input_psnr` gives."""
         status: Literal["done", "skipped", "failed"] = "skipped" if pair.skipped else "failed"
         if scores is not None:
             status = "done"
             self.scores.append(scores)
         self.counts[status] += 1
-        name = shown(pair.result)
+        name, gain = shown(pair.result), None
+        if scores is not None and isinstance(before, str):
+            scores = replace(scores, notes=(*scores.notes, before))
+        elif scores is not None and isinstance(before, float) and math.isfinite(scores.psnr - before):
+            gain = scores.psnr - before
+            self.gained.append((name, before, gain))
         if scores is None and (status == "failed" or not self.quiet):
             screen.write(report.one_line(f"{name}  {status}: {(reason or '').removeprefix(f'{name}: ')}"))
         if self.as_json:
-            typer.echo(_json.dumps(record(pair, status, scores, reason), allow_nan=False))
+            told = {**record(pair, status, scores, reason), "gain": None if gain is None else round(gain, 4)}
+            typer.echo(_json.dumps(told, allow_nan=False))
         elif scores is not None:
             notes = f"  ({'; '.join(scores.notes)})" if scores.notes else ""
-            typer.echo(report.printable(f"{name}  {scores}{notes}"))
+            typer.echo(report.printable(f"{name}  {scores}{_gain(gain)}{notes}"))
+
+    def draw(self, path: Path, *, overwrite: bool) -> None:
+        """Write the scatter plot of gains.
+
+        Raises:
+            NoInputError: No result has one.
+        """
+        if not self.gained:
+            raise NoInputError(
+                f"--plot {shown(path)}: no result whose input and clean picture are both known"
+            )
+        from genrestore.study import gains
+
+        names, before, gain = zip(*self.gained, strict=True)
+        figures.write(path, gains.plot(before, gain, names), overwrite=overwrite)
+        if not self.quiet:
+            screen.write(report.one_line(f"-> {shown(path)}"))
+
+    @property
+    def _mean_gain(self) -> float | None:
+        return sum(gain for _, _, gain in self.gained) / len(self.gained) if self.gained else None
 
     def sum_up(self, without_result: list[Path]) -> None:
         """Say the means, and what they leave out."""
@@ -129,7 +212,7 @@ class Tally:
             typer.echo(_json.dumps(self._summary(mean, len(without_result)), allow_nan=False))
         elif self.scores:
             notes = f"  ({'; '.join(mean.notes)})" if mean.notes else ""
-            typer.echo(report.printable(f"mean of {len(self.scores)}  {mean}{notes}"))
+            typer.echo(report.printable(f"mean of {len(self.scores)}  {mean}{_gain(self._mean_gain)}{notes}"))
         if without_result and not self.quiet:
             names = ", ".join(shown(path) for path in without_result[:EXAMPLES])
             more = ", ..." if len(without_result) > EXAMPLES else ""
@@ -148,10 +231,16 @@ class Tally:
             "failed": self.counts["failed"],
             "psnr": report.finite(mean.psnr),
             "ssim": report.finite(mean.ssim),
+            "gain": None if self._mean_gain is None else round(self._mean_gain, 4),
             "data_range": int(reference.PEAK),
             "clean_without_result": without_result,
             "notes": list(mean.notes),
         }
+
+
+def _gain(gain: float | None) -> str:
+    """A gain in words, after the figures of a line; nothing where there is none."""
+    return "" if gain is None else f"  gain {gain:+.2f} dB"
 
 
 def mean_of(scores: list[Scores]) -> Scores:

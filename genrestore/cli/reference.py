@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from genrestore.cli.report import Scores
@@ -28,9 +28,11 @@ class Scorer:
 
     Attributes:
         clean: The clean picture of every job that is not skipped, by the job's id().
+        gains: Compare the inputs too.
     """
 
     clean: Mapping[int, Path]
+    gains: bool = False
 
     def __call__(self, outcome: Outcome) -> Scores:
         """The figures of a written file.
@@ -41,15 +43,20 @@ class Scorer:
         clean, written = self.clean.get(id(outcome.job)), outcome.target
         if clean is None or written is None:
             raise InputError(f"{outcome.job.name}: nothing to compare")
-        return compare(written, clean)
+        scores = compare(written, clean)
+        if self.gains and outcome.job.source not in (None, written):
+            before = _psnr_of_input(outcome.job.source, clean)
+            scores = replace(scores, gain=None if before is None else scores.psnr - before)
+        return scores
 
 
-def scorer(reference: Path | None, jobs: Sequence[Job]) -> Scorer | None:
+def scorer(reference: Path | None, jobs: Sequence[Job], *, gains: bool = False) -> Scorer | None:
     """A scorer of each written file against its clean picture; None where nothing is to be compared.
 
     Args:
         reference: One clean picture for all inputs, or a folder of them with the inputs' names or stems.
         jobs: The plan; every input that is not skipped must have its clean picture.
+        gains: Also tell what each result gained over its input.
 
     Raises:
         UsageError: The reference, or that of some inputs, is not there; or the result is not a file.
@@ -70,7 +77,7 @@ def scorer(reference: Path | None, jobs: Sequence[Job]) -> Scorer | None:
     for job in waiting:
         if len(found[id(job)]) > 1:
             raise UsageError(f"--reference {shown(reference)}: {several(job.name, found[id(job)])}")
-    return Scorer({job: alike[0] for job, alike in found.items()})
+    return Scorer({job: alike[0] for job, alike in found.items()}, gains)
 
 
 def compare(written: Path, clean: Path, max_pixels: int | None = None) -> Scores:
@@ -80,6 +87,29 @@ def compare(written: Path, clean: Path, max_pixels: int | None = None) -> Scores
         InputError: One cannot be read, or they differ in size or channels.
     """
     from genrestore import metrics
+
+    ours, theirs, peak, notes = _comparable(written, clean, max_pixels)
+    return Scores(metrics.psnr(ours, theirs, peak), metrics.ssim(ours, theirs, peak), notes)
+
+
+def _psnr_of_input(picture: Path | None, clean: Path) -> float | None:
+    """The PSNR of what was restored; None where it cannot be compared."""
+    from genrestore import metrics
+
+    try:
+        return None if picture is None else metrics.psnr(*_comparable(picture, clean, None)[:3])
+    except (InputError, OSError):
+        return None
+
+
+def _comparable(
+    written: Path, clean: Path, max_pixels: int | None
+) -> tuple[np.ndarray, np.ndarray, float, tuple[str, ...]]:
+    """Two pictures [1, channel, height, width] of one size on one scale, its largest value, and notes.
+
+    Raises:
+        InputError: One cannot be read, or they differ in size or channels.
+    """
     from genrestore.files.codecs import images
 
     limit = images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
@@ -96,7 +126,7 @@ def compare(written: Path, clean: Path, max_pixels: int | None = None) -> Scores
     peak = float(_largest(ours))
     if ours.dtype != theirs.dtype:
         ours, theirs, peak = _eight_bit_range(ours), _eight_bit_range(theirs), PEAK
-    return Scores(metrics.psnr(ours, theirs, peak), metrics.ssim(ours, theirs, peak), tuple(notes))
+    return ours, theirs, peak, tuple(notes)
 
 
 def _eight_bit_range(pixels: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from genrestore.cli.report_page import Page
     from genrestore.files.plan.jobs import Job
     from genrestore.files.work.batch import Outcome
 
@@ -43,11 +44,13 @@ class Scores:
         psnr: In decibels at peak 255; infinite where both are equal.
         ssim: From −1 to 1; NaN for pictures smaller than its window.
         notes: What the user is told of the comparison, one sentence each.
+        gain: Decibels that the result is nearer to it than the input; None where that is not asked for.
     """
 
     psnr: float
     ssim: float
     notes: tuple[str, ...] = ()
+    gain: float | None = None
 
     def __str__(self) -> str:
         """The figures in words, with their range."""
@@ -141,6 +144,7 @@ class Report:
         score: Compares a written file with its reference, if asked for.
         fail_fast: Ask for no further outcome after the first failure.
         device: Tells which device was computed on, once one was.
+        page: Shows each input, and is written at the end, however that comes.
     """
 
     jobs: Sequence[Job]
@@ -150,6 +154,7 @@ class Report:
     score: Callable[[Outcome], Scores] | None = None
     fail_fast: bool = False
     device: Callable[[], str | None] = lambda: None
+    page: Page | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -163,12 +168,17 @@ class Report:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the screen.
+        """End the screen, and write the page.
 
         Raises:
+            InputError: The page cannot be written.
             Interrupted: Ctrl-C or SIGTERM came; says how many are done and how many are left.
         """
         self._screen.stop()
+        if self.page is not None and self.counts:
+            where = self.page.write()
+            if not self.quiet:
+                screen.write(one_line(f"report -> {where}"))
         if isinstance(error, KeyboardInterrupt):
             left = len(self.jobs) - self.counts.total()
             raise Interrupted(f"interrupted: {self.counts['done']} done, {left} left") from error
@@ -210,6 +220,8 @@ class Report:
                 _json.dumps(record(outcome, status, error, scores, device), allow_nan=False) + "\n"
             )
             self.json_stream.flush()
+        if self.page is not None:
+            self.page.add_outcome(outcome, status, error, scores)
 
 
 def line(
@@ -225,7 +237,8 @@ def line(
     if status != "done":
         reason = error or outcome.job.skipped or "no reason known"
         return one_line(f"{source}  {status}: {reason.removeprefix(f'{source}: ')}")
-    parts = [f"{source} -> {'standard output' if outcome.target is None else outcome.target}"]
+    target = "standard output" if outcome.target is None else str(outcome.target)
+    parts = list[str]()
     if outcome.told is not None and outcome.told.noise_level is not None:
         how = " (estimated)" if estimated else ""
         parts.append(f"noise level {to_grey_levels(outcome.told.noise_level):.1f}{how}")
@@ -234,7 +247,10 @@ def line(
     parts.append(f"{outcome.seconds:.1f} s" + (f" on {device}" if device else ""))
     if notes := (*outcome.notes, *(scores.notes if scores else ())):
         parts.append(f"({'; '.join(notes)})")
-    return one_line("  ".join(parts))
+    if width := screen.columns():  # notes may go over several lines, what is before them is one
+        room = (width - len("  ".join(["", " -> ", *parts[: len(parts) - bool(notes)]]))) // 2
+        source, target = screen.fitted(source, room), screen.fitted(target, room)
+    return one_line("  ".join([f"{source} -> {target}", *parts]))
 
 
 def record(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from genrestore.cli import options, report, screen
+from genrestore.cli import figures, options, report, screen
 from genrestore.cli.training_options import declared, expanded
 from genrestore.errors import UsageError, shown
 from genrestore.train.settings import DataSettings
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
-FORMATS = ("png", "svg", "pdf")
 DRAWN = 10
 """Outliers of each kind in the picture; the shares are of all of them."""
 TABLE = ("input", "AE(input)", "nearest of the data")
@@ -145,7 +144,7 @@ def scatter(
     Figures of how evenly the latents cover their cube go to standard output.
     """
     table = output.with_name(f"{output.stem}.table{output.suffix}") if outliers or outlier_image else None
-    check_outputs([output, table, csv], overwrite=overwrite)
+    figures.check_outputs("-o", [output, table, csv], overwrite=overwrite)
     from genrestore.runtime import Runtime
     from genrestore.study import latents
     from genrestore.study import study as studies
@@ -160,11 +159,11 @@ def scatter(
     stack = images.stack()
     others = studies.draw_out_of_class(stack, seed) if outliers else {}
     study = studies.examine(encoder, stack, {**others, **own_images(outlier_image or [], reading)})
-    write_figure(output, picture(study, images, axes), overwrite=overwrite)
+    figures.write(output, picture(study, images, axes), overwrite=overwrite)
     if table is not None:
         from genrestore.study.scatter import table as draw_table
 
-        write_figure(table, draw_table(studies.examples(encoder, study), TABLE), overwrite=overwrite)
+        figures.write(table, draw_table(studies.examples(encoder, study), TABLE), overwrite=overwrite)
     if csv is not None:
         write_csv(csv, study, images, overwrite=overwrite)
     show(studies.describe(study, seed), weights, encoder, as_json=json)
@@ -172,26 +171,6 @@ def scatter(
         screen.write(report.one_line(f"{shown(path)}  not read: {reason}"))
     if not quiet:
         screen.write(report.one_line(" ".join(["->", *(shown(p) for p in (output, table, csv) if p)])))
-
-
-def check_outputs(paths: Sequence[Path | None], *, overwrite: bool) -> None:
-    """Refuse before the work what would be refused after it.
-
-    Raises:
-        UsageError: The picture's suffix is unknown, or something is there already.
-        InputError: A file cannot be written.
-    """
-    from genrestore.files.disk.atomic import check_writable
-
-    named = [path for path in paths if path is not None]
-    if named[0].suffix.lower()[1:] not in FORMATS:
-        raise UsageError(f"-o {named[0]}: the name must end in {', '.join('.' + name for name in FORMATS)}")
-    for path in named:
-        if path.is_dir():
-            raise UsageError(f"{shown(path)}: is a folder; name a file")
-        if path.exists() and not overwrite:
-            raise UsageError(f"{shown(path)}: exists; replace it with --overwrite, or name another")
-        check_writable(path)
 
 
 def coordinates(dims: str, dimensions: int) -> list[int]:
@@ -263,21 +242,6 @@ def picture(study: Study, images: ImageSet, axes: Sequence[int]) -> Any:
         names = ["first component", "second component"]
     marked = [drawing.Marked(name, one) for name, one in zip(others, moved, strict=True)]
     return drawing.plot(drawing.Cloud(points, images.labels, images.classes), marked, names)
-
-
-def write_figure(path: Path, figure: Any, *, overwrite: bool) -> None:
-    """Write a matplotlib figure whole or not at all, in the format of the path's suffix."""
-    import matplotlib as mpl
-
-    from genrestore.files.disk.atomic import atomic
-
-    format = path.suffix.lower()[1:]
-    about = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    content = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "genrestore"}):
-        figure.savefig(content, format=format, dpi=150, metadata=about[format])
-    with atomic(path, overwrite=overwrite) as stream:
-        stream.write(content.getvalue())
 
 
 def write_csv(path: Path, study: Study, images: ImageSet, *, overwrite: bool) -> None:

@@ -64,6 +64,22 @@ def is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def columns() -> int | None:
+    """How wide stderr's terminal is; None where it is none, and lines are as long as they are."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns if is_terminal() else None
+    except (OSError, ValueError):
+        return None
+
+
+def fitted(path: str, room: int) -> str:
+    """A path of at most `room` columns, as far as its file name allows: shortened from the left."""
+    if len(path) <= room or os.sep not in path:
+        return path
+    name = path.rpartition(os.sep)[2]
+    return "…" + path[len(path) - max(room - 1, len(name) + 1) :] if len(path) > len(name) + 2 else path
+
+
 class PlainScreen:
     """No escape codes, no carriage returns, a line each."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,7 @@ class TestFolders:
             "equal": False,
             "notes": [],
             "error": None,
+            "gain": None,
         }
         assert (second["clean"], second["psnr"]) == ("clean/b.tif", TWENTY_PSNR)
         assert mean.pop("ssim") == pytest.approx(sum(ssim) / 2, abs=1e-4)
@@ -166,6 +168,7 @@ class TestFolders:
             "skipped": 0,
             "failed": 0,
             "psnr": pytest.approx((28.1308 + TWENTY_PSNR) / 2, abs=1e-4),
+            "gain": None,
             "data_range": 255,
             "clean_without_result": 1,
             "notes": [],
@@ -375,3 +378,66 @@ def test_no_torch_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+class TestGains:
+    @staticmethod
+    def folders(count: int = 4) -> None:
+        for number in range(count):
+            flat(f"clean/{number}.png", 100)
+            flat(f"in/{number}.png", 120)
+            flat(f"out/{number}.denoised.png", 110 if number != 2 else 130)
+
+    def test_a_result_gains_over_its_input(self, run: Run) -> None:
+        self.folders()
+        result = run("evaluate", "out", "clean", "--inputs", "in", "--json")
+        *files, summary = records(result.stdout)
+        better = 20 * math.log10(20 / 10)
+        worse = 20 * math.log10(20 / 30)
+        assert [one["gain"] for one in files] == pytest.approx([better, better, worse, better], abs=1e-4)
+        assert summary["gain"] == pytest.approx((3 * better + worse) / 4, abs=1e-4)
+        lines = run("evaluate", "out", "clean", "--inputs", "in").stdout.splitlines()
+        assert lines[2].endswith("(8-bit range)  gain -3.52 dB")
+        assert lines[-1].startswith("mean of 4")
+
+    def test_without_inputs_there_is_no_gain(self, run: Run) -> None:
+        self.folders(1)
+        assert records(run("evaluate", "out", "clean", "--json").stdout)[0]["gain"] is None
+        assert "gain" not in run("evaluate", "out", "clean").stdout
+
+    def test_an_input_that_is_not_there_is_noted(self, run: Run) -> None:
+        self.folders(2)
+        Path("in/1.png").unlink()
+        result = run("evaluate", "out", "clean", "--inputs", "in")
+        assert result.stdout.splitlines()[1].endswith("(no input is named like it)")
+        assert result.exit_code == 0
+
+    @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+    def test_the_plot_is_written(self, run: Run, suffix: str) -> None:
+        self.folders()
+        result = run("evaluate", "out", "clean", "--inputs", "in", "--plot", f"gain.{suffix}")
+        assert (f"-> gain.{suffix}" in result.stderr, result.exit_code) == (True, 0)
+        assert Path(f"gain.{suffix}").stat().st_size > 1000
+        if suffix == "svg":
+            assert "2.denoised.png" in Path("gain.svg").read_text()
+
+    def test_what_forbids_a_plot_is_said_before_the_work(self, run: Run) -> None:
+        self.folders(1)
+        Path("there.png").write_text("mine")
+        for words, message in (
+            (["--plot", "a.png"], "name what was restored with --inputs"),
+            (["--plot", "a.txt", "--inputs", "in"], "--plot a.txt: the name must end in .png, .svg, .pdf"),
+            (["--plot", "there.png", "--inputs", "in"], "there.png: exists"),
+            (["--inputs", "none"], "--inputs none: no such file or folder"),
+        ):
+            result = run("evaluate", "out", "clean", *words)
+            assert (message in result.stderr, result.stdout, result.exit_code) == (True, "", 2), result.stderr
+        assert Path("there.png").read_text() == "mine"
+
+    def test_a_plot_of_nothing_is_an_error(self, run: Run) -> None:
+        self.folders(1)
+        flat("out/0.denoised.png", 100)
+        result = run("evaluate", "out", "clean", "--inputs", "in", "--plot", "a.png")
+        assert "no result whose input and clean picture are both known" in result.stderr
+        assert result.exit_code == 3
+        assert not Path("a.png").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,26 @@ def test_what_is_missing_is_counted_and_skipped_inputs_need_none(tmp_path: Path)
     assert reference.scorer(tmp_path / "clean", [skipped]) is not None
     with pytest.raises(UsageError, match=r"clean: no picture in it named like a.png \(and 1 more\)$"):
         reference.scorer(tmp_path / "clean", [job(Path("a.png")), skipped, job(None)])
+
+
+def test_a_result_gains_what_it_is_nearer_than_its_input(tmp_path: Path) -> None:
+    clean, noisy, better = (
+        write(tmp_path / f"{level}.png", np.full((16, 16, 3), level, np.uint8)) for level in (100, 120, 110)
+    )
+    outcome = done(job(noisy, better))
+    scorer = reference.scorer(clean, [outcome.job], gains=True)
+    assert scorer is not None
+    assert scorer(outcome).gain == pytest.approx(20 * math.log10(2), abs=1e-4)
+    unasked = reference.scorer(clean, [outcome.job])
+    assert unasked is not None
+    assert unasked(outcome).gain is None
+
+
+@pytest.mark.parametrize("source", ["in place", "standard input", "another size"])
+def test_where_the_input_cannot_be_compared_there_is_no_gain(tmp_path: Path, source: str) -> None:
+    clean, better = (write(tmp_path / f"{name}.png", clean_pixels()) for name in ("clean", "better"))
+    other = write(tmp_path / "other.png", clean_pixels(8, 9))
+    of = job({"in place": better, "standard input": None, "another size": other}[source], better)
+    scorer = reference.scorer(clean, [of], gains=True)
+    assert scorer is not None
+    assert scorer(done(of)).gain is None

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from genrestore.cli import report
+from genrestore.cli.report_page import Page
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
@@ -266,3 +270,36 @@ class TestJsonFile:
     def test_that_cannot_be_written_is_wrong_use(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         self.refused(tmp_path / "file" / "a.json", [], False, "--json-file .*: Not a directory")
+
+
+def test_a_line_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = "photos/of/many/years/and/journeys"
+    job = replace(DONE.job, source=Path(f"{folder}/a.png"))
+    outcome = replace(DONE, job=job, target=Path(f"restored/{folder}/a.png"), notes=("said at length " * 9,))
+    whole = report.line(outcome, "done", None, None, True, "cpu")
+    assert whole.startswith(f"{folder}/a.png -> restored/{folder}/a.png  noise level ")
+    monkeypatch.setattr(report.screen, "columns", lambda: 80)
+    short = report.line(outcome, "done", None, None, True, "cpu")
+    assert re.match(r"…\S*/a\.png -> …\S*/a\.png  noise level ", short)
+    assert 70 < short.index("  (said") <= 80
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_page_has_every_outcome_and_is_written_however_it_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stopped: bool
+) -> None:
+    page = Page(tmp_path / "page", ["denoise"])
+    told = report.Report([DONE.job, SKIPPED.job, DONE.job], page=page)
+    with pytest.raises(Interrupted) if stopped else nullcontext(), told:
+        told.show([DONE, SKIPPED])
+        if stopped:
+            raise KeyboardInterrupt
+    assert [tile.entry.status for tile in page.tiles] == ["done", "skipped"]
+    assert (tmp_path / "page" / "index.html").is_file()
+    assert f"report -> {tmp_path / 'page' / 'index.html'}" in capsys.readouterr().err
+
+
+def test_where_nothing_was_begun_there_is_no_page(tmp_path: Path) -> None:
+    with report.Report([DONE.job], page=Page(tmp_path / "page", ["denoise"])):
+        pass
+    assert not (tmp_path / "page").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -136,3 +137,24 @@ def test_a_stderr_that_is_gone_does_not_stop_the_work(monkeypatch: pytest.Monkey
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
     screen.write("anything")
+
+
+@pytest.mark.parametrize(
+    ("path", "room", "seen"),
+    [
+        ("a/b.png", 80, "a/b.png"),
+        ("photos/2019/summer/IMG_0001.jpg", 21, "…/summer/IMG_0001.jpg"),
+        ("photos/2019/summer/IMG_0001.jpg", 20, "…summer/IMG_0001.jpg"),
+        ("photos/2019/summer/IMG_0001.jpg", 3, "…/IMG_0001.jpg"),
+        ("photos/2019/summer/IMG_0001.jpg", -9, "…/IMG_0001.jpg"),
+        ("a/name-without-folders-to-leave-out.png", 9, "a/name-without-folders-to-leave-out.png"),
+        ("name-without-folders-to-leave-out.png", 9, "name-without-folders-to-leave-out.png"),
+    ],
+)
+def test_paths_are_shortened_from_the_left_and_keep_their_file_name(path: str, room: int, seen: str) -> None:
+    assert screen.fitted(path.replace("/", os.sep), room) == seen.replace("/", os.sep)
+
+
+def test_where_there_is_no_terminal_a_line_is_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert screen.columns() is None
