@@ -328,7 +328,7 @@ class Invert(Words):
         for parameter in context.command.params:
             name = parameter.name or ""
             of_files = getattr(parameter, "rich_help_panel", None) in (INPUTS, RESULTS)
-            other = name in ("inputs", "trace", "reference", "json_file")
+            other = name in ("inputs", "trace", "reference", "json_file", "report")
             if (of_files or other) and name != "self_test_of" and options.is_given(context, name):
                 raise UsageError(f"--self-test: inverts images of its own; leave {parameter.opts[0]} out")
         task = task_of(self, has_weights=True)

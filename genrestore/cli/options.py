@@ -321,6 +321,16 @@ JsonFile = Annotated[
         help="The JSON objects into this file instead, for example with -o -.",
     ),
 ]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FOLDER",
+        parser=expand_path,
+        rich_help_panel=SCREEN,
+        help="Make a page of all pictures, before and after, in this folder: open its index.html.",
+    ),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", metavar="", rich_help_panel=SCREEN, help="Say nothing but errors."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import field, fields, make_dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from genrestore.files.plan.jobs import STDIO
 
 if TYPE_CHECKING:
     from genrestore.cli.options import Machine
+    from genrestore.cli.report_page import Page
     from genrestore.cli.words import Words
     from genrestore.files.plan.jobs import Job, OutputOptions
     from genrestore.files.work.batch import BatchOptions
@@ -62,6 +64,7 @@ class Command(TyperCommand):
         named = words.named(ctx)
         wanted = words.wanted(named)
         jobs, score = planned(words, named, wanted)
+        page = page_of(words)
         task = task_of(words, has_weights=is_given(ctx, "weights"))
         settings = batch_options(words, wanted, jobs, task)
         if words.dry_run:
@@ -78,11 +81,24 @@ class Command(TyperCommand):
         with (
             lines as stream,
             report.Report(
-                jobs, words.estimated, words.quiet, stream, score, words.fail_fast, machine.taken
+                jobs, words.estimated, words.quiet, stream, score, words.fail_fast, machine.taken, page
             ) as told,
         ):
             outcomes = batch.run(jobs, make, settings, told.progress, loading.load_torch, task.prior.batch)
             raise typer.Exit(told.show(outcomes))
+
+
+def page_of(words: Words) -> Page | None:
+    """The page that --report asks for, before any work.
+
+    Raises:
+        UsageError: Its folder holds something, and no page of ours.
+    """
+    if words.report is None:
+        return None
+    from genrestore.cli.report_page import Page
+
+    return Page(words.report, sys.argv[1:], words.max_pixels)
 
 
 def planned(
@@ -97,7 +113,7 @@ def planned(
     from genrestore.files.plan import outputs
 
     jobs = words.assigned(outputs.plan(named, wanted, listed=words.files_from is not None))
-    score = references.scorer(words.reference, jobs)
+    score = references.scorer(words.reference, jobs, gains=words.report is not None)
     written = outputs.targets(jobs, wanted) + ([words.json_file] if words.json_file else [])
     outputs.check_only_read(written, list(_only_read(words.files_from, jobs, score)))
     return jobs, score

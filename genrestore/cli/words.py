@@ -125,6 +125,7 @@ class Words:
     reference: options.Reference = None
     json: options.Json = False
     json_file: options.JsonFile = None
+    report: options.ReportFolder = None
     quiet: options.Quiet = False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from genrestore.cli import reference
 from genrestore.errors import InputError, UsageError
 from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
-from tests.cli.conftest import clean_pixels, write
+from tests.cli.conftest import Run, clean_pixels, write
 
 
 def job(source: Path | None, target: Path | None = Path("out.png"), skipped: str | None = None) -> Job:
@@ -123,3 +124,28 @@ def test_where_the_input_cannot_be_compared_there_is_no_gain(tmp_path: Path, sou
     scorer = reference.scorer(clean, [of], gains=True)
     assert scorer is not None
     assert scorer(done(of)).gain is None
+
+
+class TestReport:
+    """--report, on the command line."""
+
+    def test_a_page_shows_every_input_with_its_gain(self, denoise: Run, photo: Path) -> None:
+        write(Path("clean/photo.png"), clean_pixels())
+        write(Path("clean/broken.png"), clean_pixels())
+        Path("broken.png").write_bytes(b"no picture")
+        result = denoise(photo, "broken.png", "-o", "out/", "--report", "page", "--reference", "clean")
+        assert result.exit_code == 1
+        page = Path("page/index.html").read_text(encoding="utf-8")
+        before, after = (
+            reference.compare(path, Path("clean/photo.png")).psnr for path in (photo, Path("out/photo.png"))
+        )
+        gains = [float(found) for found in re.findall(r'data-gain="([^"]+)"', page)]
+        assert gains == [pytest.approx(after - before, abs=1e-3)]
+        assert page.count('class="tile"') == 2
+
+    def test_a_folder_of_other_files_is_refused_before_any_work(self, denoise: Run, photo: Path) -> None:
+        write(Path("album/mine.png"), clean_pixels())
+        result = denoise(photo, "-o", "out/", "--report", "album")
+        assert result.exit_code == 2
+        assert "--report album" in result.stderr
+        assert not Path("out").exists()
