@@ -166,8 +166,8 @@ class TestTask:
         monkeypatch.setattr(UntrainedNetwork, "sample", timed)
         monkeypatch.setattr("genrestore.restore.priors.dip.time.perf_counter", lambda: now[0])
         seconds: list[float] = []
-        restorer(steps=25, estimate=seconds.append)(noisy())
-        assert seconds == [25 * 2.0]
+        restorer(steps=100, estimate=seconds.append)(clean())
+        assert seconds == [100 * 2.0]
 
 
 def test_strength_0_and_an_empty_mask_copy() -> None:
