@@ -19,8 +19,8 @@ BINS = 12
 QUIET = 0.1
 """Share of the cells that are quieter than the texture of nearly every picture."""
 
-TEXTURE = 0.6
-"""Distance above its quiet cells (log σ: 1.8 times) at which a picture's middle cell may lie. Estimates of
+TEXTURE = 0.18
+"""Distance above its quiet cells (log σ: 1.2 times) at which a picture's middle cell may lie. Estimates of
 noise stay within it; what lies further off is texture, which a clean picture would lose."""
 
 STRONG = (20 / 255, 25 / 255)

@@ -90,7 +90,7 @@ class Textured(Oracle):
 
 @pytest.mark.parametrize(
     ("texture", "expected"),
-    [(1.5 * LEVELS[False], 1.5 * LEVELS[False]), (4 * LEVELS[False], math.exp(0.6) * LEVELS[False])],
+    [(1.1 * LEVELS[False], 1.1 * LEVELS[False]), (4 * LEVELS[False], math.exp(0.18) * LEVELS[False])],
 )
 def test_texture_lifts_the_level_of_quiet_places_by_so_much_and_no_more(
     texture: float, expected: float
