@@ -94,7 +94,7 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
     """Turn a scene into what a lens and a sensor show of one at full size: smooth, enlarged, blurred.
 
     Photographs to train on were reduced: sharp to the pixel and full of texture. Those of a camera at
-    full size have a hundredth of the energy in the finest octave, and most of what is found there is noise.
+    full size have little energy in the finest octave, and most of what is found there is noise.
 
     Args:
         patch: [3, height, width] in [0, 1].
