@@ -141,7 +141,7 @@ class TestReport:
         )
         gains = [float(found) for found in re.findall(r'data-gain="([^"]+)"', page)]
         assert gains == [pytest.approx(after - before, abs=1e-3)]
-        assert page.count('class="tile"') == 2
+        assert page.count("broken.png") >= 1
 
     def test_a_folder_of_other_files_is_refused_before_any_work(self, denoise: Run, photo: Path) -> None:
         write(Path("album/mine.png"), clean_pixels())
