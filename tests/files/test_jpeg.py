@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,3 +111,22 @@ def test_tables_of_16_bits_come_back_without_a_line_on_stderr(capfd: pytest.Capt
     with Pillow.open(io.BytesIO(data)) as opened:
         assert [list(table) for table in opened.quantization.values()] == tables  # type: ignore[attr-defined]
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_cannot_grow_is_an_error_and_not_half_a_picture(tmp_path: Path) -> None:
+    """As on a full disk; in a process of its own, since limits stay."""
+    script = f"""
+import resource, sys
+import numpy as np
+from genrestore.files.codecs import images
+from genrestore.files.codecs.metadata import Metadata
+from genrestore.files.codecs.pixels import Image
+pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96), dtype=np.uint8)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+try:
+    with open({str(tmp_path / "cut.jpg")!r}, "w+b") as stream:
+        images.encode(Image(pixels, None, Metadata("JPEG", "RGB")), stream, "JPEG")
+except OSError:
+    sys.exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 7

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -56,6 +56,13 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     return pillow.decode(opened, described, turned)
 
 
+class _Unnumbered:
+    """A stream without a file number, through which Pillow takes a write that was cut short for whole."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.write, self.flush = stream.write, stream.flush
+
+
 def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None) -> tuple[str, ...]:
     """Encode to JPEG, with the tables and subsampling of a source that was one; returns notes."""
     import PIL.Image
@@ -80,7 +87,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     if settings.tables:
         options["qtables"] = [list(table) for table in settings.tables]
     PIL.Image.fromarray(buffer).save(
-        stream,
+        cast(BinaryIO, _Unnumbered(stream)),
         "JPEG",
         quality=-1 if settings.tables else QUALITY,
         subsampling=settings.subsampling,
