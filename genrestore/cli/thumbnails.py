@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,7 @@ def save(picture: Image, path: Path, side: int, source: Path) -> tuple[int, int]
         OSError: It cannot be written.
     """
     from genrestore.files.codecs import metadata
+    from genrestore.files.codecs.jpeg import Unnumbered
 
     small, profile = _drawn(picture, side), picture.metadata.icc
     comment = (
@@ -59,7 +60,7 @@ def save(picture: Image, path: Path, side: int, source: Path) -> tuple[int, int]
     readers = source.stat().st_mode & 0o666
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, readers), "w+b") as stream:
         small.save(
-            stream,
+            cast(BinaryIO, Unnumbered(stream)),
             "JPEG",
             quality=QUALITY,
             comment=comment,

@@ -56,8 +56,12 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     return pillow.decode(opened, described, turned)
 
 
-class _Unnumbered:
-    """A stream without a file number, through which Pillow takes a write that was cut short for whole."""
+class Unnumbered:
+    """A stream for Pillow without a file number, through which it takes a write that was cut short for whole.
+
+    Args:
+        stream: Open for writing.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self.write, self.flush = stream.write, stream.flush
@@ -87,7 +91,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     if settings.tables:
         options["qtables"] = [list(table) for table in settings.tables]
     PIL.Image.fromarray(buffer).save(
-        cast(BinaryIO, _Unnumbered(stream)),
+        cast(BinaryIO, Unnumbered(stream)),
         "JPEG",
         quality=-1 if settings.tables else QUALITY,
         subsampling=settings.subsampling,
