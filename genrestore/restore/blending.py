@@ -20,6 +20,10 @@ LOW_RANGE = 1 << 13
 they used the whole range."""
 
 
+LOOKED_AT, FEWEST_STUCK = 1 << 17, 20
+"""Pixels among which stuck ones are looked for, and how many values must be found."""
+
+
 def mixed(damaged: Tensor, restored: Tensor, request: Request, *, bounded: bool) -> Tensor:
     """As much of the restoration as is asked for, of luma and of chroma.
 
@@ -106,6 +110,28 @@ def few_values(pixels: Pixels) -> int | None:
     if not 1 < found.size <= FEW or np.setdiff1d(pixels, found, assume_unique=False).size:
         return None
     return int(found.size)
+
+
+def stuck_share(pixels: Pixels, noise_level: float) -> float:
+    """Share of values that are stuck at black or white: at an end of the range, far from those beside them.
+
+    Args:
+        pixels: Integers [1, channel, height, width]; of a large picture some rows are looked at.
+        noise_level: σ on the [0, 1] scale: nothing within 5 σ is stuck.
+
+    Returns:
+        0 to 1; 0 of floats.
+    """
+    height, width = pixels.shape[-2:]
+    if not is_clipped(pixels) or min(height, width) < 3:
+        return 0.0
+    most = np.iinfo(pixels.dtype).max
+    row, column = np.ogrid[1 : height - 1 : -(-height * width // LOOKED_AT), 1 : width - 1]
+    beside = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    low, high = np.sort(np.stack([pixels[0][:, y, x] for y, x in beside]), axis=0)[1:3].astype(np.int32)
+    value, far = pixels[0][:, row, column], max(0.25, 5 * noise_level) * most
+    stuck = ((value == 0) & (low > far)) | ((value == most) & (high < most - far))
+    return float(stuck.mean()) if stuck.sum() >= FEWEST_STUCK else 0.0
 
 
 def unused_bits(pixels: Pixels) -> int:

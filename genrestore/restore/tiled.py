@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from genrestore.restore.blending import feathered, few_values, mixed, unused_bits
+from genrestore.restore.blending import feathered, few_values, mixed, stuck_share, unused_bits
 from genrestore.restore.noise import NoiseProfile
 from genrestore.restore.problem import NoiseLevel, Prior, Problem
 from genrestore.restore.records import Figure, Given, Restored, Trace, is_clipped
@@ -34,6 +34,8 @@ from genrestore.restore.tiling import (
 
 LITTLE_NOISE = 1.0 / 255
 """Below one grey level a picture counts as clean, and the user is told so."""
+MANY_STUCK = 0.005
+"""Share of stuck values from which on a denoiser leaves many, twice what sharp pictures without any show."""
 DENOISED_TOO = "known pixels were denoised too"
 OVERFLOWED = "half precision overflowed, and was done again in float32"
 
@@ -174,11 +176,17 @@ class Tiled:
     def _notes(self, pixels: Pixels, noise: NoiseProfile | None, gain: int) -> list[str]:
         """Remarks on a picture [1, channel, height, width] and its noise level."""
         request, notes = self.task.request, []
-        if request.noise_level is None and noise is not None:
-            if noise.overall / gain < LITTLE_NOISE:
-                notes.append("little noise found")
-            elif values := few_values(pixels):
-                notes.append(f"it has only {values} values, and their pattern looks like noise")
+        level = noise.overall / gain if noise else 0.0
+        values = few_values(pixels)
+        if noise and request.noise_level is None and level < LITTLE_NOISE:
+            notes.append("little noise found")
+        elif noise and request.noise_level is None and values:
+            notes.append(f"it has only {values} values, and their pattern looks like noise")
+        if not values and (stuck := stuck_share(pixels, level)) > MANY_STUCK:
+            notes.append(
+                f"{100 * stuck:.2g} % of its pixels are stuck at black or white: "
+                "a denoiser leaves many; mask them and use genrestore inpaint"
+            )
         if pixels.shape[1] == 1 and request.chroma != 1:
             notes.append("a grey picture has no colour noise: chroma does nothing")
         if self.prior.levels == 1 and (request.luma, request.chroma) != (1, 1):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import genrestore
 from genrestore.errors import UsageError
-from genrestore.restore.blending import BT601, few_values, mix_luma_chroma
+from genrestore.restore.blending import BT601, few_values, mix_luma_chroma, stuck_share
 from genrestore.restore.noise import NoiseProfile
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.denoiser import DenoiserPrior
@@ -255,6 +255,29 @@ def test_few_values_are_counted_in_the_whole_picture() -> None:
     assert few_values(pixels) == 2
     pixels[..., -1, -1] = 7
     assert few_values(pixels) is None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("value", [0, 1])
+def test_many_stuck_pixels_are_told(two: str, told: list[Tensor], dtype: type, value: int) -> None:
+    """A pixel in fifty at an end of the range, not beside its like; a black or white part says nothing."""
+    most = np.iinfo(dtype).max
+    pixels = np.random.default_rng(0).integers(most // 2, most // 2 + 20, (1, 3, 50, 50)).astype(dtype)
+    pixels[..., :, 25:] = most * value
+    task = denoiser(two, 0.05, runtime=RUNTIME)
+    assert task(pixels).notes == ()
+    pixels[..., 1::5, 2:25:10] = most * value
+    assert stuck_share(pixels, 0.0) == pytest.approx(30 / (48 * 48))
+    assert stuck_share(pixels, 0.13) == 0
+    (note,) = task(pixels).notes
+    assert note.startswith("1.3 % of its pixels are stuck at black or white")
+
+
+def test_stuck_pixels_of_a_large_picture_are_looked_for_in_some_rows() -> None:
+    pixels = np.full((1, 1, 1024, 1024), 99, np.uint8)
+    pixels[..., np.random.default_rng(0).random((1024, 1024)) < 0.01] = 255
+    assert stuck_share(pixels, 0.0) == pytest.approx(0.01, rel=0.1)
+    assert stuck_share(pixels / 255, 0.0) == 0
 
 
 def test_two_values_of_little_noise_are_a_drawing(two: str, monkeypatch: pytest.MonkeyPatch) -> None:

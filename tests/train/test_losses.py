@@ -35,6 +35,15 @@ def test_root_mean_square_is_a_mean_of_each_sample_s_root() -> None:
     assert float(losses.root_mean_square(estimate, clean)) == pytest.approx(math.sqrt(12.5) / 2, abs=1e-4)
 
 
+def test_the_logarithm_weighs_a_decibel_alike_in_every_sample() -> None:
+    """Halving the error of a sample is worth log 2, whatever it was, until it is below a grey level."""
+    clean = torch.zeros(3, 1, 4, 4)
+    size = torch.tensor([0.4, 0.04, 0.0]).reshape(3, 1, 1, 1)
+    found = [losses.log_mean_square(clean + factor * size, clean) for factor in (1.0, 0.5)]
+    assert float(found[0] - found[1]) == pytest.approx(2 / 3 * math.log(2), abs=6e-3)
+    assert float(losses.log_mean_square(clean, clean)) == pytest.approx(-math.log(255))
+
+
 def test_root_mean_square_has_a_gradient_where_nothing_is_wrong() -> None:
     estimate = torch.zeros(1, 1, 2, 2, requires_grad=True)
     losses.root_mean_square(estimate, torch.zeros(1, 1, 2, 2)).backward()

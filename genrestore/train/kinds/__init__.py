@@ -14,7 +14,7 @@ from genrestore.errors import UsageError
 from genrestore.settings import Settings
 from genrestore.train.settings import Kind, LoopSettings, Mixture, Recipe, learning, network, share
 
-RECONSTRUCTION = ("absolute", "root-mean-square", "mean-square")
+RECONSTRUCTION = ("absolute", "root-mean-square", "mean-square", "log-mean-square")
 """Keys of `losses.RECONSTRUCTION`."""
 ADVERSARIAL = ("non-saturating", "saturating", "l2", "hinge")
 """Keys of `losses.ADVERSARIAL`."""

@@ -40,7 +40,21 @@ def mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
     return (estimate - clean).square().mean()
 
 
-RECONSTRUCTION = {"absolute": absolute, "root-mean-square": root_mean_square, "mean-square": mean_square}
+def log_mean_square(estimate: Tensor, clean: Tensor) -> Tensor:
+    """Mean over the samples of ½ log(mean (x̂ − x)² + ε²), ε a grey level of 8 bits, a scalar.
+
+    A decibel counts as much in a picture of little noise as in one of much, down to about ε: −PSNR of each
+    sample but for ε and a factor (Chen et al., "HINet", 2021, equation 5, have it as a loss).
+    """
+    return ((estimate - clean).square().flatten(1).mean(1) + 1 / 255**2).log().mean() / 2
+
+
+RECONSTRUCTION = {
+    "absolute": absolute,
+    "root-mean-square": root_mean_square,
+    "mean-square": mean_square,
+    "log-mean-square": log_mean_square,
+}
 """Distances of estimates [batch, channel, height, width], about [0, 1], from clean pictures, by name."""
 
 
