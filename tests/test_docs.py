@@ -180,10 +180,32 @@ def test_commands_of_the_readme_work(workplace: Path) -> None:
     assert (workplace / "examples" / "photo.denoised.png").exists()
 
 
+PROGRAMS = {page_name(page): code for page in PAGES if (code := "\n".join(blocks(page, "python")))}
+"""The Python code of each page that has some, which is one program."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("page", PROGRAMS)
 @pytest.mark.usefixtures("workplace")
-def test_python_examples_work() -> None:
-    for page in (ROOT / "README.md", DOCS / "python.md"):
-        scope: dict[str, Any] = {}
-        for code in blocks(page, "python"):
-            exec(compile(code, page_name(page), "exec"), scope)
+def test_python_examples_work(page: str) -> None:
+    if "import deepinv" in PROGRAMS[page]:
+        pytest.importorskip("deepinv")
+    code = compile(PROGRAMS[page], page, "exec", dont_inherit=True)
+    exec(code, {"__name__": "program"})
+
+
+@pytest.mark.slow
+def test_python_examples_pass_a_type_checker(tmp_path: Path) -> None:
+    for page, code in PROGRAMS.items():
+        if "import deepinv" not in code:  # which has no types
+            (tmp_path / f"{re.sub(r'[^a-z]', '_', page.lower())}.py").write_text(code, encoding="utf-8")
+    words = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache", tmp_path]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -71,3 +71,10 @@ print(gc.get_freeze_count())
 """
     done = python(code)
     assert (done.stdout.split(), done.stderr) == (["True", "True", "True", "0"], "")
+
+
+def test_completion_knows_the_functions_before_they_are_loaded() -> None:
+    done = python("import genrestore, sys; print(dir(genrestore), 'torch' in sys.modules)")
+    names = {"__version__", "denoise", "inpaint", "invert", "load_prior"}
+    assert all(f"'{name}'" in done.stdout for name in names)
+    assert done.stdout.endswith("False\n")

@@ -244,14 +244,14 @@ def search(
         optimiser.zero_grad()
         if on_step is not None:
             on_step(step, z.detach())
-        made = prior.generator(z)
+        made = prior.network(z)
         if sigma:
             made = made + sigma / 255 * torch.randn(y.shape, generator=draws)
         difference = mask * (made - y)
         (difference.square().sum() if loss == "l2" else difference.abs().sum()).backward()
         optimiser.step()
     with torch.no_grad():
-        return np.asarray(255 * prior.generator(z).numpy())
+        return np.asarray(255 * prior.network(z).numpy())
 
 
 def descent_section(bench: Bench) -> Section:

@@ -239,10 +239,16 @@ def _values(tensor: torch.Tensor) -> Pixels:
 
 def _checked(pixels: Pixels, function: PixelFunction) -> Pixels:
     if pixels.shape[1] not in (1, 3):
-        raise UsageError(f"an image of {pixels.shape[1]} channels: must have 1 (grey) or 3 (RGB)")
+        raise UsageError(
+            f"an image of {pixels.shape[1]} channels: must have 1 (grey) or 3 (RGB); arrays are "
+            "[height, width, channel], tensors [channel, height, width]"
+        )
     kinds: tuple[Any, ...] = (np.uint8, np.uint16, np.float16, np.float32, np.float64)
     if pixels.dtype not in kinds:
-        raise UsageError(f"an image of type {pixels.dtype}: must be uint8, uint16 or floating point")
+        raise UsageError(
+            f"an image of type {pixels.dtype}: must be uint8 (0 to 255), uint16 (0 to 65535) or floating "
+            "point (0 to 1); convert it first"
+        )
     if pixels.size == 0:
         raise UsageError("an image without pixels")
     if np.issubdtype(pixels.dtype, np.floating):
@@ -255,9 +261,12 @@ def _check_values(pixels: Pixels) -> None:
     low, high = float(pixels.min()), float(pixels.max())
     if not np.isfinite((low, high)).all():
         count = pixels.size - int(np.isfinite(pixels).sum())
-        raise UsageError(f"an image with {count} NaN or infinite values: replace them by numbers first")
+        raise UsageError(
+            f"an image with {count} NaN or infinite values: floating point must be on the [0, 1] scale; "
+            "replace them first, as numpy.nan_to_num does"
+        )
     if max(-low, high) > FURTHEST:
         raise UsageError(
             f"an image with values from {low:g} to {high:g}: floating point must be on the [0, 1] scale; "
-            "divide grey levels by 255"
+            "divide levels of 8 bits by 255, of 16 bits by 65535"
         )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from genrestore.errors import UsageError
 from genrestore.models.pyramid import fill
 from genrestore.restore.data_terms import LEAST_NOISE, PixelTerm
 from genrestore.restore.noise import NoiseProfile, expected_square
@@ -136,6 +137,9 @@ class Prior(ABC, Generic[Settings]):
     """A model of clean pictures that restores damaged ones; `settings.PRIORS` names each, with its settings.
 
     Attributes:
+        network: What knows clean pictures: D(y, σ), AE(x) or G(z), in eval mode on the runtime's device; its
+            parameters ask for no gradients. `DipPrior` has none before it is fitted.
+        usual: The usual settings.
         runtime: Device, precision and seed.
         side: Side in pixels of the pictures that it knows; None: any size, in tiles.
         channels: Their channels.
@@ -145,6 +149,8 @@ class Prior(ABC, Generic[Settings]):
         tilings: The usual tiles of a picture with noise, and of one with holes.
     """
 
+    network: nn.Module
+    usual: Settings
     runtime: Runtime
     side: int | None = None
     channels: int = 3
@@ -160,6 +166,46 @@ class Prior(ABC, Generic[Settings]):
     @abstractmethod
     def solve(self, problem: Problem, settings: Settings, watch: Watch = UNWATCHED) -> Solution:
         """x* = argmin_x D(x; y) + λ R(x), of as many pictures at once as the problem has."""
+
+    def denoise(self, image: Tensor, noise_level: float | Tensor) -> Tensor:
+        """Remove noise of a known level, with the usual settings: the step of a prior in plug-and-play.
+
+        Args:
+            image: y, [batch, channel, height, width], about [0, 1].
+            noise_level: σ on the [0, 1] scale, a number.
+
+        Returns:
+            x*, of the shape, type and device of `image`; about [0, 1].
+
+        Raises:
+            UsageError: An image of another shape or of integers, or a number that is no noise level.
+        """
+        self.check_image(image, noise_level)
+        some = image.to(self.runtime.device, torch.float32).split(BATCH if self.side else 1)
+        each = [self.solve(Problem(one, float(noise_level)), self.usual).image for one in some]
+        return torch.cat(each).to(image)
+
+    def check_image(self, image: Tensor, noise_level: float | Tensor) -> None:
+        """Refuse what `denoise` cannot take.
+
+        Args:
+            image: [batch, channel, height, width].
+            noise_level: σ on the [0, 1] scale; the values of a tensor are not looked at.
+
+        Raises:
+            UsageError: An image of another shape or of integers, or a number that is no noise level.
+        """
+        batch, channels, *sides = image.shape if image.ndim == 4 else (0,) * 4
+        known = [self.channels] if self.side else [1, 3]
+        if not batch or channels not in known or (self.side and sides != [self.side, self.side]):
+            wanted = (
+                f"[batch, {' or '.join(map(str, known))}, {self.side or 'height'}, {self.side or 'width'}]"
+            )
+            raise UsageError(f"an image of shape {list(image.shape)}: must be {wanted}")
+        if not image.is_floating_point():
+            raise UsageError(f"an image of type {image.dtype}: must be floating point on the [0, 1] scale")
+        if not isinstance(noise_level, Tensor) and not 0 <= noise_level <= 1:
+            raise UsageError(f"noise level {noise_level}: must be between 0 and 1 (grey levels / 255)")
 
 
 def padded(stack: Tensor) -> Tensor:

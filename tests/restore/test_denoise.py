@@ -155,7 +155,7 @@ def test_bfloat16_is_near_float32(weights: str) -> None:
 
 def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     task = denoiser(weights, 0.1, runtime=Runtime("cpu", "bf16", 1, 0))
-    network = task.prior._denoiser
+    network = task.prior.network
     forward = network.forward
 
     def overflow(image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
@@ -230,17 +230,19 @@ def test_the_api_takes_half_precision_and_gives_it_back(weights: str) -> None:
     ("image", "message"),
     [
         (np.zeros((4, 4, 2), np.uint8), "2 channels"),
-        (np.zeros((4, 4), np.int64), "int64"),
+        (np.zeros((3, 4, 4), np.uint8), r"4 channels.*arrays are \[height, width, channel\]"),
+        (np.zeros((4, 4), np.int64), r"int64: must be uint8 \(0 to 255\), .* \(0 to 1\); convert it first"),
+        (np.zeros((4, 4), bool), "type bool: must be uint8"),
         (np.zeros((2, 2, 2, 2)), r"\[2, 2, 2, 2\]"),
         (torch.zeros(4, 4), r"\[4, 4\]"),
         (PIL.Image.new("CMYK", (4, 4)), "CMYK"),
         ("photo.png", "type str"),
         (np.zeros((0, 4), np.uint8), "without pixels"),
         (torch.zeros(0, 3, 4, 4), "without pixels"),
-        (np.full((4, 4), np.nan, np.float32), "16 NaN or infinite values: replace them"),
+        (np.full((4, 4), np.nan, np.float32), "16 NaN or infinite values: .* replace them first"),
         (torch.tensor([[[0.5, torch.inf], [0.1, 0.2]]]), "1 NaN or infinite values"),
         (np.array([[0.0, -np.inf]]), "1 NaN or infinite values"),
-        (np.linspace(0, 255, 64).reshape(8, 8), "values from 0 to 255: .* must be on the .0, 1. scale"),
+        (np.linspace(0, 255, 64).reshape(8, 8), "values from 0 to 255: .* .0, 1. scale; divide .* by 255"),
         (torch.full((3, 8, 8), 200.0, dtype=torch.bfloat16), "values from 200 to 200"),
         (torch.eye(8)[None].to_sparse(), "a sparse tensor: give one that holds its values"),
         (torch.zeros(3, 8, 8, device="meta"), "a meta tensor"),

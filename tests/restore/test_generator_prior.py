@@ -35,7 +35,7 @@ def test_slopes_are_those_of_automatic_differentiation() -> None:
     made = prior()
     latent = torch.randn(1, 3, generator=torch.Generator().manual_seed(2))
     image, slopes = made.jacobian(latent)
-    expected = torch.autograd.functional.jacobian(lambda z: made.generator(z).flatten(), latent)
+    expected = torch.autograd.functional.jacobian(lambda z: made.network(z).flatten(), latent)
     assert torch.allclose(image, made.generate(latent), atol=1e-6)
     assert torch.allclose(slopes, expected[:, 0], atol=1e-5)
     assert float(slopes.abs().max()) > 0.01

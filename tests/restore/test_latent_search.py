@@ -37,7 +37,7 @@ def known() -> Tensor:
 
 def by_hand(prior: GeneratorPrior, weight: float, latent: Tensor, picture: Tensor) -> Tensor:
     """F of one latent [latent]: ‖M (G(z) − y)‖² / 2σ² + λ ‖z‖² / 2."""
-    image = prior.generator(latent[None])[0]
+    image = prior.network(latent[None])[0]
     squares = (known()[picture] * (image - damaged()[picture])).square().sum()
     return squares / (2 * SIGMA**2) + weight * latent.square().sum() / 2
 
@@ -61,7 +61,7 @@ def test_energy_and_slope_are_those_of_data_and_prior(prior: GeneratorPrior, wei
 def test_the_curvature_is_gauss_newtons_with_that_of_the_prior(prior: GeneratorPrior, weight: float) -> None:
     found = energy(prior, weight).curvature(latents(3), PICTURES)
     for latent, picture, matrix in zip(latents(3), PICTURES, found, strict=True):
-        slopes = torch.autograd.functional.jacobian(lambda z: prior.generator(z[None])[0].flatten(), latent)
+        slopes = torch.autograd.functional.jacobian(lambda z: prior.network(z[None])[0].flatten(), latent)
         slopes = slopes * known()[picture].flatten()[:, None]
         expected = slopes.T @ slopes / SIGMA**2 + weight * torch.eye(3)
         assert torch.allclose(matrix, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
@@ -84,7 +84,7 @@ def test_the_report_s_search_takes_adams_steps(prior: GeneratorPrior, weight: fl
     found = search_by_adam(energy(prior, weight), start, steps=1, rate=0.03, noise=lambda: noise)
     for picture in (0, 1):
         point = start[picture].clone().requires_grad_()
-        image = prior.generator(point[None])[0] + noise[0]
+        image = prior.network(point[None])[0] + noise[0]
         squares = (known()[picture] * (image - damaged()[picture])).square().sum() / (2 * SIGMA**2)
         (slope,) = torch.autograd.grad(squares + weight * point.square().sum() / 2, point)
         assert torch.allclose(found.latent[picture], start[picture] - 0.03 * slope.sign(), atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from genrestore.errors import WeightsError
+from genrestore.errors import UsageError, WeightsError
 from genrestore.models import NETWORKS
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
-from genrestore.restore.settings import PRIORS
+from genrestore.restore.problem import Problem
+from genrestore.restore.settings import BATCH, PRIORS
 from genrestore.restore.task import DENOISE, INVERT, Task
 from genrestore.runtime import Runtime
 from genrestore.weights.header import NetworkSpec, read_header
@@ -172,3 +174,71 @@ def test_turned_a_part_that_begins_where_tiles_do_is_the_same_part(tmp_path: Pat
     whole = prior.denoise_turned(image, torch.tensor(0.1), turns)
     part = prior.denoise_turned(image[..., 32:, 16:], torch.tensor(0.1), turns)
     torch.testing.assert_close(part[..., 24:, 24:], whole[..., 56:, 40:])
+
+
+def test_a_prior_takes_a_number_grey_pictures_and_other_floats(tmp_path: Path) -> None:
+    prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    image = torch.rand(2, 3, 8, 10)
+    expected = prior.denoise(image, torch.tensor(0.1))
+    assert torch.equal(prior.denoise(image, 0.1), expected)
+    assert torch.equal(prior.denoise(image.double(), 0.1), prior.denoise(image, 0.1).double())
+    grey = prior.denoise(image[:, :1], 0.1)
+    assert torch.equal(grey, prior.denoise(image[:, :1].expand(-1, 3, -1, -1), 0.1).mean(1, keepdim=True))
+    assert not expected.requires_grad
+    assert torch.equal(expected * torch.ones(3, 8, 10, requires_grad=True), expected)  # not only for reading
+
+
+def test_gradients_go_through_where_they_are_asked_for(tmp_path: Path) -> None:
+    prior = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    image = torch.rand(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    level = torch.tensor(0.1, requires_grad=True)
+    estimate = prior.denoise(image, level)
+    slope = torch.autograd.grad(estimate.square().sum(), [image, level])
+    step = 1e-2 * torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        ends = [prior.denoise(image + sign * step, level).square().sum() for sign in (1, -1)]
+        assert not prior.denoise(image, level).requires_grad
+    assert float((slope[0] * step).sum()) == pytest.approx(float(ends[0] - ends[1]) / 2, rel=1e-2)
+    assert float(slope[1]) != 0
+    assert isinstance(prior.network, nn.Module)
+    assert not any(parameter.requires_grad for parameter in prior.network.parameters())
+
+
+@pytest.mark.parametrize("save", [tiny.save_autoencoder, tiny.save_generator, tiny.save_inpainter])
+def test_every_prior_denoises(tmp_path: Path, save: Callable[[Path], Path]) -> None:
+    prior = load_prior(str(save(tmp_path)), RUNTIME)
+    side, channels = prior.side or 16, prior.channels
+    image = torch.rand(BATCH + 1, channels, side, side)
+    estimate = prior.denoise(image, 0.1)
+    assert estimate.shape == image.shape
+    alone = prior.solve(Problem(image[-1:], 0.1), prior.usual).image
+    torch.testing.assert_close(estimate[-1:], alone, atol=1e-5, rtol=0)
+    assert isinstance(prior.network, nn.Module)
+
+
+@pytest.mark.parametrize(
+    ("image", "level", "message"),
+    [
+        (torch.rand(3, 8, 8), 0.1, r"shape \[3, 8, 8\]: must be \[batch, 1 or 3, height, width\]"),
+        (torch.rand(1, 4, 8, 8), 0.1, r"shape \[1, 4, 8, 8\]"),
+        (
+            torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+            0.1,
+            "torch.uint8: must be floating point on the .0, 1.",
+        ),
+        (torch.rand(1, 3, 8, 8), 25, r"noise level 25: must be between 0 and 1 \(grey levels / 255\)"),
+        (torch.rand(1, 3, 8, 8), math.nan, "noise level nan"),
+    ],
+)
+def test_a_prior_refuses_what_it_cannot_denoise(
+    tmp_path: Path, image: torch.Tensor, level: float, message: str
+) -> None:
+    prior = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    with pytest.raises(UsageError, match=message):
+        prior.denoise(image, level)
+
+
+def test_a_prior_of_one_class_says_which_size_it_takes(tmp_path: Path) -> None:
+    prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
+    with pytest.raises(UsageError, match=r"shape \[1, 3, 28, 28\]: must be \[batch, 1, 28, 28\]"):
+        prior.denoise(torch.rand(1, 3, 28, 28), 0.1)

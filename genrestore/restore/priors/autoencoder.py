@@ -40,6 +40,9 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
         ValueError: A network that is missing, of another class, or not made for the other one.
     """
 
+    network: Autoencoder
+    usual = AutoencoderSettings()
+
     def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
         network = loaded.networks.get("autoencoder")
         if not isinstance(network, Autoencoder):

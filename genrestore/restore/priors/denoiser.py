@@ -41,6 +41,7 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
     the prior. Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", 2021.
     """
 
+    usual = DenoiserSettings()
     ROLES: ClassVar[dict[str, type[torch.nn.Module]]] = {
         "denoiser": ResidualUNet,
         "estimator": NoiseEstimator,
@@ -102,8 +103,7 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
 
         def denoise(image: Tensor, noise_level: float) -> Tensor:
             axes = next(mirrors)
-            turned = image.flip(axes).expand(-1, 3, -1, -1)
-            return as_given(self.denoise(turned, torch.tensor(noise_level)).flip(axes), image)
+            return self.denoise(image.flip(axes), noise_level).flip(axes)
 
         return denoise
 

@@ -40,6 +40,7 @@ class DipPrior(Prior[DipSettings]):
         runtime: Device, precision and seed.
     """
 
+    usual = DipSettings()
     tilings = (Tiling(size=512, overlap=64), Tiling(size=512, overlap=64))
 
     def __init__(self, loaded: None, runtime: Runtime) -> None:  # noqa: ARG002

@@ -49,9 +49,12 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         ValueError: A network that is missing, of another class, or not made for the other one.
 
     Attributes:
-        generator: G.
+        network: G.
         latent: Numbers in z.
     """
+
+    network: Generator
+    usual = LatentSearch()
 
     def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
         generator, encoder = loaded.networks.get("generator"), loaded.networks.get("encoder")
@@ -60,7 +63,7 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         if not isinstance(encoder, LatentEncoder):
             raise ValueError("no network 'encoder' of the class LatentEncoder")
         check_alike(generator, encoder, "'generator' and 'encoder'")
-        self.generator, self._encoder = generator, encoder
+        self.network, self._encoder = generator, encoder
         self.latent = generator.latent
         super().__init__(loaded, runtime, generator.size, generator.channels)
 
@@ -136,7 +139,7 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
 
     def generate(self, latent: Tensor) -> Tensor:
         """G(z) of [batch, latent]: [batch, channel, size, size] in [0, 1]."""
-        return by_batches(self.generator, latent)
+        return by_batches(self.network, latent)
 
     def encode(self, image: Tensor) -> Tensor:
         """E(x), of which G makes about x: [batch, channel, size, size] in [0, 1] to [batch, latent]."""
@@ -153,7 +156,7 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         """
         start = latent[:, :, None, None]
         directions = torch.eye(self.latent, device=latent.device)[:, :, None, None]
-        value, tangents = jacobian_vector_products(self.generator.layers, start, directions)
+        value, tangents = jacobian_vector_products(self.network.layers, start, directions)
         image = (value.tanh() + 1) / 2
         return image, (2 * image * (1 - image) * tangents).flatten(1).T
 

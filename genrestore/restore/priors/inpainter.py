@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from genrestore.models.missing import shown
@@ -25,21 +26,25 @@ class InpainterPrior(UNetPrior[InpainterSettings]):
     2016; here as a noise level, which FFDNet (Zhang et al., 2018) gives its network as a map.
     """
 
-    def fill(self, image: Tensor, known: Tensor, noise_level: Tensor, guess: Tensor | None = None) -> Tensor:
+    usual = InpainterSettings()
+
+    def fill(
+        self, image: Tensor, known: Tensor, noise_level: float | Tensor = 0.0, guess: Tensor | None = None
+    ) -> Tensor:
         """Estimate every pixel of a picture with holes.
 
         Args:
-            image: [batch, 3, height, width], about [0, 1], float32; what it holds in a hole counts
+            image: [batch, 1 or 3, height, width], about [0, 1], float32; what it holds in a hole counts
                 for nothing.
             known: 1 where a pixel is known and 0 where it is missing, [batch, 1, height, width].
-            noise_level: σ of the known pixels on the [0, 1] scale: a scalar, [batch], or a map
+            noise_level: σ of the known pixels on the [0, 1] scale: a number, [batch], or a map
                 [batch, 1, height, width].
             guess: An estimate to begin with, of the shape of `image`; None where there is none yet.
 
         Returns:
             The estimate, same shape; about [0, 1], not clipped. Known pixels are estimated too.
         """
-        return self.denoise(*shown(image, known, noise_level, guess))
+        return self.denoise(*shown(image, known, torch.as_tensor(noise_level), guess))
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:
         """It has no estimator, and takes known pixels for exact where no level is given."""
@@ -54,7 +59,7 @@ class InpainterPrior(UNetPrior[InpainterSettings]):
         """
         known, level, colour = problem.known, self.level_of(problem), problem.damaged.expand(-1, 3, -1, -1)
         if known is None:
-            return Solution(as_given(self.denoise(colour, level), problem.damaged))
+            return Solution(self.denoise(problem.damaged, level))
         guess: Tensor | None = None
 
         def filled(image: Tensor, known: Tensor, guess: Tensor | None) -> Tensor:

@@ -49,9 +49,9 @@ class UNetPrior(Prior[Settings]):
         self._networks = {
             role: loaded.networks[role].to(memory_format=torch.channels_last) for role in self.ROLES
         }
-        self._denoiser = self._networks["denoiser"]
-        self._multiple = int(self._denoiser.multiple)  # type: ignore[arg-type]
-        self.levels = int(self._denoiser.levels)  # type: ignore[arg-type]
+        self.network = self._networks["denoiser"]
+        self._multiple = int(self.network.multiple)  # type: ignore[arg-type]
+        self.levels = int(self.network.levels)  # type: ignore[arg-type]
 
     def level_of(self, problem: Problem) -> Tensor:
         """The noise level of a problem as `denoise` takes it, a scalar or [1, 2, height, width]."""
@@ -60,18 +60,26 @@ class UNetPrior(Prior[Settings]):
             return level.level(problem.damaged.expand(-1, 3, -1, -1))
         return torch.tensor(level)
 
-    def denoise(self, image: Tensor, noise_level: Tensor) -> Tensor:
-        """Remove noise of a known level.
+    def denoise(self, image: Tensor, noise_level: float | Tensor) -> Tensor:
+        """Remove noise of a known level: D(y, σ).
+
+        Gradients flow back to an image or a noise level that asks for them (`requires_grad`).
 
         Args:
-            image: [batch, 3, height, width], about [0, 1], float32.
-            noise_level: σ on the [0, 1] scale: a scalar, [batch], or a map [batch, 1 or 2, height, width], of
+            image: [batch, 1 or 3, height, width], about [0, 1].
+            noise_level: σ on the [0, 1] scale: a number, [batch], or a map [batch, 1 or 2, height, width], of
                 all or of luma and chroma. A network that knows one level is told the root mean square.
 
         Returns:
-            The estimate, same shape, on the CPU if `image` was; about [0, 1], not clipped.
+            The estimate, of the shape, type and device of `image`; about [0, 1], not clipped.
+
+        Raises:
+            UsageError: An image of another shape or of integers, or a number that is no noise level.
         """
-        return self._run(self._denoiser, image, self._as_known(noise_level))
+        self.check_image(image, noise_level)
+        level = self._as_known(torch.as_tensor(noise_level))
+        colour = image.float().expand(-1, 3, -1, -1)
+        return as_given(self._run(self.network, colour, level), image).to(image.dtype)
 
     def denoise_turned(self, image: Tensor, noise_level: Tensor, turns: int) -> Tensor:
         """Remove noise better and in more time: the mean of the estimates of the image turned in some ways.
@@ -99,18 +107,18 @@ class UNetPrior(Prior[Settings]):
         two = noise_level.ndim == 4 and noise_level.shape[1] > self.levels
         return root_mean_square(noise_level) if two else noise_level
 
-    @torch.inference_mode()
     def _run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         device = inputs[0].device
-        moved = [tensor.to(self.runtime.device) for tensor in inputs]
-        moved[0] = moved[0].contiguous(memory_format=torch.channels_last)
-        with self.runtime.autocast():
-            output: Tensor = network(*moved)
-        if self.runtime.precision != "fp32" and not bool(output.isfinite().all()):
-            with self._counting:
-                self.overflows += 1
-            output = network(*moved)
-        return output.float().to(device)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and any(one.requires_grad for one in inputs)):
+            moved = [tensor.to(self.runtime.device) for tensor in inputs]
+            moved[0] = moved[0].contiguous(memory_format=torch.channels_last)
+            with self.runtime.autocast():
+                output: Tensor = network(*moved)
+            if self.runtime.precision != "fp32" and not bool(output.isfinite().all()):
+                with self._counting:
+                    self.overflows += 1
+                output = network(*moved)
+            return output.float().to(device)
 
     def _check(self, loaded: Loaded) -> None:
         """Refuse networks that are not those that are called here, on RGB."""
