@@ -19,7 +19,7 @@ from genrestore.cli.options import (
 from genrestore.cli.prior_options import task_of
 from genrestore.cli.words import Words
 from genrestore.errors import UsageError
-from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Part
+from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Part, Range
 from genrestore.restore.task import DEEPEST_FEATHER, DENOISE, INPAINT, INVERT, Request, Task
 
 MASK = "What is missing"
@@ -28,11 +28,22 @@ SELF_TEST = 10_000
 """Images of a self-test at most."""
 
 
+def parse_range(value: str | Range) -> Range:
+    """A value of --range.
+
+    Raises:
+        UsageError: Not LOW,HIGH in numbers.
+    """
+    return value if isinstance(value, Range) else Range.parse(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Photographs(Words):
     """The words of commands that restore photographs too, which `--prior dip` does without weights.
 
     Options (Prior):
+        levels (--range LOW,HIGH): The values of black and white in the file, where it uses a part of its
+            bits (medicine, astronomy); what lies outside is kept.
         prior: auto takes that of the weights; dip fits an untrained network to each picture, in minutes.
 
     Options (Where results go):
@@ -43,8 +54,18 @@ class Photographs(Words):
 
     in_place: bool = False
     drop_extras: bool = False
+    levels: Annotated[Range | None, parse_range] = None
     prior: Literal["auto", "dip"] = "auto"
     precision: options.Precision = "auto"
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """Notes of results on the range that was given."""
+        return {} if self.levels is None else {"range": str(self.levels)}
+
+    def of_batch(self, settings: Any, jobs: Sequence[Job]) -> Any:  # noqa: ARG002
+        """The options of a batch whose pictures have a range."""
+        return replace(settings, range=self.levels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,14 +279,13 @@ class Inpaint(Photographs):
     @property
     def noted(self) -> dict[str, Any]:
         """Notes of results on their masks."""
-        noted: dict[str, Any] = self.missing.provenance
-        return noted
+        return {**super().noted, **self.missing.provenance}
 
-    def with_masks(self, settings: Any, jobs: Sequence[Job]) -> Any:
+    def of_batch(self, settings: Any, jobs: Sequence[Job]) -> Any:
         """The options of a batch whose pictures have masks."""
         from genrestore.files.work import masks
 
-        return replace(settings, masks=masks.Masks(self.missing, jobs).of)
+        return replace(super().of_batch(settings, jobs), masks=masks.Masks(self.missing, jobs).of)
 
 
 def parse_count(value: str | int) -> int:

@@ -130,17 +130,17 @@ def _comparable(
 
 
 def _eight_bit_range(pixels: np.ndarray) -> np.ndarray:
-    """[1, channel, height, width] of uint8 or uint16 to 0 to 255, not rounded."""
+    """[1, channel, height, width] of any type to 0 to 255, not rounded."""
     import numpy as np
 
     return pixels.astype(np.float32) * (PEAK / _largest(pixels))
 
 
 def _largest(pixels: np.ndarray) -> int:
-    """The value of white in pixels of any shape, uint8 or uint16."""
-    import numpy as np
+    """The value of white in pixels of any shape."""
+    from genrestore.files.codecs.pixels import white
 
-    return np.iinfo(pixels.dtype).max
+    return white(pixels.dtype)
 
 
 def _shape(pixels: np.ndarray) -> str:

@@ -137,7 +137,7 @@ def batch_options(words: Words, wanted: OutputOptions, jobs: Sequence[Job], task
     from genrestore.files.work import batch
 
     noted = report.provenance(words.damage.name, words.seed, {**task.provenance, **words.noted})
-    settings: BatchOptions = words.with_masks(batch.BatchOptions.of(wanted, noted, words.max_pixels), jobs)
+    settings: BatchOptions = words.of_batch(batch.BatchOptions.of(wanted, noted, words.max_pixels), jobs)
     return settings
 
 

@@ -52,7 +52,13 @@ def save(picture: Image, path: Path, side: int, source: Path) -> tuple[int, int]
     """
     from genrestore.files.codecs import metadata
     from genrestore.files.codecs.jpeg import Unnumbered
+    from genrestore.files.work.scale import Scale
 
+    if (scale := Scale.of(picture)) is not None:
+        icc = None if scale.is_linear else picture.metadata.icc
+        picture = replace(
+            picture, pixels=scale.scaled(picture.pixels), metadata=replace(picture.metadata, icc=icc)
+        )
     small, profile = _drawn(picture, side), picture.metadata.icc
     comment = (
         metadata.PROVENANCE_KEY + b" " + metadata.pack_provenance({"tool": "genrestore", "command": "report"})

@@ -200,8 +200,8 @@ class Words:
         """Notes of results besides those of the task."""
         return {}
 
-    def with_masks(self, settings: Any, jobs: Sequence[Job]) -> Any:  # noqa: ARG002
-        """The options of a batch, with the masks of its pictures if they have any."""
+    def of_batch(self, settings: Any, jobs: Sequence[Job]) -> Any:  # noqa: ARG002
+        """The options of a batch, with those of its pictures."""
         return settings
 
     def before(self, context: typer.Context, machine: options.Machine) -> None:

@@ -176,13 +176,13 @@ class Tiled:
     def _notes(self, pixels: Pixels, noise: NoiseProfile | None, gain: int) -> list[str]:
         """Remarks on a picture [1, channel, height, width] and its noise level."""
         request, notes = self.task.request, []
-        level = noise.overall / gain if noise else 0.0
+        level = noise.overall if noise else 0.0
         values = few_values(pixels)
         if noise and request.noise_level is None and level < LITTLE_NOISE:
             notes.append("little noise found")
         elif noise and request.noise_level is None and values:
             notes.append(f"it has only {values} values, and their pattern looks like noise")
-        if not values and (stuck := stuck_share(pixels, level)) > MANY_STUCK:
+        if not values and (stuck := stuck_share(pixels, level / gain)) > MANY_STUCK:
             notes.append(
                 f"{100 * stuck:.2g} % of its pixels are stuck at black or white: "
                 "a denoiser leaves many; mask them and use genrestore inpaint"

@@ -285,9 +285,9 @@ def picture(suffix: str) -> bytes:
     return stream.getvalue()
 
 
-def floats() -> bytes:
+def wide() -> bytes:
     stream = io.BytesIO()
-    tifffile.imwrite(stream, np.zeros((4, 4, 3), np.float32), photometric="rgb")
+    tifffile.imwrite(stream, np.zeros((4, 4, 3), np.uint32), photometric="rgb")
     return stream.getvalue()
 
 
@@ -321,7 +321,7 @@ BAD: list[tuple[str, bytes, str]] = [
     ("a.png", animation(".png"), r"a\.png: more than one picture.*split it first"),
     ("a.webp", animation(".webp"), r"a\.webp: more than one picture"),
     ("a.tif", animation(".tif"), r"a\.tif: more than one picture"),
-    ("a.tif", floats(), r"a\.tif: 32-bit floating-point pixels \(RGB\) cannot be kept; convert to 16-bit"),
+    ("a.tif", wide(), r"a\.tif: 32-bit unsigned pixels \(RGB\) cannot be kept; convert to 16-bit"),
     ("a.tif", five_channels(), r"a\.tif: 5 channels; grey and RGB are restored"),
     ("a.ppm", b"P6\n2 2\n65535\n" + bytes(24), r"a\.ppm: 16-bit colour PPM is not read"),
     ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(17), r"a\.png: 0 x 0 pixels: nothing to restore"),

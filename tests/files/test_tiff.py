@@ -239,7 +239,7 @@ def test_smaller_copies_inside_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "photometric", "message"),
     [
-        (np.zeros((4, 4), np.float32), "minisblack", "32-bit floating-point pixels"),
+        (np.zeros((4, 4), np.complex64), "minisblack", "64-bit unknown pixels"),
         (np.zeros((4, 4), np.int16), "minisblack", "16-bit signed pixels"),
         (np.zeros((4, 4), np.uint32), "minisblack", "32-bit unsigned pixels"),
         (np.zeros((4, 4, 4), np.uint16), "separated", "16-bit unsigned pixels .SEPARATED. cannot be kept"),

@@ -36,6 +36,8 @@ class Format:
         alpha: Holds transparency.
         extra: Holds a channel that is no colour and no alpha.
         bits: Of a sample, at most.
+        floating: Holds floating point.
+        is_linear: Its values are linear light.
         grey: Has a grey mode.
         lossy: Changes pixels, unless a file is lossless.
         resolution: Has a place for pixels an inch.
@@ -53,6 +55,8 @@ class Format:
     alpha: bool = True
     extra: bool = False
     bits: int = 16
+    floating: bool = False
+    is_linear: bool = False
     grey: bool = True
     lossy: bool = False
     resolution: bool = True
@@ -91,7 +95,7 @@ FORMATS = (
         "JPEG", ".jpg .jpeg .jpe .jfif", rb"\xff\xd8\xff", "jpeg", True, ".mpo",
         alpha=False, bits=8, lossy=True, side=65500, block=65533,
     ),
-    Format("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", "tiff", True, extra=True),
+    Format("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", "tiff", True, extra=True, floating=True),
     Format(
         "WEBP", ".webp", rb"RIFF....WEBP", "webp", True,
         bits=8, grey=False, lossy=True, resolution=False, side=16383,
@@ -136,7 +140,7 @@ class Codec(Protocol):
     """The module of a format; `write` and `read_provenance` only where it is written."""
 
     def read(self, stream: BinaryIO, format: str, max_pixels: int) -> Image:
-        """Decode the picture of a stream at its begin, [1, channel, height, width], uint8 or uint16.
+        """Decode the picture of a stream at its begin, [1, channel, height, width], as `Image` has it.
 
         Raises:
             InputError: Damaged, truncated, animated, too large, or pixels that cannot be kept; without the

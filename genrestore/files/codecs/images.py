@@ -14,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from genrestore.errors import InputError, shown
 from genrestore.files.codecs import containers, exif, formats, xmp
 from genrestore.files.codecs.formats import IMAGE_SUFFIXES
 from genrestore.files.codecs.metadata import Metadata, Provenance, read_provenance
-from genrestore.files.codecs.pixels import Image
+from genrestore.files.codecs.pixels import Image, to_16_bit
 
 __all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "Metadata", "encode", "read", "read_provenance"]
 
@@ -41,7 +43,7 @@ def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Im
         max_pixels: Refuse files whose header states more, before decoding.
 
     Returns:
-        The picture, [1, channel, height, width], uint8 or uint16, as views of the decoded buffer.
+        The picture, [1, channel, height, width], as views of the decoded buffer.
 
     Raises:
         InputError: Not there, not readable, not a picture, damaged, or of a kind that is not restored; one
@@ -78,7 +80,7 @@ def encode(
     """Write a picture with its metadata.
 
     Args:
-        image: Pixels of uint8 or uint16, [1, channel, height, width], with the metadata of `read`.
+        image: Pixels, [1, channel, height, width], with the metadata of `read`.
         stream: Empty, open for reading, writing and seeking.
         format: One of `formats.WRITABLE`.
         provenance: Tool, version, weights and options, as JSON values; None leaves them out.
@@ -147,7 +149,10 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
         notes.append(f"the profile of grey is left out, since {known.label} has no grey mode")
     if image.alpha is not None and not known.alpha:
         notes.append(f"{known.label} has no alpha channel: transparency is left out")
-    if image.pixels.dtype.itemsize * 8 > known.bits:
+    floating = image.pixels.dtype.kind == "f" and not known.floating
+    if floating:
+        notes.append(f"{known.label} has no floating point: written in {known.bits} bits, clipped to 0 and 1")
+    elif image.pixels.dtype == np.uint16 and known.bits < 16:
         notes.append(f"{known.label} has {known.bits} bits: 16-bit values are rounded")
     if grey and not known.grey:
         notes.append(f"{known.label} has no grey mode: written as RGB")
@@ -157,5 +162,7 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     if found.xmp and len(found.xmp) + _XMP_PREFIX > known.block:
         found = replace(found, xmp=None)
         notes.append(f"XMP is larger than a {known.label} can hold, and left out")
-    alpha, extra = image.alpha if known.alpha else None, image.extra if known.extra else None
-    return Image(image.pixels, alpha, found, extra), tuple(notes)
+    planes = [image.pixels, image.alpha if known.alpha else None, image.extra if known.extra else None]
+    pixels, alpha, extra = (to_16_bit(one) if floating and one is not None else one for one in planes)
+    assert pixels is not None
+    return Image(pixels, alpha, found, extra), tuple(notes)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from genrestore.files.codecs.metadata import Metadata
 
-Array = npt.NDArray[Any]  # uint8 or uint16; never changed from one to the other on the way
+Array = npt.NDArray[Any]  # uint8, uint16, float16 or float32; never changed from one to the other on the way
+_ROWS = 64
 
 
 @dataclass
@@ -18,7 +19,8 @@ class Image:
     """A decoded picture.
 
     Attributes:
-        pixels: [1, channel, height, width], uint8 or uint16, full range; channel is 1 (grey) or 3 (RGB).
+        pixels: [1, channel, height, width]; channel is 1 (grey) or 3 (RGB). Full-range uint8 or uint16,
+            or float16 or float32, 0 is black and 1 white, or what the file takes for it; it may lie outside.
             A writable view of the decoded buffer; `np.empty_like` of it has the layout that is written
             without a copy.
         alpha: [1, 1, height, width] of the same type, or None. Never changed.
@@ -80,11 +82,27 @@ def _upright(buffer: Array, orientation: int) -> Array:
     return buffer[rows, columns]
 
 
+def white(dtype: np.dtype[Any]) -> int:
+    """Return the value of white, and of full opacity: the largest integer, or 1 in floating point."""
+    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+def to_16_bit(buffer: Array) -> Array:
+    """Round floating point to uint16, any shape; below 0, above 1 and NaN are clipped. Integers stay."""
+    if buffer.dtype.kind != "f":
+        return buffer
+    result = np.empty_like(buffer, np.uint16)
+    for row in range(0, buffer.shape[0], _ROWS):
+        unit = np.nan_to_num(buffer[row : row + _ROWS].astype(np.float32)).clip(0, 1)
+        result[row : row + _ROWS] = np.rint(unit * 65535)
+    return result
+
+
 def to_8_bit(buffer: Array) -> Array:
     """Round x / 257 from uint16 to uint8, any shape; uint8 stays as it is. Works row by row to stay small."""
     if buffer.dtype == np.uint8:
         return buffer
     result = np.empty(buffer.shape, np.uint8)
-    for row in range(0, buffer.shape[0], 64):
-        result[row : row + 64] = (buffer[row : row + 64].astype(np.uint32) + 128) // 257
+    for row in range(0, buffer.shape[0], _ROWS):
+        result[row : row + _ROWS] = (to_16_bit(buffer[row : row + _ROWS]).astype(np.uint32) + 128) // 257
     return result

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 _CFA, _LINEAR_RAW, _DNG_VERSION, _COLOUR_MAP = 32803, 34892, 50706, 320
 _INK_SET, _COEFFICIENTS, _REFERENCE = 332, 529, 532
-_UNSIGNED, _UNSPECIFIED, _ASSOCIATED_ALPHA = 1, 0, 1
+_UNSIGNED, _FLOATING, _UNSPECIFIED, _ASSOCIATED_ALPHA = 1, 3, 0, 1
 _CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
 _BITS = {
     WHITE_IS_ZERO: (1, 2, 4, 8, 16),
@@ -34,6 +34,7 @@ _BITS = {
     RGB: (8, 16),
     PALETTE: (1, 2, 4, 8),
 }
+_FLOATS = (16, 32, 64)
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _OLD_JPEG, _JPEG, _WEBP = 6, 7, 50001
 _FAX_RLE, _FAX_3, _FAX_4 = 2, 3, 4
@@ -80,7 +81,11 @@ def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> tuple
             buffer = np.asarray(pillow.from_array(buffer, "YCbCr").convert("RGB")).copy()
         return buffer, Metadata("TIFF", "YCbCr", icc=icc), False
     notes: tuple[str, ...] = ()
-    if bits not in (8, 16):
+    if floating := int(page.sampleformat) == _FLOATING:
+        if bits == 64:
+            notes = ("64-bit floating point is read with 32 bits",)
+        buffer = buffer.astype(np.float16 if bits == 16 else np.float32, copy=False)
+    elif bits not in (8, 16):
         notes = (f"{bits}-bit grey converted to {8 if bits < 8 else 16}-bit grey",)
         buffer = buffer.astype(np.uint8) * np.uint8(255 // (2**bits - 1)) if bits < 8 else buffer
         if bits > 8:
@@ -91,7 +96,8 @@ def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> tuple
     beside = int(page.extrasamples[0]) if page.extrasamples else None
     if beside == _ASSOCIATED_ALPHA:
         _divide_by_alpha(buffer)
-    mode = "1" if bits == 1 else _MODES[page.samplesperpixel] + (";16" if bits > 8 else "")
+    depth = f";f{buffer.itemsize * 8}" if floating else ";16" if bits > 8 else ""
+    mode = "1" if bits == 1 else _MODES[page.samplesperpixel] + depth
     return buffer, Metadata("TIFF", mode, icc=icc, notes=notes), beside == _UNSPECIFIED
 
 
@@ -112,6 +118,10 @@ def _widen(buffer: Array, bits: int) -> None:
 
 def _divide_by_alpha(buffer: Array) -> None:
     """Turn premultiplied colours into plain ones, in place, row by row to stay small."""
+    if buffer.dtype.kind == "f":
+        for row in buffer:
+            np.divide(row[:, :-1], row[:, -1:], out=row[:, :-1], where=row[:, -1:] > 0)
+        return
     full = int(np.iinfo(buffer.dtype).max)
     for row in buffer:
         alpha = np.maximum(row[:, -1:].astype(np.uint64), 1)
@@ -126,7 +136,8 @@ def _check_kind(page: tifffile.TiffPage) -> None:
         raise InputError(RAW_IS_NOT_READ)
     if page.imagedepth > 1:
         raise InputError(SEVERAL_PICTURES)
-    if int(page.sampleformat) != _UNSIGNED or bits not in _BITS.get(photometric, (8,)):
+    floating = int(page.sampleformat) == _FLOATING and photometric in (BLACK_IS_ZERO, RGB) and bits in _FLOATS
+    if not floating and (int(page.sampleformat) != _UNSIGNED or bits not in _BITS.get(photometric, (8,))):
         kind = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(int(page.sampleformat), "unknown")
         raise InputError(f"{bits}-bit {kind} pixels ({name}) cannot be kept; {_ADVICE}")
     if photometric not in _CHANNELS:
@@ -154,6 +165,8 @@ def _is_sure(page: tifffile.TiffPage) -> bool:
     """The table of pages on which three decoders agree."""
     photometric, samples, bits = int(page.photometric), page.samplesperpixel, page.bitspersample
     compression, planes = int(page.compression), int(page.planarconfig) == 2 and page.samplesperpixel > 1
+    if int(page.sampleformat) == _FLOATING:
+        return compression in _BYTES and int(page.predictor) in (1, 3)
     if int(page.predictor) != 1 and (int(page.predictor) != 2 or bits not in (8, 16)):
         return False
     if photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) and samples == 2:

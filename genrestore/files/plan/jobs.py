@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -163,6 +164,35 @@ def beside(target: Path, attachment: Attachment | None, *, compare: bool) -> lis
 def comparison_path(target: Path) -> Path:
     """Return the place of the comparison beside an output: photo.denoised.compare.png."""
     return target.with_name(f"{target.stem}.compare{target.suffix}")
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of black and white in a file, as the user knows them."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """As it is written on the command line."""
+        return f"{self.low:g},{self.high:g}"
+
+    @classmethod
+    def parse(cls, text: str) -> Range:
+        """Make a range of "LOW,HIGH".
+
+        Raises:
+            UsageError: Not two numbers, the smaller one first.
+        """
+        try:
+            low, high = map(float, text.split(","))
+        except ValueError:
+            low = high = 0.0
+        if not (low < high and math.isfinite(high - low)):
+            raise UsageError(
+                f"--range {text}: must be LOW,HIGH in the file's own values, LOW below HIGH, such as 0,1500"
+            )
+        return cls(low, high)
 
 
 @dataclass(frozen=True)

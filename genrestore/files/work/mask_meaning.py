@@ -18,7 +18,7 @@ import numpy as np
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import formats
-from genrestore.files.codecs.pixels import Array, Image, to_8_bit
+from genrestore.files.codecs.pixels import Array, Image, to_8_bit, to_16_bit
 
 NEAR = 16
 """8-bit levels within which a lossy file may say black or white."""
@@ -48,16 +48,17 @@ def of(image: Image, *, invert: bool) -> Missing:
     """
     lossy = formats.BY_NAME[image.metadata.format].lossy and not image.metadata.lossless
     # The largest channel, not luma: blue of 1 would be black.
-    grey = image.pixels[0].max(axis=0)
-    alpha = None if image.alpha is None else image.alpha[0, 0]
+    pixels = to_16_bit(image.pixels)
+    grey = pixels[0].max(axis=0)
+    alpha = None if image.alpha is None else to_16_bit(image.alpha[0, 0])
     if alpha is not None and not alpha.any() and _is_one_value(grey):
         return Missing(np.full(grey.shape, invert))  # a layer on which nothing was painted
     if alpha is not None and not _is_one_value(alpha):
-        if not _is_black_and_white(image.pixels, alpha):
-            return _of_alpha(image.pixels, alpha, invert)
+        if not _is_black_and_white(pixels, alpha):
+            return _of_alpha(pixels, alpha, invert)
         grey = np.where(alpha > 0, grey, 0)
-    elif _has_colours(image.pixels):
-        return _of_colours(image.pixels, NEAR if lossy else 0, invert)
+    elif _has_colours(pixels):
+        return _of_colours(pixels, NEAR if lossy else 0, invert)
     return _of_greys(grey, lossy, invert)
 
 

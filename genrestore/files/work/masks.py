@@ -14,7 +14,7 @@ import numpy as np
 from genrestore.errors import GenrestoreError, InputError, UsageError, shown
 from genrestore.files.codecs import images
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, Image
+from genrestore.files.codecs.pixels import Array, Image, white
 from genrestore.files.disk.atomic import atomic
 from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import Job, Part
@@ -148,13 +148,13 @@ class Mask:
 
     def beside(self, pixels: Array) -> Array:
         """Put the mask right of a picture [1, channel, height, width], white is missing: 2 width."""
-        white = np.where(self.known, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
-        return np.concatenate([pixels, np.broadcast_to(white, pixels.shape)], axis=3)
+        shown = np.where(self.known, 0, white(pixels.dtype)).astype(pixels.dtype)
+        return np.concatenate([pixels, np.broadcast_to(shown, pixels.shape)], axis=3)
 
     def show_filled(self, image: Image) -> None:
         """Make the filled pixels of a picture opaque, if its alpha was the mask; its alpha is replaced."""
         if self.is_alpha and image.alpha is not None:
-            opaque = image.alpha.dtype.type(np.iinfo(image.alpha.dtype).max)
+            opaque = image.alpha.dtype.type(white(image.alpha.dtype))
             image.alpha = np.where(self.known, image.alpha, opaque)
 
 
@@ -241,7 +241,8 @@ def _from_alpha(image: Image) -> Array:
             "nothing says what is missing, and the picture has no alpha; give --mask, --mask-color or --box"
         )
     alpha = image.alpha[0, 0]
-    missing: Array = alpha < max(int(alpha.max()), np.iinfo(alpha.dtype).max // 2 + 1)
+    opaque = white(alpha.dtype)
+    missing: Array = alpha < max(alpha.max(), opaque / 2 if alpha.dtype.kind == "f" else opaque // 2 + 1)
     return missing
 
 
@@ -250,8 +251,8 @@ def _from_colour(pixels: Array, colour: tuple[int, int, int]) -> Array:
     channels = pixels.shape[1]
     if channels == 1 and len(set(colour)) > 1:
         raise InputError("--mask-color: the picture is grey; give a grey, such as #ffffff")
-    scale = np.iinfo(pixels.dtype).max // WHITE
-    wanted = np.array(colour[:channels], pixels.dtype)[:, None, None] * pixels.dtype.type(scale)
+    levels = np.array(colour[:channels], np.float64) * white(pixels.dtype) / WHITE
+    wanted = levels.astype(pixels.dtype)[:, None, None]
     missing: Array = (pixels[0] == wanted).all(axis=0)
     return missing
 

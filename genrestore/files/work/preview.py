@@ -8,7 +8,7 @@ from pathlib import Path
 
 from genrestore.errors import InputError, UsageError
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, Image
+from genrestore.files.codecs.pixels import Array, Image, to_16_bit
 from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import STDIO, OutputOptions, Part
 from genrestore.files.work import contact_sheet
@@ -34,7 +34,8 @@ def sheet(part: Part, image: Image, levels: Sequence[Panel], restored: Array) ->
         levels: The part at the noise levels.
         restored: The picture restored at its own, [1, channel, height, width]; only the part is looked at.
     """
-    pixels = contact_sheet.sheet([levels, contact_sheet.strengths(part.of(image.pixels), part.of(restored))])
+    before, after = (to_16_bit(part.of(pixels)) for pixels in (image.pixels, restored))
+    pixels = contact_sheet.sheet([levels, contact_sheet.strengths(before, after)])
     notes = image.metadata.notes + (() if image.alpha is None else ("the sheet is without alpha",))
     return Image(pixels, None, Metadata("PNG", image.metadata.mode, icc=image.metadata.icc, notes=notes))
 
@@ -95,7 +96,7 @@ def instead(
         usual: Restored | None = None
         found = at_levels(picture, FACTORS, on_progress)
         for factor, (label, restored) in zip(FACTORS, found, strict=True):
-            levels.append(Panel(label, part.of(restored.pixels).copy()))
+            levels.append(Panel(label, to_16_bit(part.of(restored.pixels)).copy()))
             usual = restored if factor == 1 else usual
         assert usual is not None
         return [usual]

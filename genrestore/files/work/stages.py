@@ -16,9 +16,10 @@ from genrestore.files.codecs import formats, images
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.plan import skipping
-from genrestore.files.plan.jobs import Attachment, Job, OutputOptions
+from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Range
 from genrestore.files.work import results
 from genrestore.files.work.masks import Mask
+from genrestore.files.work.scale import Scale, low_range_notes
 
 Figures = Mapping[str, float | list[float]]
 
@@ -72,6 +73,7 @@ class BatchOptions:
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
         drop_extras: Replace an input though a part of its file is lost.
+        range: The values of black and white in every picture; None: as each picture has them.
     """
 
     max_pixels: int = images.DEFAULT_MAX_PIXELS
@@ -85,6 +87,7 @@ class BatchOptions:
     stdout: BinaryIO | None = None
     attachment: Attachment | None = None
     drop_extras: bool = False
+    range: Range | None = None
 
     @classmethod
     def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
@@ -117,6 +120,8 @@ class Picture:
         notes: What the user is told besides what the image's metadata has to say, one sentence each.
         provenance: What the output says of how it was made; None: nothing.
         mask: What is known of it; None: everything.
+        scale: The scale on which it is restored; None: its values as they are.
+        pixels: What is restored, [1, channel, height, width]: the image's, on that scale.
         times: Of the file's last access and change, in nanoseconds; None for a stream.
         told: Findings of the restoration, once it is restored.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
@@ -131,17 +136,14 @@ class Picture:
     notes: tuple[str, ...]
     provenance: Provenance | None
     times: tuple[int, int] | None
+    pixels: Array
+    scale: Scale | None = None
     mask: Mask | None = None
     told: Told | None = None
     before: Array | None = None
     attached: bytes | None = None
     stale: str | None = None
     seconds: float = 0.0
-
-    @property
-    def pixels(self) -> Array:
-        """The picture's pixels, [1, channel, height, width] of uint8 or uint16."""
-        return self.image.pixels
 
     @property
     def known(self) -> Array | None:
@@ -151,8 +153,9 @@ class Picture:
     @property
     def nbytes(self) -> int:
         """Bytes of all pixels that are held."""
-        held = (self.pixels, self.image.alpha, self.before, self.known)
-        return sum(plane.nbytes for plane in held if plane is not None)
+        held = (self.image.pixels, self.image.alpha, self.before, self.known)
+        scaled = 0 if self.scale is None else self.pixels.nbytes
+        return scaled + sum(plane.nbytes for plane in held if plane is not None)
 
 
 Restore = Callable[[Sequence[Picture], Callable[[float], None]], Sequence[Restored | InputError]]
@@ -186,7 +189,9 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
         provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
     mask = None if options.masks is None else options.masks(job, image)
     notes = (*lost, *notes, *(() if mask is None else mask.notes))
-    return Picture(job, image, format, notes, provenance, times, mask)
+    scale = Scale.of(image, options.range)
+    pixels = image.pixels if scale is None else scale.scaled(image.pixels)
+    return Picture(job, image, format, notes, provenance, times, pixels, scale, mask)
 
 
 def finish(picture: Picture, restored: Restored, options: BatchOptions) -> Picture:
@@ -199,16 +204,30 @@ def finish(picture: Picture, restored: Restored, options: BatchOptions) -> Pictu
     """
     image, provenance, mask, told = picture.image, picture.provenance, picture.mask, restored.told
     before = _before(image, mask) if options.compare else None
-    if options.finish is not None:
-        image = options.finish(image, restored.pixels)
-    else:
+    scale, notes = picture.scale, picture.notes
+    if options.finish is not None:  # it shows what the prior was shown
+        image = options.finish(replace(image, pixels=picture.pixels), restored.pixels)
+    elif scale is None:
+        notes += low_range_notes(image.pixels, told.noise_level)
         image.pixels = restored.pixels
+    else:
+        image.pixels = scale.restored(image.pixels, restored.pixels, picture.known)
+        notes += scale.notes(image, told.noise_level)
     if mask is not None:
         mask.show_filled(image)
     if provenance is not None and told.noise_level is not None:
         provenance = {**provenance, "noise_level": told.noise_level}
     attached = None if options.attachment is None else options.attachment.content(restored)
-    return replace(picture, image=image, provenance=provenance, told=told, before=before, attached=attached)
+    return replace(
+        picture,
+        image=image,
+        pixels=image.pixels,
+        notes=notes,
+        provenance=provenance,
+        told=told,
+        before=before,
+        attached=attached,
+    )
 
 
 def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str, ...]:
