@@ -19,11 +19,12 @@ from genrestore.cli.options import (
 from genrestore.cli.prior_options import task_of
 from genrestore.cli.words import Words
 from genrestore.errors import UsageError
+from genrestore.files.codecs.formats import Develop
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Part, Range
 from genrestore.restore.task import DEEPEST_FEATHER, DENOISE, INPAINT, INVERT, Request, Task
 
 MASK = "What is missing"
-LARGEST_GROWTH = 1000
+LARGEST_GROWTH, LARGEST_BRIGHTNESS = 1000, 1000
 SELF_TEST = 10_000
 """Images of a self-test at most."""
 
@@ -37,6 +38,21 @@ def parse_range(value: str | Range) -> Range:
     return value if isinstance(value, Range) else Range.parse(value)
 
 
+def parse_brightness(value: str | float) -> float:
+    """A value of --raw-brightness.
+
+    Raises:
+        UsageError: Not a number above 0.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < LARGEST_BRIGHTNESS:
+        raise UsageError(f"--raw-brightness {value}: must be above 0 and below {LARGEST_BRIGHTNESS}")
+    return number
+
+
 @dataclass(frozen=True, kw_only=True)
 class Photographs(Words):
     """The words of commands that restore photographs too, which `--prior dip` does without weights.
@@ -45,6 +61,10 @@ class Photographs(Words):
         levels (--range LOW,HIGH): The values of black and white in the file, where it uses a part of its
             bits (medicine, astronomy); what lies outside is kept.
         prior: auto takes that of the weights; dip fits an untrained network to each picture, in minutes.
+
+    Options (Which inputs):
+        raw_brightness (X): Multiply the light of camera RAW by X; else the brightest 0.1 % are white.
+        raw_half: Develop camera RAW at half its size, which is faster.
 
     Options (Where results go):
         in_place: Replace the inputs themselves.
@@ -55,17 +75,24 @@ class Photographs(Words):
     in_place: bool = False
     drop_extras: bool = False
     levels: Annotated[Range | None, parse_range] = None
+    raw_brightness: Annotated[float | None, parse_brightness] = None
+    raw_half: bool = False
     prior: Literal["auto", "dip"] = "auto"
     precision: options.Precision = "auto"
 
     @property
     def noted(self) -> dict[str, Any]:
-        """Notes of results on the range that was given."""
-        return {} if self.levels is None else {"range": str(self.levels)}
+        """Notes of results on the range and the developing that were given."""
+        given = {
+            "range": None if self.levels is None else str(self.levels),
+            "raw_brightness": self.raw_brightness,
+            "raw_half": self.raw_half or None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     def of_batch(self, settings: Any, jobs: Sequence[Job]) -> Any:  # noqa: ARG002
-        """The options of a batch whose pictures have a range."""
-        return replace(settings, range=self.levels)
+        """The options of a batch, with what was said of its pictures."""
+        return replace(settings, range=self.levels, develop=Develop(self.raw_brightness, self.raw_half))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ LIBRARIES = (
     "typer",
     "rich",
 )
-PILLOW_FEATURES = {"JPEG": "jpg", "WEBP": "webp", "AVIF": "avif"}
+PILLOW_FEATURES = {"JPEG": "jpg", "WEBP": "webp"}
 """Formats that a Pillow may be built without."""
 NOISE = 25.0
 """Grey levels of the self-test's noise."""
@@ -154,6 +154,8 @@ def _formats() -> Iterator[Finding]:
             there = name not in PILLOW_FEATURES or features.check(PILLOW_FEATURES[name])
         if not there:
             yield Finding("formats", name, "missing", "this Pillow was built without it")
+        elif not formats.has_library(name):
+            yield Finding("formats", name, "missing", formats.BY_NAME[name].refusal)
         else:
             yield Finding("formats", name, "ok", f"read{' and written' if name in formats.WRITABLE else ''}")
 

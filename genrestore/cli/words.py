@@ -14,7 +14,7 @@ import typer
 from genrestore.cli import options
 from genrestore.cli.options import expand
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files.codecs.formats import SUFFIXES
+from genrestore.files.codecs.formats import SUFFIXES, WORDS
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Shard
 from genrestore.restore.task import Damage, Request, Task
 
@@ -30,7 +30,7 @@ def parse_format(value: str) -> str:
     """
     format = SUFFIXES.get(f".{value.lower().removeprefix('.')}")
     if format is None:
-        raise UsageError(f"--format {value}: written are png, jpeg, tiff and webp")
+        raise UsageError(f"--format {value}: written are {', '.join(WORDS)}")
     return format
 
 
@@ -72,7 +72,7 @@ class Words:
         output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
             left out.
         suffix (TEXT): Name results STEM.TEXT.EXT.
-        format (png|jpeg|tiff|webp): Write this format; that of the input if left out.
+        format (png|jpeg|tiff|webp|avif): Write this format; that of the input if left out.
         skip_existing: Skip inputs whose result is there, whole and with these parameters; redo other
             results.
         dry_run: Write nothing; show each [bold]input -> output[/bold] on stdout.

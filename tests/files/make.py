@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from PIL import Image as Pillow
 from PIL import ImageCms
 from PIL.TiffImagePlugin import IFDRational
@@ -164,3 +165,65 @@ def interleaved(image: Image) -> np.ndarray:
     planes = image.pixels if image.alpha is None else np.concatenate([image.pixels, image.alpha], axis=1)
     stack = planes[0].transpose(1, 2, 0)
     return stack[:, :, 0] if stack.shape[2] == 1 else stack
+
+
+def heic(array: np.ndarray, **options: Any) -> bytes:
+    """A HEIC by pillow-heif, of [height, width] or [height, width, channel], uint8 or uint16."""
+    import pillow_heif
+
+    bits = ";16" if array.dtype == np.uint16 else ""
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[1 if array.ndim == 2 else array.shape[2]] + bits
+    stream, size = io.BytesIO(), array.shape[1::-1]
+    pillow_heif.encode(mode, size, np.ascontiguousarray(array).tobytes(), stream, quality=-1, **options)
+    return stream.getvalue()
+
+
+BLACK, WHITE = 256, 16383
+"""Of the sensor of `dng`."""
+AS_SHOT = (0.5, 1.0, 0.7)
+"""Red, green and blue of white in its light."""
+
+
+def mosaic(light: np.ndarray | None = None) -> np.ndarray:
+    """A sensor's values, uint16, of linear light [height, width, 3] in [0, 1]; the usual one is a ramp."""
+    if light is None:
+        y, x = np.mgrid[0:64, 0:96] / 100
+        light = np.stack([x, y, 0.5 * x + 0.3 * y], axis=-1) * 0.9 + 0.02
+    seen = light * AS_SHOT
+    grid = seen[..., 1].copy()
+    grid[0::2, 0::2], grid[1::2, 1::2] = seen[0::2, 0::2, 0], seen[1::2, 1::2, 2]
+    return (BLACK + grid * (WHITE - BLACK)).clip(0, WHITE).round().astype(np.uint16)
+
+
+def dng(grid: np.ndarray, orientation: int = 1) -> bytes:
+    """A DNG of a mosaic of red, green, green and blue, of a camera that sees sRGB's colours."""
+    to_camera = np.linalg.inv(
+        [[0.41246, 0.35758, 0.18044], [0.21267, 0.71515, 0.07218], [0.01933, 0.11919, 0.95030]]
+    )
+    matrix = [number for value in to_camera.ravel() for number in (round(value * 10000), 10000)]
+    neutral = [number for value in AS_SHOT for number in (round(value * 10000), 10000)]
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream,
+        grid,
+        photometric=32803,
+        compression=None,
+        metadata=None,
+        software="Software of the camera",
+        extratags=[
+            (254, 4, 1, 0, True),
+            (271, 2, 0, "Maker", True),
+            (272, 2, 0, "Model", True),
+            (274, 3, 1, orientation, True),
+            (33421, 3, 2, (2, 2), True),
+            (33422, 1, 4, bytes((0, 1, 1, 2)), True),
+            (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+            (50708, 2, 0, "Maker Model", True),
+            (50714, 4, 1, BLACK, True),
+            (50717, 4, 1, WHITE, True),
+            (50721, 10, 9, matrix, True),
+            (50728, 5, 3, neutral, True),
+            (50778, 3, 1, 21, True),
+        ],
+    )
+    return stream.getvalue()

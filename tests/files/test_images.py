@@ -264,10 +264,6 @@ class TestConversions:
         path.write_bytes(b"P5\n24 18\n65535\n" + array.astype(">u2").tobytes())
         assert np.array_equal(make.interleaved(images.read(path)), array)
 
-    def test_avif_says_8_bits(self, tmp_path: Path) -> None:
-        path = make.save(tmp_path / "a.avif", make.smooth(3))
-        assert images.read(path).metadata.notes == ("AVIF is read with 8 bits a channel",)
-
 
 def animation(suffix: str) -> bytes:
     frames = [Pillow.fromarray(make.smooth(3) // (k + 1)) for k in range(3)]
@@ -305,16 +301,28 @@ BAD: list[tuple[str, bytes, str]] = [
     (
         "a.heic",
         b"\0\0\0\x18ftypheic" + bytes(40),
-        r"a\.heic: HEIC is not read; convert it first.*heif-convert",
+        r"a\.heic: truncated or damaged HEIC",
     ),
-    ("photo.jpg", b"\0\0\0\x18ftypmif1" + bytes(40), r"photo\.jpg: HEIC is not read"),
-    ("a.NEF", b"MM\0*\0\0\0\x08" + bytes(40), r"a\.NEF: camera RAW is not read; develop it first"),
-    ("a.cr3", b"\0\0\0\x18ftypcrx " + bytes(40), r"a\.cr3: camera RAW is not read"),
+    ("photo.jpg", b"\0\0\0\x18ftypmif1" + bytes(40), r"photo\.jpg: truncated or damaged HEIC"),
+    (
+        "a.NEF",
+        b"MM\0*\0\0\0\x08" + bytes(40),
+        r"a\.NEF: (truncated or damaged )?camera RAW",
+    ),
+    (
+        "a.cr3",
+        b"\0\0\0\x18ftypcrx " + bytes(40),
+        r"a\.cr3: (truncated or damaged )?camera RAW",
+    ),
     ("a.jxl", b"\xff\x0a" + bytes(40), r"a\.jxl: JPEG XL is not read; convert it first, for example: magick"),
     ("a.jpg", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), r"a\.jpg: JPEG XL is not read"),
     ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), r"a\.jp2: JPEG 2000 is not read.*in\.jp2 out\.png"),
     ("a.psd", b"8BPS\0\1" + bytes(40), r"a\.psd: Photoshop is not read"),
-    ("a.xyz", b"FUJIFILMCCD-RAW " + bytes(40), r"a\.xyz: camera RAW is not read"),
+    (
+        "a.xyz",
+        b"FUJIFILMCCD-RAW " + bytes(40),
+        r"a\.xyz: (truncated or damaged )?camera RAW",
+    ),
     ("a.exr", b"damaged", r"a\.exr: OpenEXR is not read"),
     ("a.hdr", b"ENVI\nsamples = 3\n", r"a\.hdr: not a picture"),
     ("a.gif", animation(".gif"), r"a\.gif: more than one picture"),

@@ -122,9 +122,9 @@ def animation() -> bytes:
     return stream.getvalue()
 
 
-def float_tiff() -> bytes:
+def wide_tiff() -> bytes:
     stream = io.BytesIO()
-    tifffile.imwrite(stream, make.smooth(1).astype(np.float32))
+    tifffile.imwrite(stream, make.smooth(1).astype(np.uint32))
     return stream.getvalue()
 
 
@@ -140,7 +140,7 @@ UNREADABLE = {
     "zeros": bytes(4096),
     "the begin of a picture": make.encoded(make.plain(make.smooth(3)), "PNG")[:-40],
     "our name in a text": b'{"tool":"genrestore"}',
-    "a float TIFF": float_tiff(),
+    "a TIFF of 32 bits": wide_tiff(),
     "an animation": animation(),
 }
 FOREIGN = {

@@ -397,7 +397,7 @@ def test_what_shows_the_old_picture_inside_a_tiff_goes() -> None:
 def test_a_raw_in_disguise(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, make.pixels(3), photometric="rgb", extratags=[(50706, 1, 4, (1, 4, 0, 0), True)])
-    with pytest.raises(InputError, match="camera RAW is not read"):
+    with pytest.raises(InputError, match="camera RAW"):
         images.read(path)
 
 

@@ -65,6 +65,7 @@ class Layout(NamedTuple):
 PNG = Layout(8, Struct(">I4s"), tail=4)
 RIFF = Layout(12, Struct("<4sI"), even=True)
 JPEG = Layout(2, Struct(">2sH"), counted=2)
+BOXES = Layout(0, Struct(">I4s"), counted=8)
 
 
 def parts(stream: BinaryIO, layout: Layout) -> Iterator[tuple[bytes, int]]:

@@ -11,7 +11,12 @@ from genrestore.files.codecs.containers import Data
 
 def left_out(data: Data, format: str) -> tuple[str, ...]:
     """Return notes on bytes behind a picture whose format is only read; none on a few zeros."""
-    length = len(data) - _ENDS[format](data) if format in _ENDS else 0
+    return behind(data, _ENDS[format](data)) if format in _ENDS else ()
+
+
+def behind(data: Data, end: int) -> tuple[str, ...]:
+    """Return notes on bytes behind the end of a picture; none on a few zeros."""
+    length = len(data) - end
     if length <= 0 or (length <= _FEW and not bytes(data[-length:]).strip(_SPACE)):
         return ()
     return (f"what stands behind the picture in its file ({length} bytes) is left out",)
@@ -67,26 +72,11 @@ def _of_ppm(data: Data) -> int:
     return found.end() + row * height * (2 if max(largest, default=0) > 255 else 1)
 
 
-def _of_avif(data: Data) -> int:
-    """Find where the first box begins that is no part of a HEIF file (ISO/IEC 23008-12)."""
-    at = 0
-    while at + 16 <= len(data):
-        length, kind, long = struct.unpack_from(">I4sQ", data, at)
-        if kind not in _BOXES:
-            return at
-        if length == 0:  # to the end of the file
-            break
-        at += max(long if length == 1 else length, 8)
-    return len(data)
-
-
 _FEW = 2**12
 _SPACE = b"\0 \t\r\n"
 _NUMBER = rb"(?:\s|#[^\n]*\n)+(\d+)"
-_BOXES = frozenset((b"ftyp", b"meta", b"mdat", b"free", b"skip", b"moov", b"uuid", b"idat", b"pdin"))
 _ENDS: Mapping[str, Callable[[Data], int]] = {
     "GIF": _of_gif,
     "BMP": _of_bmp,
     "PPM": _of_ppm,
-    "AVIF": _of_avif,
 }

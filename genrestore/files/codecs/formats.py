@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from genrestore.errors import InputError
 
@@ -32,9 +33,13 @@ class Format:
         codec: Module with `read`, and with `write` and `read_provenance` if it is written; "": not read.
         written: Results can be of this format.
         read_suffixes: Suffixes of variants that are read and not written.
+        library: Package that its codec needs and that an extra of genrestore brings, or "".
+        extra: Name of that extra.
+        result: The format of results, of one that is not written.
+        deep: Regular expression of the first bytes of files of more than 8 bits, whose results are TIFF.
         advice: To users of a format that is not read.
         alpha: Holds transparency.
-        extra: Holds a channel that is no colour and no alpha.
+        further: Holds a channel that is no colour and no alpha.
         bits: Of a sample, at most.
         floating: Holds floating point.
         is_linear: Its values are linear light.
@@ -51,9 +56,13 @@ class Format:
     codec: str = ""
     written: bool = False
     read_suffixes: str = ""
+    library: str = ""
+    extra: str = ""
+    result: str = "PNG"
+    deep: bytes = b""
     advice: str = ""
     alpha: bool = True
-    extra: bool = False
+    further: bool = False
     bits: int = 16
     floating: bool = False
     is_linear: bool = False
@@ -74,7 +83,9 @@ class Format:
 
     @property
     def refusal(self) -> str:
-        """The message for a format that is not read."""
+        """The message for a format that is not read, or not without an extra."""
+        if self.extra:
+            return f"{self.name} is read with an extra: pip install 'genrestore[{self.extra}]'"
         usual = f"convert it first, for example: magick in{self.suffixes.split()[0]} out.png"
         return f"{self.name} is not read; {self.advice or usual}"
 
@@ -84,9 +95,31 @@ _RAW = Format(
     ".3fr .arw .cr2 .cr3 .crw .dng .erf .fff .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 "
     ".rwl .sr2 .srf .srw .x3f",
     rb"FUJIFILMCCD-RAW|FOVb|IIRO|IIRS|MMOR|IIU\0|II\x1a\0\0\0HEAPCCDR|.{4}ftypcrx ",
-    advice="develop it first, for example: darktable-cli in.raw out.tif",
+    "raw",
+    library="rawpy",
+    extra="raw",
+    result="TIFF",
 )
-RAW_IS_NOT_READ = _RAW.refusal
+RAW = _RAW.name
+
+
+@dataclass(frozen=True)
+class Develop:
+    """The user's words on how camera RAW is developed.
+
+    Attributes:
+        brightness: Light is multiplied by it; None: so that the brightest 0.1 % are white.
+        half: Each four pixels of the sensor make one.
+    """
+
+    brightness: float | None = None
+    half: bool = False
+
+
+class CameraRaw(InputError):
+    """A file that begins as a TIFF and is camera RAW."""
+
+
 _JPEG_2000, _JP2_START = ".jp2 .j2k .j2c .jpc .jpf .jpx .jpm", rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"
 _HEIC_START = rb".{4}ftyp(hei[cxms]|hev[cx]|mif1|msf1)"
 FORMATS = (
@@ -95,7 +128,7 @@ FORMATS = (
         "JPEG", ".jpg .jpeg .jpe .jfif", rb"\xff\xd8\xff", "jpeg", True, ".mpo",
         alpha=False, bits=8, lossy=True, side=65500, block=65533,
     ),
-    Format("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", "tiff", True, extra=True, floating=True),
+    Format("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", "tiff", True, further=True, floating=True),
     Format(
         "WEBP", ".webp", rb"RIFF....WEBP", "webp", True,
         bits=8, grey=False, lossy=True, resolution=False, side=16383,
@@ -103,9 +136,11 @@ FORMATS = (
     Format("BMP", ".bmp", rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "pillow"),
     Format("GIF", ".gif", rb"GIF8[79]a", "pillow"),
     Format("PPM", ".ppm .pgm .pbm .pnm", rb"P[1-6]\s", "pillow"),
-    Format("AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "pillow", lossy=True),
-    Format("HEIC", ".heic .heif .hif", _HEIC_START,
-           advice="convert it first, for example: heif-convert in.heic out.png"),
+    Format("AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "avif", True, bits=12, lossy=True, side=65536),
+    Format(
+        "HEIC", ".heic .heif .hif", _HEIC_START, "heic",
+        lossy=True, library="pillow_heif", extra="heic", result="JPEG", deep=rb".{4}ftyp(hei[xm]|hevx)",
+    ),
     _RAW,
     Format("JPEG XL", ".jxl", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"),
     Format("JPEG 2000", _JPEG_2000, _JP2_START),
@@ -126,6 +161,10 @@ _READ = [one for one in FORMATS if one.codec]
 BY_NAME = {one.name: one for one in _READ}
 WRITABLE = tuple(one.name for one in _READ if one.written)
 READABLE = tuple(BY_NAME)
+WORDS = tuple(
+    one.name.lower() if one.name.isalpha() else one.suffixes.split()[0][1:] for one in _READ if one.written
+)
+"""What --format takes."""
 SUFFIXES = {suffix: one.name for one in _READ if one.written for suffix in one.suffixes.split()}
 READ_ONLY_SUFFIXES = {
     suffix: one.name
@@ -170,22 +209,51 @@ def suffix_of(format: str) -> str:
     return BY_NAME[format].suffixes.split()[0]
 
 
-def of_content(header: bytes) -> str | None:
-    """Return the format that the first `HEADER_BYTES` bytes of a file show, or None."""
-    return next((one.name for one in _READ if one.begins(header)), None)
+def of_content(header: bytes, suffix: str = "") -> str | None:
+    """Return the format that the first `HEADER_BYTES` bytes of a file show, or None.
+
+    With the suffix of camera RAW, which mostly begins as a TIFF, a file is taken for it.
+    """
+    found = next((one.name for one in _READ if one.begins(header)), None)
+    return RAW if found in (None, "TIFF") and suffix.lower() in _RAW.suffixes.split() else found
+
+
+def result_of(format: str, header: bytes = b"") -> str:
+    """Return the format of results, of a file of a format that is read, with its first bytes."""
+    known = BY_NAME[format]
+    deep = known.deep and re.match(known.deep, header, re.DOTALL)
+    return format if known.written else "TIFF" if deep else known.result
+
+
+def has_library(format: str) -> bool:
+    """Tell whether the extra that reading a format needs is installed."""
+    library = BY_NAME[format].library
+    return not library or find_spec(library) is not None
+
+
+def library(format: str) -> Any:
+    """Import the package of a format's extra.
+
+    Raises:
+        InputError: It is not installed; with what installs it.
+    """
+    known = BY_NAME[format]
+    try:
+        return import_module(known.library)
+    except ImportError as error:
+        raise InputError(known.refusal) from error
 
 
 def unreadable_kind(suffix: str, header: bytes) -> str | None:
-    """Return the message for a picture of a kind that is not read (HEIC, camera RAW, ...), or None.
+    """Return the message for a picture of a kind that is not read (Photoshop, ...), or None.
 
     Args:
         suffix: The file's suffix with its dot, in any case; may be empty.
         header: The first `HEADER_BYTES` bytes.
     """
-    content = of_content(header)
+    if of_content(header, suffix) is not None:
+        return None
     named = _REFUSED_SUFFIXES.get(suffix.lower())
-    if content is not None:  # most RAW files begin as a TIFF
-        return RAW_IS_NOT_READ if named is _RAW and content == "TIFF" else None
     if suffix.lower() == ".hdr":  # other programs' files end so too
         named = None
     found = next((one for one in FORMATS if not one.codec and one.begins(header)), named)

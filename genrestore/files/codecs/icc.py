@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -39,3 +40,107 @@ def _is_line(curve: bytes) -> bool:
         return number == 0 or curve[12:14] == b"\1\0"
     table = np.frombuffer(curve, ">u2", min(number, (len(curve) - 12) // 2), 12) / 65535
     return len(table) == number and bool(np.abs(table - np.linspace(0, 1, number)).max() < _NEAR)
+
+
+_D50 = (0.9642, 1.0, 0.8249)
+_BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
+_D65 = (0.3127, 0.3290)
+_PRIMARIES = {
+    1: (((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), _D65),
+    9: (((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), _D65),
+    11: (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), (0.314, 0.351)),
+    12: (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), _D65),
+}
+"""x and y of red, green, blue and white by number (ITU-T H.273, table 2): BT.709, BT.2020, DCI, P3."""
+_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+_BT709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+_CURVES: dict[int, tuple[float, ...]] = {
+    **dict.fromkeys((1, 6, 14, 15), _BT709), 4: (2.2,), 5: (2.8,), 8: (1.0,), 13: _SRGB
+}  # fmt: skip
+"""Numbers of parametric curves by number of the transfer (H.273, table 3)."""
+SRGB_TRANSFER = 13
+HDR = {16: "PQ", 18: "HLG"}
+"""Transfers of high dynamic range: white on a page is far below their largest value."""
+
+
+def of_cicp(primaries: int, transfer: int) -> bytes | None:
+    """Make the profile of primaries and transfer, by their numbers in ITU-T H.273.
+
+    Returns:
+        None for sRGB, and for what is not said or not known, which is taken for it.
+    """
+    if transfer in HDR:
+        curve = _table_of(transfer)
+    elif transfer in _CURVES:
+        curve = _parametric(_CURVES[transfer])
+    else:
+        return None
+    if primaries not in _PRIMARIES or (primaries == 1 and transfer in (1, 6, 13)):
+        return None  # programs take BT.709 in pictures for sRGB, as libavif and browsers do
+    return _matrix_profile(*_PRIMARIES[primaries], curve, f"primaries {primaries}, transfer {transfer}")
+
+
+def _matrix_profile(
+    colours: tuple[tuple[float, float], ...], white: tuple[float, float], curve: bytes, name: str
+) -> bytes:
+    """A profile of primaries and one tone curve."""
+    xyz = np.array([_xyz(*each) for each in colours]).T
+    source = np.array(_xyz(*white))
+    matrix = xyz * np.linalg.solve(xyz, source)
+    cone = np.array(_BRADFORD)
+    adapt = np.linalg.inv(cone) @ np.diag((cone @ _D50) / (cone @ source)) @ cone
+    columns = (adapt @ matrix).T
+    text = name.encode("utf-16-be")
+    words = b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, len(text), 28) + text
+    tags = {
+        b"desc": words,
+        b"cprt": words,
+        b"wtpt": _fixed(b"XYZ ", _D50),
+        b"chad": _fixed(b"sf32", adapt.ravel()),
+        **{
+            key: _fixed(b"XYZ ", column)
+            for key, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
+        },
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    places: dict[bytes, int] = {}
+    body = b""
+    for payload in tags.values():
+        if payload not in places:
+            places[payload] = 132 + 12 * len(tags) + len(body)
+            body += payload + bytes(-len(payload) % 4)
+    index = b"".join(key + struct.pack(">II", places[tag], len(tag)) for key, tag in tags.items())
+    head = bytearray(128)
+    struct.pack_into(
+        ">I4sI4s4s4s", head, 0, 132 + len(index) + len(body), b"", 0x04300000, b"mntr", b"RGB ", b"XYZ "
+    )
+    head[36:40], head[68:80] = b"acsp", _fixed(b"", _D50)[4:]
+    return bytes(head) + struct.pack(">I", len(tags)) + index + body
+
+
+def _xyz(x: float, y: float) -> tuple[float, float, float]:
+    return x / y, 1.0, (1 - x - y) / y
+
+
+def _fixed(kind: bytes, values: Iterable[float]) -> bytes:
+    """Numbers of 16 bits before and behind the point, behind a type and four zeros."""
+    return kind + bytes(4) + b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)
+
+
+def _parametric(numbers: tuple[float, ...]) -> bytes:
+    kind = 0 if len(numbers) == 1 else 3
+    return b"para" + struct.pack(">IHH", 0, kind, 0) + _fixed(b"", numbers)[4:]
+
+
+def _table_of(transfer: int) -> bytes:
+    """The curve of PQ (SMPTE ST 2084) or of HLG (ARIB STD-B67, without its system gamma)."""
+    code = np.linspace(0, 1, 1024)
+    if HDR[transfer] == "PQ":
+        m1, m2, c1, c2, c3 = 1305 / 8192, 2523 / 32, 107 / 128, 2413 / 128, 2392 / 128
+        root = code ** (1 / m2)
+        light = (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
+    else:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        light = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
+    values = np.rint(light.clip(0, 1) * 65535).astype(">u2")
+    return b"curv" + struct.pack(">II", 0, len(values)) + values.tobytes()

@@ -17,8 +17,8 @@ from typing import BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError, shown
-from genrestore.files.codecs import containers, exif, formats, xmp
-from genrestore.files.codecs.formats import IMAGE_SUFFIXES
+from genrestore.files.codecs import containers, exif, formats, raw, xmp
+from genrestore.files.codecs.formats import IMAGE_SUFFIXES, Develop
 from genrestore.files.codecs.metadata import Metadata, Provenance, read_provenance
 from genrestore.files.codecs.pixels import Image, to_16_bit
 
@@ -35,12 +35,15 @@ _SILENCE = threading.Lock()
 """Held while warnings are ignored: that is a setting of the whole process, and more than one thread reads."""
 
 
-def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
+def read(
+    source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS, develop: Develop | None = None
+) -> Image:
     """Decode the one picture of a file, upright.
 
     Args:
         source: A path, or a stream (standard input), which is read to its end.
         max_pixels: Refuse files whose header states more, before decoding.
+        develop: How camera RAW is developed; None: as usual.
 
     Returns:
         The picture, [1, channel, height, width], as views of the decoded buffer.
@@ -59,11 +62,16 @@ def read(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Im
                 raise InputError("empty, 0 bytes")
             if reason := formats.unreadable_kind(suffix, header):
                 raise InputError(reason)
-            if (format := formats.of_content(header)) is None:
+            if (format := formats.of_content(header, suffix)) is None:
                 known = ", ".join(formats.READABLE)
                 raise InputError(f"not a picture that genrestore reads ({known})")
             stream.seek(0)
-            return formats.codec(format).read(stream, format, max_pixels)
+            try:
+                if format != formats.RAW:
+                    return formats.codec(format).read(stream, format, max_pixels)
+            except formats.CameraRaw:
+                stream.seek(0)
+            return raw.develop(stream, max_pixels, develop or Develop())
     except InputError as error:
         raise InputError(f"{name}: {shown(str(error))}") from error
     except FileNotFoundError as error:
@@ -141,7 +149,7 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     in_exif = found.exif is not None and exif.resolution(found.exif) is not None
     if not known.resolution and (found.dpi or found.aspect) and not in_exif:
         notes.append(f"{known.label} has no place for the resolution: left out")
-    if image.extra is not None and not known.extra:
+    if image.extra is not None and not known.further:
         notes.append("the channel that the TIFF does not call alpha is left out")
     grey = image.pixels.shape[1] == 1
     if grey and not known.grey and found.icc is not None and found.icc[16:20] == b"GRAY":
@@ -152,8 +160,8 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     floating = image.pixels.dtype.kind == "f" and not known.floating
     if floating:
         notes.append(f"{known.label} has no floating point: written in {known.bits} bits, clipped to 0 and 1")
-    elif image.pixels.dtype == np.uint16 and known.bits < 16:
-        notes.append(f"{known.label} has {known.bits} bits: 16-bit values are rounded")
+    elif image.pixels.dtype == np.uint16 and known.bits < (found.bits or 16):
+        notes.append(f"{known.label} has {known.bits} bits: {found.bits or 16}-bit values are rounded")
     if grey and not known.grey:
         notes.append(f"{known.label} has no grey mode: written as RGB")
     if found.exif and len(found.exif) + _EXIF_PREFIX > known.block:
@@ -162,7 +170,7 @@ def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]
     if found.xmp and len(found.xmp) + _XMP_PREFIX > known.block:
         found = replace(found, xmp=None)
         notes.append(f"XMP is larger than a {known.label} can hold, and left out")
-    planes = [image.pixels, image.alpha if known.alpha else None, image.extra if known.extra else None]
+    planes = [image.pixels, image.alpha if known.alpha else None, image.extra if known.further else None]
     pixels, alpha, extra = (to_16_bit(one) if floating and one is not None else one for one in planes)
     assert pixels is not None
     return Image(pixels, alpha, found, extra), tuple(notes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import struct
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,13 +13,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import exif, formats, xmp
+from genrestore.files.codecs import containers, exif, formats, xmp
 
 Provenance = Mapping[str, Any]
 Sides = tuple[float, float]
 TOOL = "genrestore"
 PROVENANCE_KEY = TOOL.encode()
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
+_BOX = uuid.uuid5(uuid.NAMESPACE_URL, "urn:genrestore:provenance").bytes
 MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
 MAX_STEPS, MAX_READ = 20_000, 2**24
@@ -82,7 +85,10 @@ class Metadata:
         chunks: Type and payload of the PNG chunks to carry over; with them, `exif`, `icc`, `xmp` and `dpi`
             are not written a second time.
         compression: The TIFF's lossless compression, by tifffile's name.
-        lossless: A WebP was lossless.
+        lossless: A file of a format that can be lossy was not.
+        bits: Of a sample, where uint16 has more than the file had; 0: all.
+        cicp: Numbers of primaries and transfer (ITU-T H.273) that stand for `icc` in the file, or None.
+        subsampling: Of an AVIF, as libavif names it; None: choose.
         appended: Bytes behind the picture in its file, as they were: a film, a gain map.
         turned: The way the result of the same format must lie too, since the file holds further pictures,
             which do not turn with it; None: the result is upright.
@@ -102,6 +108,9 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] | None = None
     compression: str | None = None
     lossless: bool = False
+    bits: int = 0
+    cicp: tuple[int, int] | None = None
+    subsampling: str | None = None
     appended: bytes = b""
     turned: Turned | None = None
     only_here: tuple[str, ...] = ()
@@ -151,6 +160,20 @@ def whole(aspect: Sides | None) -> tuple[int, int] | None:
 def pack_provenance(provenance: Provenance) -> bytes:
     """Return provenance as UTF-8 JSON, the same bytes for the same content."""
     return json.dumps(dict(provenance), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def provenance_box(provenance: Provenance) -> bytes:
+    """Return provenance as a box of a file of boxes (AVIF, JPEG XL)."""
+    packed = pack_provenance(provenance)
+    return struct.pack(">I4s", 24 + len(packed), b"uuid") + _BOX + packed
+
+
+def provenance_in_boxes(stream: BinaryIO) -> bytes | None:
+    """Return the packed provenance of `provenance_box`; reads no pixels."""
+    for kind, length in containers.parts(stream, containers.BOXES):
+        if kind == b"uuid" and 16 <= length <= MAX_PROVENANCE and stream.read(16) == _BOX:
+            return stream.read(length - 16)
+    return None
 
 
 def unpack_provenance(data: bytes) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Pictures that Pillow decodes (BMP, GIF, PPM, AVIF; for their codecs JPEG and WebP), and colours."""
+"""Pictures that Pillow decodes (BMP, GIF, PPM; for their codecs JPEG and WebP), and colours."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ _FULL_16 = 65535
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
-    """Decode the one picture of a BMP, GIF, PPM or AVIF; see `formats.Codec`."""
+    """Decode the one picture of a BMP, GIF or PPM; see `formats.Codec`."""
     opened = open_as(stream, format, max_pixels)
     described, turned = describe(opened, format)
     check_frames(opened, format)
-    notes = ("AVIF is read with 8 bits a channel",) if format == "AVIF" else ()
     with view(stream) as data:
         lost = ends.left_out(data, format)
-    return decode(opened, replace(described, notes=notes, lost=lost), turned)
+    return decode(opened, replace(described, lost=lost), turned)
 
 
 def open_as(stream: BinaryIO, format: str, max_pixels: int) -> ImageFile:
@@ -80,7 +79,7 @@ def stated(opened: ImageFile, format: str) -> tuple[Metadata, int]:
     """Return the metadata of an opened file as it lies, and EXIF's number of how it is turned."""
     block = exif.without_prefix(opened.info.get("exif"))
     packet = opened.info.get("xmp") or None
-    turned = orientation(block, None if format == "AVIF" else packet)  # whose own header says how it is
+    turned = orientation(block, packet)
     dpi, aspect = _resolution(opened, block)
     return Metadata(format, "", exif=block, xmp=packet, dpi=dpi, aspect=aspect), turned
 

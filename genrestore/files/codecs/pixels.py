@@ -98,6 +98,23 @@ def to_16_bit(buffer: Array) -> Array:
     return result
 
 
+def widened(buffer: Array, bits: int) -> Array:
+    """Spread uint16 of fewer bits over the full range, any shape, in place, row by row; others stay."""
+    if buffer.dtype == np.uint16 and bits < 16:
+        full = 2**bits - 1
+        for row in buffer:
+            row[...] = (row.astype(np.uint32) * 65535 + full // 2) // full
+    return buffer
+
+
+def narrowed(buffer: Array, bits: int) -> Array:
+    """Reverse `widened`: round uint16 to fewer bits, any shape."""
+    full, result = 2**bits - 1, np.empty_like(buffer)
+    for row in range(0, buffer.shape[0], _ROWS):
+        result[row : row + _ROWS] = (buffer[row : row + _ROWS].astype(np.uint32) * full + 32767) // 65535
+    return result
+
+
 def to_8_bit(buffer: Array) -> Array:
     """Round x / 257 from uint16 to uint8, any shape; uint8 stays as it is. Works row by row to stay small."""
     if buffer.dtype == np.uint8:

@@ -16,9 +16,9 @@ import numpy as np
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, pillow, webp
-from genrestore.files.codecs.formats import RAW_IS_NOT_READ, SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.formats import SEVERAL_PICTURES, CameraRaw, check_size
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array
+from genrestore.files.codecs.pixels import Array, widened
 
 if TYPE_CHECKING:
     import tifffile
@@ -89,7 +89,7 @@ def decode(page: tifffile.TiffPage, icc: bytes | None, max_pixels: int) -> tuple
         notes = (f"{bits}-bit grey converted to {8 if bits < 8 else 16}-bit grey",)
         buffer = buffer.astype(np.uint8) * np.uint8(255 // (2**bits - 1)) if bits < 8 else buffer
         if bits > 8:
-            _widen(buffer, bits)
+            widened(buffer, bits)
     if photometric == WHITE_IS_ZERO:
         colours = buffer if buffer.ndim == 2 else buffer[..., :1]
         np.subtract(np.iinfo(buffer.dtype).max, colours, out=colours)
@@ -109,13 +109,6 @@ def _palette(page: tifffile.TiffPage) -> Array:
     return (table if table.max() < 256 else table >> 8).astype(np.uint8)
 
 
-def _widen(buffer: Array, bits: int) -> None:
-    """Spread uint16 of fewer bits over the full range, in place, row by row to stay small."""
-    full = 2**bits - 1
-    for row in buffer:
-        row[:] = (row.astype(np.uint32) * 65535 + full // 2) // full
-
-
 def _divide_by_alpha(buffer: Array) -> None:
     """Turn premultiplied colours into plain ones, in place, row by row to stay small."""
     if buffer.dtype.kind == "f":
@@ -133,7 +126,7 @@ def _check_kind(page: tifffile.TiffPage) -> None:
     photometric, bits = int(page.photometric), page.bitspersample
     name = _name(page.photometric)
     if photometric in (_CFA, _LINEAR_RAW) or _DNG_VERSION in page.tags:
-        raise InputError(RAW_IS_NOT_READ)
+        raise CameraRaw
     if page.imagedepth > 1:
         raise InputError(SEVERAL_PICTURES)
     floating = int(page.sampleformat) == _FLOATING and photometric in (BLACK_IS_ZERO, RGB) and bits in _FLOATS

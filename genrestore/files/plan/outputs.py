@@ -249,8 +249,7 @@ def _stem_and_suffix(source: Path, format: str | None) -> tuple[str, str]:
         return stem, suffix
     if known is None and suffix.lower() not in formats.READ_ONLY_SUFFIXES:
         stem = source.name
-    content = format or inputs_of.content_format(source)
-    return stem, formats.suffix_of(content) if content in formats.WRITABLE else ".png"
+    return stem, formats.suffix_of(format or inputs_of.result_format(source))
 
 
 def _is_renamed(source: Path | None, target: Path | None) -> bool:

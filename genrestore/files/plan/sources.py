@@ -43,7 +43,14 @@ def _mode(path: Path) -> int:
 
 def content_format(path: Path) -> str | None:
     """Return the format that a file's first bytes show; None where they cannot be read."""
-    return formats.of_content(_header(path))
+    return formats.of_content(_header(path), path.suffix)
+
+
+def result_format(path: Path) -> str:
+    """Return the format of a file's result, if none is asked for: its own if that is written."""
+    header = _header(path)
+    content = formats.of_content(header, path.suffix)
+    return "PNG" if content is None else formats.result_of(content, header)
 
 
 def _header(path: Path) -> bytes:
@@ -168,7 +175,7 @@ def reason_to_skip(path: Path, own_infixes: Collection[str] = OWN_INFIXES) -> st
         header = _header(path)
         if formats.unreadable_kind(path.suffix, header) is not None:
             return None
-        if formats.of_content(header) is None:
+        if formats.of_content(header, path.suffix) is None:
             return "not a picture"
     return None if read_provenance(path) is None else OWN_OUTPUT
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import numpy as np
+
 from genrestore.errors import InputError
 from genrestore.files.codecs import formats, images
+from genrestore.files.codecs.formats import Develop
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.codecs.pixels import Array, Image
 from genrestore.files.plan import skipping
@@ -74,6 +77,7 @@ class BatchOptions:
         stdout: Where a job without a target writes; None: the process's standard output.
         drop_extras: Replace an input though a part of its file is lost.
         range: The values of black and white in every picture; None: as each picture has them.
+        develop: How camera RAW is developed; None: as usual.
     """
 
     max_pixels: int = images.DEFAULT_MAX_PIXELS
@@ -88,6 +92,7 @@ class BatchOptions:
     attachment: Attachment | None = None
     drop_extras: bool = False
     range: Range | None = None
+    develop: Develop | None = None
 
     @classmethod
     def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
@@ -176,7 +181,7 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
             name.
     """
     source = job.source or io.BytesIO((options.stdin or sys.stdin.buffer).read())
-    image = images.read(source, max_pixels=max_pixels)
+    image = images.read(source, max_pixels=max_pixels, develop=options.develop)
     lost = image.metadata.lost
     if lost and job.target is not None and job.target == job.source and not options.drop_extras:
         raise InputError(
@@ -283,7 +288,8 @@ def _format(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
     found = image.metadata.format
     if job.format is None and job.target is not None and found not in formats.WRITABLE:
         raise InputError(f"{job.name}: {found} is not written; name an output instead of --in-place")
-    chosen = job.format or (found if found in formats.WRITABLE else "PNG")
+    deep = image.pixels.dtype != np.uint8 and formats.BY_NAME[found].deep
+    chosen = job.format or ("TIFF" if deep else formats.result_of(found))
     if found not in formats.WRITABLE:
         return chosen, (f"{found} is not written: the result is {chosen}",)
     named = None if job.source is None else formats.of_suffix(job.source)
