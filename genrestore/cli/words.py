@@ -72,7 +72,7 @@ class Words:
         output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
             left out.
         suffix (TEXT): Name results STEM.TEXT.EXT.
-        format (png|jpeg|tiff|webp|avif): Write this format; that of the input if left out.
+        format (png|jpeg|tiff|webp|avif|jxl): Write this format; that of the input if left out.
         skip_existing: Skip inputs whose result is there, whole and with these parameters; redo other
             results.
         dry_run: Write nothing; show each [bold]input -> output[/bold] on stdout.

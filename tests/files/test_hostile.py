@@ -281,8 +281,13 @@ def written_by_pillow() -> dict[str, bytes]:
     return found
 
 
-WRITTEN = {**written_by_pillow(), "HEIC": make.heic(make.pixels(3)), "camera RAW": make.dng(make.mosaic())}
-READ = {"AVIF", "BMP", "GIF", "HEIC", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP", "camera RAW"}
+WRITTEN = {
+    **written_by_pillow(),
+    "HEIC": make.heic(make.pixels(3)),
+    "camera RAW": make.dng(make.mosaic()),
+    "JPEG XL": make.encoded(make.plain(make.pixels(3)), "JPEG XL"),
+}
+READ = {"AVIF", "BMP", "GIF", "HEIC", "JPEG", "JPEG XL", "MPO", "PNG", "PPM", "TIFF", "WEBP", "camera RAW"}
 
 
 def test_the_table_holds_every_format_that_is_read() -> None:

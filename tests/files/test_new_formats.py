@@ -1,4 +1,4 @@
-"""AVIF, HEIC and camera RAW: pixels against the libraries themselves, metadata, and how a picture lies."""
+"""AVIF, JPEG XL, HEIC and camera RAW: pixels, metadata and turns, held against other libraries."""
 
 from __future__ import annotations
 
@@ -252,3 +252,92 @@ def test_a_raw_without_its_last_rows_is_refused() -> None:
     grid[-20:] = make.BLACK
     with pytest.raises(InputError, match="its last rows are empty"):
         images.read(io.BytesIO(make.dng(grid)))
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("numbers", [None, (12, 13), (9, 16), (1, 8)])
+def test_a_lossless_jpeg_xl_comes_back_to_the_bit(
+    kind: str, channels: int, numbers: tuple[int, int] | None
+) -> None:
+    array = make.pixels(channels, 16 if kind == "u2" else 8)
+    if kind == "f4":
+        array = (array / 100 - 0.5).astype("f4")
+    known = {"exif": make.exif(), "xmp": make.XMP, "lossless": True, "cicp": numbers}
+    image = picture(array, icc=icc.of_cicp(*numbers) if numbers else None, **known)
+    content = make.encoded(image, "JPEG XL", {"tool": "genrestore", "seed": 0})
+    assert np.array_equal(imagecodecs.jpegxl_decode(content), array)
+    again = images.read(io.BytesIO(content))
+    assert np.array_equal(make.interleaved(again), array)
+    found = again.metadata
+    assert (found.exif, found.xmp, found.lossless, found.lost) == (make.exif(), make.XMP, True, ())
+    grey = {(12, 13): None, (9, 16): (1, 16)}  # grey has a curve, and no primaries
+    assert found.cicp == (grey.get(numbers, numbers) if channels < 3 and numbers else numbers)
+    packed = metadata.provenance_in_boxes(io.BytesIO(content))
+    assert packed is not None
+    assert metadata.unpack_provenance(packed) == {"tool": "genrestore", "seed": 0}
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_a_jpeg_xl_of_few_bits_is_spread_over_all(bits: int) -> None:
+    array = make.pixels(3, 16) >> (16 - bits)
+    content = bytes(imagecodecs.jpegxl_encode(array, lossless=True, bitspersample=bits))
+    image = images.read(io.BytesIO(content))
+    assert np.array_equal(make.interleaved(image), full(array, bits))
+    assert image.metadata.bits == bits
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_lossy_jpeg_xl_is_near_in_srgb(kind: str, channels: int) -> None:
+    array = make.smooth(channels, 64, 64).astype(kind) * (257 if kind == "u2" else 1)
+    stream = io.BytesIO()
+    notes = images.encode(picture(array, icc=make.ICC), stream, "JPEG XL")
+    assert notes == ("lossy JPEG XL, written with distance 1",)
+    again = images.read(io.BytesIO(stream.getvalue()))
+    assert (again.metadata.cicp, again.metadata.icc, again.metadata.lossless) == (None, None, False)
+    assert again.pixels.dtype == array.dtype
+    away = np.abs(make.interleaved(again).astype(float) - array) / np.iinfo(kind).max
+    assert away.mean() < 0.01
+    assert away.max() < 0.12
+
+
+def test_display_p3_is_told_by_its_profile_and_other_profiles_are_refused() -> None:
+    array = make.smooth(3, 64, 64)
+    stream = io.BytesIO()
+    notes = images.encode(picture(array, icc=icc.of_cicp(12, 13)), stream, "JPEG XL")
+    assert notes == ("lossless JPEG XL, since its colours or numbers are not written with loss",)
+    again = images.read(io.BytesIO(stream.getvalue()))
+    assert again.metadata.cicp == (12, 13)
+    assert np.array_equal(make.interleaved(again), array)
+    for other in (icc.of_cicp(1, 4), b"no profile at all".ljust(200)):
+        with pytest.raises(InputError, match="JPEG XL: this colour profile cannot be written; write PNG"):
+            images.encode(picture(array, icc=other), io.BytesIO(), "JPEG XL")
+
+
+def test_metadata_of_a_jpeg_xl_may_be_compressed_and_its_gain_map_is_said() -> None:
+    content = make.encoded(picture(make.smooth(3)), "JPEG XL")
+    packed = bytes(imagecodecs.brotli_encode(bytes(4) + make.exif()))
+    more = heif.box(b"brob", b"Exif", packed) + heif.box(b"xml ", make.XMP) + heif.box(b"jhgm", bytes(9))
+    found = images.read(io.BytesIO(content + more)).metadata
+    assert (found.exif, found.xmp) == (make.exif(), make.XMP)
+    assert found.lost == ("its gain map in the file is left out",)
+
+
+def test_a_jpeg_xl_in_parts_is_read() -> None:
+    stream = bytes(imagecodecs.jpegxl_encode(make.pixels(3), lossless=True, usecontainer=False))
+    halves = (stream[:99], stream[99:])
+    parts = [heif.box(b"jxlp", struct.pack(">I", at | at << 31), half) for at, half in enumerate(halves)]
+    start = make.encoded(picture(make.smooth(3)), "JPEG XL")[:32]
+    image = images.read(io.BytesIO(start + b"".join(parts)))
+    assert np.array_equal(make.interleaved(image), make.pixels(3))
+
+
+def test_a_jpeg_xl_is_refused_by_its_header() -> None:
+    content = bytearray(
+        imagecodecs.jpegxl_encode(make.pixels(3, 8, 1001, 1003), lossless=True, usecontainer=False)
+    )
+    image = images.read(io.BytesIO(content))
+    assert image.pixels.shape == (1, 3, 1001, 1003)
+    with pytest.raises(InputError, match="1003 x 1001 pixels are more than --max-pixels 1000"):
+        images.read(io.BytesIO(content), max_pixels=1000)

@@ -218,6 +218,13 @@ def resolution(block: Block) -> tuple[float, float, int] | None:
     return (across, down, unit) if min(across, down) > 0 else None
 
 
+def dpi(block: bytes) -> tuple[float, float] | None:
+    """Return the resolution that a block states, in pixels an inch; None where it states none."""
+    stated = resolution(block)
+    scale = 0.0 if stated is None else UNITS_AN_INCH.get(stated[2], 0.0)
+    return (stated[0] * scale, stated[1] * scale) if stated and scale else None
+
+
 def _ratio(fields: Mapping[int, Field], tag: int, order: ByteOrder) -> float:
     """Return the first rational number of a field, or 0."""
     if tag not in fields or fields[tag].kind != _RATIONAL or len(fields[tag].raw) < 8:

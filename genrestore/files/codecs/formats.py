@@ -138,11 +138,13 @@ FORMATS = (
     Format("PPM", ".ppm .pgm .pbm .pnm", rb"P[1-6]\s", "pillow"),
     Format("AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "avif", True, bits=12, lossy=True, side=65536),
     Format(
+        "JPEG XL", ".jxl", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", True, floating=True, lossy=True,
+    ),
+    Format(
         "HEIC", ".heic .heif .hif", _HEIC_START, "heic",
         lossy=True, library="pillow_heif", extra="heic", result="JPEG", deep=rb".{4}ftyp(hei[xm]|hevx)",
     ),
     _RAW,
-    Format("JPEG XL", ".jxl", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"),
     Format("JPEG 2000", _JPEG_2000, _JP2_START),
     Format("JPEG XR", ".jxr .wdp .hdp", rb"II\xbc"),
     Format("Photoshop", ".psd .psb", rb"8BPS"),

@@ -360,8 +360,6 @@ def _read_properties(found: Heif, box: Box) -> None:
 def describe(found: Heif, format: str) -> tuple[Metadata, int]:
     """Return the metadata of a file once its picture is upright, and EXIF's number of how it lies."""
     block, cicp, turned = found.exif, found.cicp, found.turned
-    plain = exif.resolution(block) if block else None
-    scale = 0.0 if plain is None else exif.UNITS_AN_INCH.get(plain[2], 0.0)
     config = found.stated(b"av1C") or b""
     described = Metadata(
         format,
@@ -369,7 +367,7 @@ def describe(found: Heif, format: str) -> tuple[Metadata, int]:
         exif=block,
         icc=found.profile,
         xmp=found.xmp,
-        dpi=(plain[0] * scale, plain[1] * scale) if plain and scale else None,
+        dpi=exif.dpi(block) if block else None,
         lost=tuple(found.lost()),
         lossless=cicp is not None and cicp[2] == 0,
         cicp=None if cicp is None or cicp[0] == 2 or _has_profile(found) else cicp[:2],

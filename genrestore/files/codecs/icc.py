@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from io import BytesIO
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
 
 _NEAR = 0.005
 """Distance from a straight line, of 1, at which a curve is one: steps of rounded tables lie closer."""
@@ -42,6 +47,12 @@ def _is_line(curve: bytes) -> bool:
     return len(table) == number and bool(np.abs(table - np.linspace(0, 1, number)).max() < _NEAR)
 
 
+_PROBE = np.array(
+    [[(r, g, b) for r in (20, 90, 200) for g in (30, 120, 220) for b in (10, 128, 250)]], np.uint8
+)
+"""Colours that differ between profiles by more than rounding does, [1, 27, 3]."""
+_USUAL = ((1, 13), (12, 13), (9, 13), (1, 8), (12, 8), (9, 8), (9, 1))
+"""Numbers that a profile is held against."""
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 _D65 = (0.3127, 0.3290)
@@ -61,6 +72,49 @@ _CURVES: dict[int, tuple[float, ...]] = {
 SRGB_TRANSFER = 13
 HDR = {16: "PQ", 18: "HLG"}
 """Transfers of high dynamic range: white on a page is far below their largest value."""
+
+
+def on_curve(linear: Array) -> Array:
+    """Put linear light, float32 of any shape, on sRGB's curve (IEC 61966-2-1), mirrored below 0."""
+    light = np.abs(linear)
+    with np.errstate(over="ignore"):
+        curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** np.float32(1 / 2.4) - 0.055)
+    return np.copysign(curve, linear).astype(np.float32)
+
+
+def linear(curve: Array) -> Array:
+    """Reverse `on_curve`, any shape."""
+    light = np.abs(curve)
+    found = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** np.float32(2.4))
+    return np.copysign(found, curve).astype(np.float32)
+
+
+def cicp_of(profile: bytes) -> tuple[int, int] | None:
+    """Return the numbers of primaries and transfer (ITU-T H.273) that mean the same as a profile, or None."""
+    found = _in_lab(profile)
+    for numbers in _USUAL if found is not None else ():
+        other = _in_lab(of_cicp(*numbers))
+        if other is not None and found is not None and np.abs(found - other).max() <= 1:
+            return numbers
+    return None
+
+
+def _in_lab(profile: bytes | None) -> Array | None:
+    """Some colours of a profile (None: sRGB) in CIE Lab of 8 bits; None where it cannot be used."""
+    from PIL import Image, ImageCms
+
+    try:
+        if profile is None:
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        else:
+            source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        mode = "L" if source.profile.xcolor_space.strip() == "GRAY" else "RGB"
+        picture = Image.fromarray(_PROBE).convert(mode)
+        lab = ImageCms.createProfile("LAB")
+        found = ImageCms.profileToProfile(picture, source, lab, outputMode="LAB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    return None if found is None else np.asarray(found).view(np.int8).astype(np.int16)
 
 
 def of_cicp(primaries: int, transfer: int) -> bytes | None:

@@ -123,11 +123,11 @@ class Scale:
     def _unit(self, values: Array, outside: float = _OUTSIDE) -> Array:
         unit = (values.astype(np.float32) - np.float32(self.low)) / np.float32(self.high - self.low)
         unit = np.nan_to_num(unit, posinf=np.inf, neginf=-np.inf)
-        return _srgb(unit, outside) if self.is_linear else unit.clip(-outside, 1 + outside)
+        return (icc.on_curve(unit) if self.is_linear else unit).clip(-outside, 1 + outside)
 
     def _values(self, unit: Array) -> Array:
         unit = unit.astype(np.float32)
-        return (_linear(unit) if self.is_linear else unit) * np.float32(self.high - self.low) + np.float32(
+        return (icc.linear(unit) if self.is_linear else unit) * np.float32(self.high - self.low) + np.float32(
             self.low
         )
 
@@ -161,18 +161,3 @@ def _strips(pixels: Array) -> list[tuple[slice, ...]]:
     """The rows of a picture [1, channel, height, width] in strips, so that little is held at once."""
     whole = slice(None)
     return [(whole, whole, slice(at, at + _STRIP)) for at in range(0, pixels.shape[2], _STRIP)]
-
-
-def _srgb(linear: Array, outside: float) -> Array:
-    """Linear light, any shape, on sRGB's curve (IEC 61966-2-1), mirrored below 0; clipped outside."""
-    light = np.abs(linear)
-    with np.errstate(over="ignore"):
-        curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** np.float32(1 / 2.4) - 0.055)
-    return np.copysign(curve, linear).clip(-outside, 1 + outside).astype(np.float32)
-
-
-def _linear(curve: Array) -> Array:
-    """The inverse of `_srgb`, any shape."""
-    light = np.abs(curve)
-    linear = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** np.float32(2.4))
-    return np.copysign(linear, curve).astype(np.float32)
