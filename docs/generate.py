@@ -5,7 +5,8 @@
 
 A generated part stands between two comment lines, `<!-- generated: NAME -->` and `<!-- end -->`. NAME is
 `reference COMMAND` for what a command takes, `figures BENCHMARK` for everything that this benchmark measured,
-or `figures highlights` for what the README shows of all; benchmarks/results.json holds the figures.
+or `figures highlights` for what the README shows of all; benchmarks/results.json holds the figures. `formats
+list` and `formats kept` are what is read and written, and what comes back, tried out by docs/kept.py.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path += [str(ROOT / "benchmarks"), str(ROOT / "docs")]
 
+import kept  # noqa: E402
 import tables  # noqa: E402
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -124,7 +126,9 @@ def generated(kind: str, name: str) -> str:
         return reference(tuple(name.split()), known[tuple(name.split())])
     if kind == "figures":
         return highlights() if name == "highlights" else tables.markdown([*tables.load()[name].values()])
-    raise ValueError(f"'{kind} {name}' is no generated part; known: reference, figures")
+    if kind == "formats":
+        return {"list": kept.list_of_formats, "kept": kept.table}[name]()
+    raise ValueError(f"'{kind} {name}' is no generated part; known: reference, figures, formats")
 
 
 def highlights() -> str:

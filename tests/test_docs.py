@@ -209,3 +209,10 @@ def test_python_examples_pass_a_type_checker(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_format_keeps_what_a_picture_has_or_says_what_it_does_not() -> None:
+    cells = list(generate.kept.cells())
+    assert len(cells) >= 11 * 6
+    assert [cell for cell in cells if cell[2] == generate.kept.LOST] == []
+    assert sum(cell[2] in ("kept", "made upright") for cell in cells) > len(cells) / 2

@@ -136,9 +136,13 @@ FORMATS = (
     Format("BMP", ".bmp", rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "pillow"),
     Format("GIF", ".gif", rb"GIF8[79]a", "pillow"),
     Format("PPM", ".ppm .pgm .pbm .pnm", rb"P[1-6]\s", "pillow"),
-    Format("AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "avif", True, bits=12, lossy=True, side=65536),
     Format(
-        "JPEG XL", ".jxl", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", True, floating=True, lossy=True,
+        "AVIF", ".avif", rb".{4}ftyp.*avi[fs]", "avif", True,
+        bits=12, lossy=True, resolution=False, side=65536,
+    ),
+    Format(
+        "JPEG XL", ".jxl", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", True,
+        floating=True, lossy=True, resolution=False,
     ),
     Format(
         "HEIC", ".heic .heif .hif", _HEIC_START, "heic",

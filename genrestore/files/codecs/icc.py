@@ -131,19 +131,33 @@ def of_cicp(primaries: int, transfer: int) -> bytes | None:
         return None
     if primaries not in _PRIMARIES or (primaries == 1 and transfer in (1, 6, 13)):
         return None  # programs take BT.709 in pictures for sRGB, as libavif and browsers do
-    return _matrix_profile(*_PRIMARIES[primaries], curve, f"primaries {primaries}, transfer {transfer}")
+    return matrix_profile(*_PRIMARIES[primaries], curve, f"primaries {primaries}, transfer {transfer}")
 
 
-def _matrix_profile(
+def adapted(
+    colours: tuple[tuple[float, float], ...], white: tuple[float, float]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the matrix of a space of light, from it to XYZ of D50, and how white was adapted.
+
+    Args:
+        colours: x and y of red, green and blue.
+        white: x and y of white.
+
+    Returns:
+        Both of shape [3, 3]; the second is Bradford's.
+    """
+    xyz = np.array([_xyz(*each) for each in colours]).T
+    source, cone = np.array(_xyz(*white)), np.array(_BRADFORD)
+    adapt = np.linalg.inv(cone) @ np.diag((cone @ _D50) / (cone @ source)) @ cone
+    return adapt @ (xyz * np.linalg.solve(xyz, source)), adapt
+
+
+def matrix_profile(
     colours: tuple[tuple[float, float], ...], white: tuple[float, float], curve: bytes, name: str
 ) -> bytes:
-    """A profile of primaries and one tone curve."""
-    xyz = np.array([_xyz(*each) for each in colours]).T
-    source = np.array(_xyz(*white))
-    matrix = xyz * np.linalg.solve(xyz, source)
-    cone = np.array(_BRADFORD)
-    adapt = np.linalg.inv(cone) @ np.diag((cone @ _D50) / (cone @ source)) @ cone
-    columns = (adapt @ matrix).T
+    """Make the profile of primaries and white, x and y each, and of one tone curve of `power`."""
+    matrix, adapt = adapted(colours, white)
+    columns = matrix.T
     text = name.encode("utf-16-be")
     words = b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, len(text), 28) + text
     tags = {
@@ -179,6 +193,11 @@ def _xyz(x: float, y: float) -> tuple[float, float, float]:
 def _fixed(kind: bytes, values: Iterable[float]) -> bytes:
     """Numbers of 16 bits before and behind the point, behind a type and four zeros."""
     return kind + bytes(4) + b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)
+
+
+def power(value: float | None) -> bytes:
+    """Return the tone curve of a power; None: that of sRGB."""
+    return _parametric(_SRGB if value is None else (value,))
 
 
 def _parametric(numbers: tuple[float, ...]) -> bytes:

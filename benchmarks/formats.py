@@ -1,0 +1,178 @@
+"""Measure what file formats cost: other colours and linear light, camera RAW, reading and writing.
+
+python benchmarks/formats.py --data FOLDER [--section NAME ...] [--quick]
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+from bench import Bench, cli, interleaved, main, mean, ratio
+from pictures import Pixels, gaussian, large_picture, psnr
+from tables import Row, Section
+
+from genrestore.files.codecs import icc, images, pixels
+from genrestore.files.codecs.metadata import Metadata
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.files import make
+
+SIGMA, FULL = 15, 65535
+D65, D50 = (0.3127, 0.3290), (0.3457, 0.3585)
+SRGB = (((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), D65, None)
+SPACES: dict[str, tuple[Any, tuple[float, float], float | None]] = {
+    "Display P3": (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), D65, None),
+    "Adobe RGB": (((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), D65, 563 / 256),
+    "ProPhoto": (((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), D50, 1.8),
+    "linear": (SRGB[0], D65, 1.0),
+}
+"""Primaries, white, and the power of the curve; None is sRGB's curve."""
+GAIN, READ = {"ISO 3200": 0.004, "ISO 12800": 0.016}, 0.004
+"""Noise of a sensor's values in [0, 1]: variance gain · value + read²."""
+
+
+def curve(light: Pixels, power: float | None) -> Pixels:
+    """Linear light on a curve; negative light is cut off, as in files."""
+    return icc.on_curve(light.clip(0, 1)) if power is None else light.clip(0, 1) ** (1 / power)
+
+
+def linear(values: Pixels, power: float | None) -> Pixels:
+    """The inverse of `curve`."""
+    return icc.linear(values) if power is None else values**power
+
+
+def moved(rgb: Pixels, source: tuple[Any, ...], target: tuple[Any, ...]) -> Pixels:
+    """Colours [height, width, 3] of one space in another, by the matrices of their profiles."""
+    (there, _), (here, _) = (icc.adapted(*space[:2]) for space in (source, target))
+    return curve(linear(rgb, source[2]) @ (np.linalg.inv(here) @ there).T, target[2])
+
+
+def colours(bench: Bench) -> Section:
+    """CBSD68 with noise as 16-bit TIFF in other spaces: PSNR in sRGB less that of the sRGB file."""
+    chosen = bench.pictures("CBSD68")[:: max(1, 8 // bench.every)]
+    noisy = {one.name: (gaussian(one.clean, SIGMA, one.index) / 255).clip(0, 1) for one in chosen}
+    found = {}
+    for name, space in {"sRGB": SRGB, **SPACES}.items():
+        folder = bench.folder(f"colours-{name}")
+        profile = None if name == "sRGB" else icc.matrix_profile(*space[:2], icc.power(space[2]), name)
+        for one, values in noisy.items():
+            stored = np.rint(moved(values, SRGB, space) * FULL).astype(np.uint16)
+            tifffile.imwrite(folder / f"{one}.tif", stored, photometric="rgb", iccprofile=profile)
+        cli("denoise", folder, "-o", folder / "out", "--weights", bench.weights)
+        results = {one.name: tifffile.imread(folder / "out" / f"{one.name}.tif") / FULL for one in chosen}
+        found[name] = [psnr(moved(results[one.name], space, SRGB) * 255, one.clean) for one in chosen]
+    rows = [Row(f"{name}, against sRGB", mean(found[name]) - mean(found["sRGB"]), -0.1) for name in SPACES]
+    return Section(
+        f"Colours: CBSD68 at σ {SIGMA} in 16-bit TIFF, PSNR in sRGB",
+        [Row("sRGB", mean(found["sRGB"])), *rows],
+        details=[found],
+    )
+
+
+def mosaics(bench: Bench) -> Section:
+    """CBSD68 through a mosaic with noise as DNG: against LibRaw's rendering without denoising."""
+    chosen = bench.pictures("CBSD68")[:: max(1, 8 // bench.every)]
+    rows = []
+    for name, gain in GAIN.items():
+        folder = bench.folder(f"mosaics-{name}")
+        truth, plain = {}, {}
+        for one in chosen:
+            grid = make.mosaic(icc.linear((one.clean / 255).astype(np.float32))).astype(np.float64)
+            span = make.WHITE - make.BLACK
+            value = ((grid - make.BLACK) / span).clip(0, 1)
+            draw = np.random.default_rng(one.index).standard_normal(grid.shape)
+            noisy = make.BLACK + span * (value + np.sqrt(gain * value + READ**2) * draw)
+            files = [make.dng(each.clip(0, make.WHITE).round().astype(np.uint16)) for each in (grid, noisy)]
+            (folder / f"{one.name}.dng").write_bytes(files[1])
+            truth[one.name], plain[one.name] = (developed(file) for file in files)
+        cli("denoise", folder, "-o", folder / "out", "--raw-brightness", 1, "--weights", bench.weights)
+        gains = [
+            psnr(tifffile.imread(folder / "out" / f"{key}.tif") / FULL * 255, truth[key])
+            - psnr(plain[key], truth[key])
+            for key in truth
+        ]
+        rows.append(Row(f"{name}: gain over LibRaw's rendering", mean(gains), 4.0))
+    return Section("Camera RAW: CBSD68 through a mosaic, as DNG", rows)
+
+
+def developed(content: bytes) -> Pixels:
+    """A RAW file as it is developed, on the scale to 255."""
+    image = images.read(io.BytesIO(content), develop=images.Develop(1.0))
+    return image.pixels[0].transpose(1, 2, 0) / FULL * 255
+
+
+def speed(bench: Bench) -> Section:
+    """Reading and writing of 12 megapixels, against the library alone, in turn."""
+    import pillow_heif
+    import rawpy
+
+    eight = large_picture(bench.megapixels[0], SIGMA)
+    deep = eight.astype(np.uint16) * 257
+    floats = (eight / 255).astype(np.float32)
+    raw = make.dng(make.mosaic(icc.linear(floats))) if bench.megapixels[0] else b""
+
+    def tiff() -> bytes:
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, floats, photometric="rgb", compression="zlib", predictor=True)
+        return stream.getvalue()
+
+    def develop() -> Pixels:
+        with rawpy.imread(io.BytesIO(raw)) as opened:
+            return opened.postprocess(use_camera_wb=True, output_bps=16, gamma=(2.4, 12.92))
+
+    def avif() -> bytes:
+        return bytes(imagecodecs.avif_encode(eight, level=90, speed=8, pixelformat="444"))
+
+    def jxl() -> bytes:
+        return bytes(imagecodecs.jpegxl_encode(deep, lossless=True, effort=3))
+
+    heic = make.heic(eight)
+    cases: dict[str, tuple[bytes, Callable[[bytes], object], Pixels, str, Callable[[], bytes] | None]] = {
+        "TIFF, floating point": (
+            tiff(),
+            lambda data: tifffile.imread(io.BytesIO(data)),
+            floats,
+            "TIFF",
+            tiff,
+        ),
+        "AVIF": (avif(), imagecodecs.avif_decode, eight, "AVIF", avif),
+        "JPEG XL, 16 bits": (jxl(), imagecodecs.jpegxl_decode, deep, "JPEG XL", jxl),
+        "HEIC": (heic, lambda data: np.asarray(pillow_heif.open_heif(data)), eight, "", None),
+        "camera RAW": (raw, lambda _: develop(), eight, "", None),
+    }
+
+    def encode(image: images.Image, format: str) -> None:
+        images.encode(image, io.BytesIO(), format)
+
+    rows = []
+    for name, (data, read, array, format, write) in cases.items():
+        runs: dict[str, Callable[[], object]] = {
+            "ours": lambda data=data: images.read(io.BytesIO(data)),
+            "theirs": lambda data=data, read=read: read(data),
+        }
+        if write is not None:
+            known = Metadata(format, "", lossless=format != "AVIF", compression="ADOBE_DEFLATE")
+            image = pixels.from_buffer(array, known)
+            runs |= {
+                "our writing": partial(encode, image, format),
+                "their writing": write,
+            }
+        _, cores = interleaved(runs, bench.rounds)
+        rows.append(Row(f"{name}: reading", ratio(cores, "ours", "theirs"), 1.3, unit="×", more=False))
+        if write is not None:
+            times = ratio(cores, "our writing", "their writing")
+            rows.append(Row(f"{name}: writing", times, 1.3, unit="×", more=False))
+    return Section(f"Reading and writing {bench.megapixels[0]} megapixels, of the library's own time", rows)
+
+
+if __name__ == "__main__":
+    sections = {"colours": colours, "mosaics": mosaics, "speed": speed}
+    main("formats", sections, "photo", without_data=["speed"])
