@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -33,12 +33,14 @@ class Option:
         above: Value that it must exceed.
         below: Value that it must stay below.
         choices: All values, if they are few; those of each item of a tuple.
-        names: Spelling, if another than the field's name.
+        names: Spellings, if others than the field's name; both of a switch in one, "--x/--no-x".
         envvar: Environment variable that gives it too.
         free: Whether a resumed run may change it, since the trained weights do not depend on it.
+        hint: What to do for a larger value.
+        parse: Makes a value of a word, where its type does not say how.
     """
 
-    help: str
+    help: str = ""
     unit: str = ""
     panel: str = ""
     least: float = -math.inf
@@ -49,21 +51,35 @@ class Option:
     names: tuple[str, ...] = ()
     envvar: str | None = None
     free: bool = False
+    hint: str = ""
+    parse: Callable[[Any], Any] | None = None
 
     def check(self, name: str, value: Any) -> None:
         """Refuse a value out of the limits or choices; none at all ("", None) is always taken.
 
         Raises:
-            UsageError: Names the option, the value and what it must be.
+            UsageError: Gives the name, the value and what it must be.
         """
         for one in value if isinstance(value, tuple) else (value,):
             if self.choices and one not in ("", None, *self.choices):
-                wanted = f"one of {', '.join(map(str, self.choices))}"
-            elif isinstance(one, int | float) and not self._within(one):
-                wanted = self._limits
-            else:
-                continue
-            raise UsageError(f"{spelled(name)} {one}: must be {wanted}")
+                raise UsageError(f"{name} {one}: must be {self.limits}")
+            if isinstance(one, int | float) and not self._within(one):
+                hint = f"; {self.hint}" if self.hint and one > self.most else ""
+                raise UsageError(f"{name} {one}: must be {self.limits}{hint}")
+
+    def number(self, name: str, word: str | float, whole: bool = False) -> float:
+        """Make a number of a word; a whole one if it must be.
+
+        Raises:
+            UsageError: It is none, or out of the limits or choices.
+        """
+        try:
+            value = int(word) if whole else float(word)
+        except ValueError as error:
+            number = "" if self.choices else "a whole number " if whole else "a number "
+            raise UsageError(f"{name} {word}: must be {number}{self.limits}".rstrip()) from error
+        self.check(name, value)
+        return value
 
     def _within(self, value: float) -> bool:
         over = self.above is None or value > self.above
@@ -71,12 +87,17 @@ class Option:
         return self.least <= value <= self.most and over and under and math.isfinite(value)
 
     @property
-    def _limits(self) -> str:
-        if self.above is not None:
-            return f"a number above {self.above:g}"
-        if self.below is not None:
-            return f"at least {self.least:g} and less than {self.below:g}"
-        return f"{self.least} or more" if math.isinf(self.most) else f"between {self.least} and {self.most}"
+    def limits(self) -> str:
+        """The limits or choices in words."""
+        if self.choices:
+            return f"one of {', '.join(map(str, self.choices))}"
+        if self.above is None and self.below is None and math.isfinite(self.most):
+            return f"from {self.least} to {self.most}"
+        low = "" if math.isinf(self.least) else f"{self.least:g} or more"
+        low = low if self.above is None else f"above {self.above:g}"
+        high = "" if math.isinf(self.most) else f"at most {self.most:g}"
+        high = high if self.below is None else f"less than {self.below:g}"
+        return " and ".join(one for one in (low, high) if one)
 
 
 def setting(
@@ -93,9 +114,10 @@ def setting(
     names: tuple[str, ...] = (),
     envvar: str | None = None,
     free: bool = False,
+    hint: str = "",
 ) -> Any:
     """Field of a settings class with its `Option`; a default of `MISSING` makes it required."""
-    option = Option(help, unit, panel, least, most, above, below, choices, names, envvar, free)
+    option = Option(help, unit, panel, least, most, above, below, choices, names, envvar, free, hint)
     return field(default=default, metadata={KEY: option})
 
 
@@ -104,7 +126,7 @@ class Settings:
     """Base of settings classes: fields made by `setting` are checked.
 
     Raises:
-        UsageError: A value out of its limits.
+        UsageError: A value out of its limits; names the field.
     """
 
     def __post_init__(self) -> None:
@@ -118,9 +140,9 @@ def options(settings: type) -> dict[str, Option]:
     return {one.name: one.metadata[KEY] for one in fields if KEY in one.metadata}
 
 
-def spelled(name: str) -> str:
+def spelled(name: str, option: Option = Option()) -> str:
     """Option of a setting on the command line: `batch_size` is `--batch-size`."""
-    return "--" + name.replace("_", "-")
+    return option.names[0].partition("/")[0] if option.names else "--" + name.replace("_", "-")
 
 
 def rebuild(default: Chosen, values: Mapping[str, Any]) -> Chosen:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import atexit
 import errno
-import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any, NoReturn
 
@@ -16,18 +15,12 @@ import typer
 from typer.core import TyperGroup
 
 from genrestore import __version__
-from genrestore.cli import (
-    damage,
-    doctor,
-    evaluate,
-    interruption,
-    report,
-    restore,
-    sample,
-    scatter,
-    train,
-    weights,
-)
+from genrestore.cli import damage, interruption, report, train, weights
+from genrestore.cli.commands import add
+from genrestore.cli.doctor import Doctor
+from genrestore.cli.evaluate import Evaluate
+from genrestore.cli.sample import Sample
+from genrestore.cli.scatter import Scatter
 from genrestore.errors import GenrestoreError, Interrupted, circumstance
 
 EXIT_CODES = """\
@@ -60,12 +53,6 @@ class ErrorBoundary(TyperGroup):
             return super().invoke(ctx)
 
 
-def flowing(command: Callable[..., Any]) -> str:
-    """A command's docstring for the help: the lines of a paragraph joined, so that any width fits."""
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
 app = typer.Typer(
     cls=ErrorBoundary,
     name="genrestore",
@@ -75,26 +62,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-for words in map(restore.with_options, damage.COMMANDS):
-    app.command(
-        name=words.damage.name,
-        help=flowing(words),
-        cls=restore.Command,
-        no_args_is_help=True,
-        epilog=EXIT_CODES,
-    )(words)
-app.command(name="evaluate", help=flowing(evaluate.evaluate), no_args_is_help=True, epilog=EXIT_CODES)(
-    evaluate.evaluate
-)
-app.command(name="scatter", help=flowing(scatter.scatter), no_args_is_help=True, epilog=EXIT_CODES)(
-    scatter.scatter
-)
-app.command(name="sample", help=flowing(sample.sample), no_args_is_help=True, epilog=EXIT_CODES)(
-    sample.sample
-)
+for _name, _record in {**damage.COMMANDS, "evaluate": Evaluate, "scatter": Scatter, "sample": Sample}.items():
+    add(app, _name, _record, epilog=EXIT_CODES)
 app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")
-app.command(name="doctor", help=flowing(doctor.doctor))(doctor.doctor)
+add(app, "doctor", Doctor, show_help=False)
 
 
 def _show_version(asked: bool) -> None:

@@ -4,29 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from genrestore.cli import options
-from genrestore.cli.options import (
-    INPUTS,
-    RESULTS,
-    expand,
-    parse_sigma,
-    parse_whole,
-)
+from genrestore.cli.commands import is_given
+from genrestore.cli.options import INPUTS, RESULTS, parse_sigma
 from genrestore.cli.prior_options import task_of
 from genrestore.cli.words import Words
 from genrestore.errors import UsageError
 from genrestore.files.codecs.formats import Develop
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Part, Range
-from genrestore.restore.task import DEEPEST_FEATHER, DENOISE, INPAINT, INVERT, Request, Task
-
-MASK = "What is missing"
-LARGEST_GROWTH, LARGEST_BRIGHTNESS = 1000, 1000
-SELF_TEST = 10_000
-"""Images of a self-test at most."""
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
+from genrestore.settings import setting
 
 
 def parse_range(value: str | Range) -> Range:
@@ -38,21 +29,6 @@ def parse_range(value: str | Range) -> Range:
     return value if isinstance(value, Range) else Range.parse(value)
 
 
-def parse_brightness(value: str | float) -> float:
-    """A value of --raw-brightness.
-
-    Raises:
-        UsageError: Not a number above 0.
-    """
-    try:
-        number = float(value)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < LARGEST_BRIGHTNESS:
-        raise UsageError(f"--raw-brightness {value}: must be above 0 and below {LARGEST_BRIGHTNESS}")
-    return number
-
-
 @dataclass(frozen=True, kw_only=True)
 class Photographs(Words):
     """The words of commands that restore photographs too, which `--prior dip` does without weights.
@@ -60,10 +36,8 @@ class Photographs(Words):
     Options (Prior):
         levels (--range LOW,HIGH): The values of black and white in the file, where it uses a part of its
             bits (medicine, astronomy); what lies outside is kept.
-        prior: auto takes that of the weights; dip fits an untrained network to each picture, in minutes.
 
     Options (Which inputs):
-        raw_brightness (X): Multiply the light of camera RAW by X; else the brightest 0.1 % are white.
         raw_half: Develop camera RAW at half its size, which is faster.
 
     Options (Where results go):
@@ -75,10 +49,22 @@ class Photographs(Words):
     in_place: bool = False
     drop_extras: bool = False
     levels: Annotated[Range | None, parse_range] = None
-    raw_brightness: Annotated[float | None, parse_brightness] = None
+    raw_brightness: float | None = setting(
+        None,
+        "Multiply the light of camera RAW by X; else the brightest 0.1 % are white.",
+        "X",
+        panel=INPUTS,
+        above=0,
+        below=1000,
+    )
     raw_half: bool = False
-    prior: Literal["auto", "dip"] = "auto"
-    precision: options.Precision = "auto"
+    prior: str = setting(
+        "auto",
+        "auto takes that of the weights; dip fits an untrained network to each picture, in minutes.",
+        panel=options.PRIOR,
+        choices=("auto", "dip"),
+    )
+    precision: str = "auto"
 
     @property
     def noted(self) -> dict[str, Any]:
@@ -107,9 +93,6 @@ class Denoise(Photographs):
     Options:
         sigma (N|Fx): Noise level in 8-bit grey levels, 0 to 255, or F times the estimate, such as 2x;
             estimated from the picture if left out.
-        strength (S): 0 keeps the input, 1 takes the whole restoration.
-        luma (S): How much of the brightness noise to take: 0 leaves it, and takes colour noise only.
-        chroma (S): How much of the colour noise to take, 0 to 1.
 
     Options (Where results go):
         preview (X,Y,W,H): Only show this part, in pixels, at several noise levels and at strengths 0 to
@@ -122,10 +105,7 @@ class Denoise(Photographs):
     alone: ClassVar = ("sigma", "luma", "chroma", "turns", "preview")
 
     sigma: Annotated[options.NoiseLevel | None, options.parse_noise_level] = None
-    strength: Annotated[float, options.parse_strength] = 1.0
-    luma: Annotated[float, partial(options.parse_strength, word="--luma")] = 1.0
-    chroma: Annotated[float, partial(options.parse_strength, word="--chroma")] = 1.0
-    weights: options.Weights = "photo"
+    weights: str = "photo"
     preview: Annotated[Part | None, Part.parse] = None
 
     @property
@@ -144,7 +124,8 @@ class Denoise(Photographs):
             raise UsageError(
                 f"--sigma {level.factor:g}x: weights '{self.weights}' take a level in grey levels"
             )
-        return Request(level.level, level.factor, self.strength, self.luma, self.chroma, resize=self.resize)
+        usual = super().request(task_of_one_class)
+        return replace(usual, noise_level=level.level, noise_factor=level.factor)
 
     def wanted(self, named: Sequence[str]) -> OutputOptions:
         """The words about results; with --preview those about the sheet."""
@@ -156,24 +137,21 @@ class Denoise(Photographs):
         others = {
             "--reference": self.reference,
             "--files-from": self.files_from,
-            "--strength": self.strength != 1,
+            "--strength": self.value("strength") != 1,
         }
         return preview.words(named, usual, others)
 
-    def instead(
-        self, task: Task, machine: options.Machine, settings: Any
-    ) -> tuple[Callable[[], Any], Any] | None:
+    def instead(self, task: Task, settings: Any) -> tuple[Callable[[], Any], Any] | None:
         """With --preview the restoring and the options of a batch that write the sheet."""
         if self.preview is None:
             return None
         from genrestore.files.work import preview
 
-        return preview.instead(self.preview, partial(self._levels, task, machine), settings)
+        return preview.instead(self.preview, partial(self._levels, task), settings)
 
     def _levels(
         self,
         task: Task,
-        machine: options.Machine,
         picture: Any,
         factors: Sequence[float],
         on_progress: Callable[[float], None],
@@ -182,7 +160,7 @@ class Denoise(Photographs):
         from genrestore.restore.pictures import Restore
 
         assert self.preview is not None
-        restore = Restore(task, machine.runtime, region=self.preview.region)
+        restore = Restore(task, self.runtime, region=self.preview.region)
         for restored in restore.at_levels(picture, factors, on_progress):
             yield f"sigma {options.to_grey_levels(restored.noise_level or 0.0):.3g}", restored
 
@@ -208,24 +186,6 @@ def parse_box(value: str) -> Part:
     return Part.parse(value, "--box", None)
 
 
-def parse_grow(value: str | int) -> int:
-    """A value of --grow.
-
-    Raises:
-        UsageError: Not a whole number from 0 to `LARGEST_GROWTH`.
-    """
-    return parse_whole("--grow", value, 0, LARGEST_GROWTH, "pixels")
-
-
-def parse_feather(value: str | int) -> int:
-    """A value of --feather.
-
-    Raises:
-        UsageError: Not a whole number from 0 to `DEEPEST_FEATHER`.
-    """
-    return parse_whole("--feather", value, 0, DEEPEST_FEATHER, "pixels")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Inpaint(Photographs):
     """Fill what is missing from photographs: scratches, captions, date stamps, small objects.
@@ -240,8 +200,7 @@ class Inpaint(Photographs):
         invert_mask: Black is missing instead.
         mask_colour (--mask-color '#RRGGBB'): Pixels of exactly this colour are missing.
         box (X,Y,W,H): This rectangle is missing, in pixels; may be given more than once.
-        grow (N): Let the hole grow by N pixels on every side.
-        feather (N): Inside the hole, go over from the picture to the result within N pixels, 0 to 32.
+        grow (N, 0 to 1000): Let the hole grow by N pixels on every side.
 
     Options:
         sigma (N): Noise level of the known pixels in 8-bit grey levels, 0 to 255. At 0 they come back to
@@ -263,22 +222,21 @@ class Inpaint(Photographs):
     invert_mask: bool = False
     mask_colour: Annotated[str | None, parse_colour] = None
     box: Annotated[list[Part] | None, parse_box] = None
-    grow: Annotated[int, parse_grow] = 0
-    feather: Annotated[int, parse_feather] = 0
+    grow: int = 0
     sigma: Annotated[float, parse_sigma] = 0.0
-    weights: options.Weights = "photo-inpaint"
+    weights: str = "photo-inpaint"
     show_mask: Path | None = None
     no_keep: bool = False
 
-    def request(self, task_of_one_class: bool) -> Request:  # noqa: ARG002
+    def request(self, task_of_one_class: bool) -> Request:
         """The request of these words.
 
         Raises:
             UsageError: A feather where nothing is kept.
         """
-        if self.feather and self.no_keep:
+        if self.value("feather") and self.no_keep:
             raise UsageError("--feather: blends into known pixels, and --no-keep keeps none; give one")
-        return Request(self.sigma, feather=self.feather, keep=not self.no_keep, resize=self.resize)
+        return replace(super().request(task_of_one_class), noise_level=self.sigma, keep=not self.no_keep)
 
     @property
     def missing(self) -> Any:
@@ -315,15 +273,6 @@ class Inpaint(Photographs):
         return replace(super().of_batch(settings, jobs), masks=masks.Masks(self.missing, jobs).of)
 
 
-def parse_count(value: str | int) -> int:
-    """A value of --self-test.
-
-    Raises:
-        UsageError: Not a whole number from 1 to `SELF_TEST`.
-    """
-    return parse_whole("--self-test", value, 1, SELF_TEST, "images")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Invert(Words):
     """Find the latents of pictures: what a generator makes them of.
@@ -336,20 +285,15 @@ class Invert(Words):
         weights (NAME|PATH): A generator: a name of [bold]genrestore weights list[/bold], or a file.
 
     Options (Which inputs):
-        self_test_of (--self-test N): Invert N images of the generator's own instead, and say how near
-            they come.
+        self_test_of (--self-test N, 1 to 10000): Invert N images of the generator's own instead, and say
+            how near they come.
     """
 
     damage: ClassVar = INVERT
     infix: ClassVar = "inverted"
     without: ClassVar = ("refine",)
 
-    weights: Annotated[str, expand]
-    self_test_of: Annotated[int | None, parse_count] = None
-
-    def request(self, task_of_one_class: bool) -> Request:  # noqa: ARG002
-        """The request of these words."""
-        return replace(INVERT.request, resize=self.resize)
+    self_test_of: int | None = None
 
     @property
     def attachment(self) -> Attachment:
@@ -361,7 +305,7 @@ class Invert(Words):
 
         return Attachment("latent.safetensors", self.suffix or self.infix, content, "its latent", file.is_one)
 
-    def before(self, context: typer.Context, machine: options.Machine) -> None:
+    def before(self, context: typer.Context) -> None:
         """With --self-test invert images of the generator's own, and exit.
 
         Raises:
@@ -376,12 +320,12 @@ class Invert(Words):
             name = parameter.name or ""
             of_files = getattr(parameter, "rich_help_panel", None) in (INPUTS, RESULTS)
             other = name in ("inputs", "trace", "reference", "json_file", "report")
-            if (of_files or other) and name != "self_test_of" and options.is_given(context, name):
+            if (of_files or other) and name != "self_test_of" and is_given(context, name):
                 raise UsageError(f"--self-test: inverts images of its own; leave {parameter.opts[0]} out")
         task = task_of(self, has_weights=True)
-        machine.check()
-        raise typer.Exit(self_test.run(task, machine, self.self_test_of, json=self.json, quiet=self.quiet))
+        self.check()
+        raise typer.Exit(self_test.run(task, self, self.self_test_of, json=self.json, quiet=self.quiet))
 
 
-COMMANDS: tuple[type[Words], ...] = (Denoise, Inpaint, Invert)
-"""Commands that restore, each named as its class."""
+COMMANDS: dict[str, type[Words]] = {one.damage.name: one for one in (Denoise, Inpaint, Invert)}
+"""Commands that restore."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as _json
 import os
 import platform
 import sys
@@ -14,6 +13,8 @@ import typer
 
 from genrestore import __version__
 from genrestore.cli import options, report
+from genrestore.cli.commands import Record
+from genrestore.cli.options import Machine
 from genrestore.errors import GenrestoreError
 
 if TYPE_CHECKING:
@@ -58,28 +59,26 @@ class Finding:
     detail: str
 
 
-def doctor(
-    weights: options.Weights = "photo",
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
-    seed: options.Seed = 0,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Doctor(Machine, Record):
     """Show versions, devices, folders and formats, and denoise a small picture as a self-test."""
-    from genrestore.runtime import Runtime
 
-    findings, code = [*_versions(), *_folders(), *_formats(), *_devices()], 0
-    try:
-        runtime = Runtime.create(device, precision, threads, seed)
-        findings += [_taken(runtime, device), self_test(weights, runtime)]
-    except GenrestoreError as error:
-        findings.append(Finding("self-test", "denoise", "failed", report.one_line(str(error))))
-        code = error.exit_code
-    code = code or int(any(finding.state == "failed" for finding in findings))
-    _show(findings, as_json=json, quiet=quiet, code=code)
-    raise typer.Exit(code)
+    weights: str = "photo"
+    precision: str = "auto"
+    json: bool = False
+    quiet: bool = False
+
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Look at everything, and say it."""
+        findings, code = [*_versions(), *_folders(), *_formats(), *_devices()], 0
+        try:
+            findings += [_taken(self.runtime, self.device), self_test(self.weights, self.runtime)]
+        except GenrestoreError as error:
+            findings.append(Finding("self-test", "denoise", "failed", report.one_line(str(error))))
+            code = error.exit_code
+        code = code or int(any(finding.state == "failed" for finding in findings))
+        _show(findings, as_json=self.json, quiet=self.quiet, code=code)
+        return code
 
 
 def self_test(weights: str, runtime: Runtime) -> Finding:
@@ -190,7 +189,7 @@ def _device_name(device: str) -> str:
 def _show(findings: list[Finding], *, as_json: bool, quiet: bool, code: int) -> None:
     if as_json:
         found = [asdict(finding) for finding in findings]
-        typer.echo(_json.dumps({"schema": SCHEMA, "exit_code": code, "findings": found}))
+        report.say_json({"schema": SCHEMA, "exit_code": code, "findings": found})
         return
     wide = max(len(finding.name) for finding in findings)
     section = ""

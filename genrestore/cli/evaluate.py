@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json as _json
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 
-from genrestore.cli import figures, options, reference, report, screen
+from genrestore.cli import figures, reference, report, screen
+from genrestore.cli.commands import Record
 from genrestore.cli.pairs import Pair, left_over, plan
 from genrestore.cli.report import Scores
 from genrestore.errors import InputError, NoInputError, UsageError, shown
@@ -23,92 +23,52 @@ EXAMPLES = 3
 """Names that are shown of many."""
 
 
-def _path(value: str | Path) -> Path:
-    """A path, with a leading ~ for the home folder."""
-    return Path(options.expand(str(value)))
-
-
-Results = Annotated[
-    str,
-    typer.Argument(
-        metavar="RESULTS",
-        parser=options.expand,
-        show_default=False,
-        help="A restored picture, or a folder of them.",
-    ),
-]
-Clean = Annotated[
-    str,
-    typer.Argument(
-        metavar="CLEAN",
-        parser=options.expand,
-        show_default=False,
-        help="The clean picture, or a folder of them by name: STEM.denoised.png belongs to STEM.*.",
-    ),
-]
-Recursive = Annotated[
-    bool,
-    typer.Option(
-        "--recursive",
-        "-r",
-        metavar="",
-        help="Go into the folders of both folders; results/a/b.png belongs to clean/a/b.*.",
-    ),
-]
-Inputs = Annotated[
-    Path | None,
-    typer.Option(
-        "--inputs",
-        metavar="PATH",
-        parser=_path,
-        show_default=False,
-        help="What was restored, a picture or a folder by name: says the gain in decibels of each result.",
-    ),
-]
-Plot = Annotated[
-    Path | None,
-    typer.Option(
-        "--plot",
-        metavar="FILE",
-        parser=_path,
-        show_default=False,
-        help="With --inputs: draw gain over the input's PSNR, outliers by name; PNG, SVG or PDF.",
-    ),
-]
-
-
-def evaluate(
-    results: Results,
-    clean: Clean,
-    inputs: Inputs = None,
-    plot: Plot = None,
-    recursive: Recursive = False,
-    overwrite: options.Overwrite = False,
-    max_pixels: options.MaxPixels = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Record):
     """Compare results with clean pictures: PSNR and SSIM of every file, and their mean.
 
     Files are paired by name, with or without [bold].denoised[/bold]. The figures are those of the 8-bit
     range (peak 255), of 16-bit pictures too, over the whole picture and all channels; alpha is left out.
+
+    Arguments:
+        results (RESULTS): A restored picture, or a folder of them.
+        clean (CLEAN): The clean picture, or a folder of them by name: STEM.denoised.png belongs to STEM.*.
+
+    Options:
+        inputs (PATH): What was restored, a picture or a folder by name: says the gain in decibels of each
+            result.
+        plot (FILE): With --inputs: draw gain over the input's PSNR, outliers by name; PNG, SVG or PDF.
+        recursive (-r): Go into the folders of both folders; results/a/b.png belongs to clean/a/b.*.
     """
-    if plot is not None:
-        if inputs is None:
-            raise UsageError("--plot draws what was gained: name what was restored with --inputs")
-        figures.check_outputs("--plot", [plot], overwrite=overwrite)
-    clean_pictures = NamedPictures(Path(clean), "CLEAN", recursive=recursive)
-    restored = None if inputs is None else NamedPictures(inputs, "--inputs", recursive=recursive)
-    pairs = plan(Path(results), clean_pictures, recursive=recursive)
-    tally = Tally(as_json=json, quiet=quiet)
-    for pair in pairs:
-        scores, reason = judge(pair, clean_pictures, max_pixels)
-        tally.add(pair, scores, reason, input_psnr(pair, scores, restored, max_pixels))
-    if len(pairs) > 1 or json:
-        tally.sum_up(left_over(pairs, clean_pictures))
-    if plot is not None:
-        tally.draw(plot, overwrite=overwrite)
-    raise typer.Exit(int(tally.counts["failed"] > 0))
+
+    results: Path
+    clean: Path
+    inputs: Path | None = None
+    plot: Path | None = None
+    recursive: bool = False
+    overwrite: bool = False
+    max_pixels: int | None = None
+    json: bool = False
+    quiet: bool = False
+
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Say the figures of every pair, and their means."""
+        if self.plot is not None:
+            if self.inputs is None:
+                raise UsageError("--plot draws what was gained: name what was restored with --inputs")
+            figures.check_outputs("--plot", [self.plot], overwrite=self.overwrite)
+        clean = NamedPictures(self.clean, "CLEAN", recursive=self.recursive)
+        restored = self.inputs and NamedPictures(self.inputs, "--inputs", recursive=self.recursive)
+        pairs = plan(self.results, clean, recursive=self.recursive)
+        tally = Tally(as_json=self.json, quiet=self.quiet)
+        for pair in pairs:
+            scores, reason = judge(pair, clean, self.max_pixels)
+            tally.add(pair, scores, reason, input_psnr(pair, scores, restored, self.max_pixels))
+        if len(pairs) > 1 or self.json:
+            tally.sum_up(left_over(pairs, clean))
+        if self.plot is not None:
+            tally.draw(self.plot, overwrite=self.overwrite)
+        return int(tally.counts["failed"] > 0)
 
 
 def judge(pair: Pair, clean: NamedPictures, max_pixels: int | None) -> tuple[Scores | None, str | None]:
@@ -178,8 +138,8 @@ class Tally:
         if scores is None and (status == "failed" or not self.quiet):
             screen.write(report.one_line(f"{name}  {status}: {(reason or '').removeprefix(f'{name}: ')}"))
         if self.as_json:
-            told = {**record(pair, status, scores, reason), "gain": None if gain is None else round(gain, 4)}
-            typer.echo(_json.dumps(told, allow_nan=False))
+            figures = record(pair, status, scores, reason)
+            report.say_json({**figures, "gain": None if gain is None else round(gain, 4)})
         elif scores is not None:
             notes = f"  ({'; '.join(scores.notes)})" if scores.notes else ""
             typer.echo(report.printable(f"{name}  {scores}{_gain(gain)}{notes}"))
@@ -209,7 +169,7 @@ class Tally:
         """Say the means, and what they leave out."""
         mean = mean_of(self.scores)
         if self.as_json:
-            typer.echo(_json.dumps(self._summary(mean, len(without_result)), allow_nan=False))
+            report.say_json(self._summary(mean, len(without_result)))
         elif self.scores:
             notes = f"  ({'; '.join(mean.notes)})" if mean.notes else ""
             typer.echo(report.printable(f"mean of {len(self.scores)}  {mean}{_gain(self._mean_gain)}{notes}"))

@@ -5,20 +5,20 @@ Grey levels become [0, 1] here and nowhere else.
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
-import re
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from genrestore.errors import UsageError
 from genrestore.restore.task import MOST_TIMES
-from genrestore.runtime import MAX_SEED, MAX_THREADS
+from genrestore.runtime import DEVICES, MAX_SEED, MAX_THREADS, PRECISIONS
+from genrestore.settings import setting
 
 if TYPE_CHECKING:
     from genrestore.runtime import Runtime
@@ -27,53 +27,8 @@ GREY_LEVELS = 255
 """The largest 8-bit grey level: 1.0 inside the code."""
 
 INPUTS, RESULTS = "Which inputs", "Where results go"
-MACHINE, SCREEN = "Machine", "What is said"
-
-
-def flag(*names: str, help: str, panel: str | None = None) -> Any:
-    """A switch of the command line, in a panel of the help."""
-    return typer.Option(*names, metavar="", rich_help_panel=panel, help=help)
-
-
-def described(words: type) -> dict[str, Any]:
-    """The options that the docstring of a class of words describes, by field.
-
-    A section "Options (PANEL):" has an entry "FIELD (NAMES METAVAR): HELP" for each; its name is that of the
-    field where no other is told, and its type, default and parser are those of the field.
-    """
-    hints = get_type_hints(words, include_extras=True)
-    found = dict[str, Any]()
-    for paragraph in inspect.cleandoc(words.__doc__ or "").split("\n\n"):
-        title, _, entries = paragraph.partition("\n")
-        heading = re.fullmatch(r"Options(?: \((.*)\))?:", title)
-        for entry in re.split(r"\n    (?! )", "\n" + entries)[1:] if heading else ():
-            told = re.fullmatch(r"(\w+)(?: \((.*?)\))?: (.*)", " ".join(entry.split()))
-            assert told is not None, entry
-            assert heading is not None
-            found[told[1]] = _option(told[1], told[2] or "", told[3], heading[1], hints[told[1]])
-    return found
-
-
-def _option(name: str, given: str, help: str, panel: str | None, hint: Any) -> Any:
-    """The type of a field with its option."""
-    type_, *parsers = get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
-    names = [word for word in given.split() if word.startswith("-")]
-    metavar = " ".join(word for word in given.split() if not word.startswith("-")) or None
-    if not any(word.startswith("--") for word in names):
-        names.insert(0, "--" + name.replace("_", "-"))
-    if not parsers and type_ == Path | None:
-        parsers = [expand_path]
-    parser = parsers[0] if parsers else None
-    option = typer.Option(
-        *names, metavar="" if type_ is bool else metavar, parser=parser, rich_help_panel=panel, help=help
-    )
-    return Annotated[type_, option]
-
-
-def is_given(context: typer.Context, name: str) -> bool:
-    """True for a parameter that was written on the command line, rather than left at its default."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+MACHINE, SCREEN, MASK = "Machine", "What is said", "What is missing"
+PRIOR, SEARCH = "Prior", "Priors of one class (autoencoders, generators)"
 
 
 def to_unit(grey_levels: float) -> float:
@@ -129,27 +84,6 @@ def parse_noise_level(value: str | float | NoiseLevel) -> NoiseLevel:
     return NoiseLevel(factor=factor)
 
 
-def parse_strength(value: str | float, word: str = "--strength") -> float:
-    """A value of --strength, --luma or --chroma.
-
-    Raises:
-        UsageError: Not a number from 0 to 1.
-    """
-    try:
-        return _number(word, value, 1, "the share of the restored picture")
-    except UsageError as error:
-        if not _is_above(value, 1):
-            raise
-        raise UsageError(f"{error}; for more, take a higher noise level: --sigma 2x") from error
-
-
-def _is_above(value: str | float, limit: float) -> bool:
-    try:
-        return float(value) > limit
-    except ValueError:
-        return False
-
-
 def _number(option: str, value: str | float, largest: int, meaning: str) -> float:
     try:
         number = float(value)
@@ -160,55 +94,14 @@ def _number(option: str, value: str | float, largest: int, meaning: str) -> floa
     return number
 
 
-def parse_threads(value: str | int) -> int:
-    """A value of --threads.
+def check_stdout() -> None:
+    """Refuse a picture for a terminal.
 
     Raises:
-        UsageError: Not a whole number from 1 to `MAX_THREADS`.
+        UsageError: stdout is one.
     """
-    return parse_whole("--threads", value, 1, MAX_THREADS)
-
-
-def parse_max_pixels(value: str | int) -> int:
-    """A value of --max-pixels.
-
-    Raises:
-        UsageError: Not a whole number from 1.
-    """
-    return parse_whole("--max-pixels", value, 1)
-
-
-def parse_seed(value: str | int) -> int:
-    """A value of --seed or GENRESTORE_SEED.
-
-    Raises:
-        UsageError: Not a whole number from 0 to 2**63 - 1.
-    """
-    return parse_whole("--seed", value, 0)
-
-
-def parse_whole(option: str, value: str | int, least: int, most: int = MAX_SEED, of: str = "") -> int:
-    """A value that is a whole number.
-
-    Args:
-        option: As the user writes it.
-        value: What was given.
-        least: The least that is taken.
-        most: The most.
-        of: What is counted, in a word.
-
-    Raises:
-        UsageError: No whole number, or out of its range.
-    """
-    try:
-        number = int(value)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        raise UsageError(
-            f"{option} {value}: must be a whole number{of and f' of {of}'} from {least} to {most}"
-        )
-    return number
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")
 
 
 def expand(path: str) -> str:
@@ -222,129 +115,64 @@ def expand(path: str) -> str:
     return path if os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111 -- unknown users stay
 
 
-def expand_path(path: str | Path) -> Path:
-    """A value that is a path, with a leading ~ expanded."""
-    return Path(expand(os.fspath(path)))
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Options that several commands have: a field of such a name is such an option.
+
+    Options:
+        weights (NAME|PATH): The prior: a name of [bold]genrestore weights list[/bold], or a file.
+
+    Options (Where results go):
+        overwrite: Replace outputs that exist.
+        max_pixels (N, 1 or more): Refuse larger pictures, which may be decompression bombs (250 million if
+            left out).
+        no_provenance: Do not note tool, weights, options, seed and the input's sha256 in the output's
+            metadata.
+
+    Options (What is said):
+        reference (CLEAN): A clean picture, or a folder of them by name: show PSNR and SSIM of the written
+            file.
+        json: One JSON object an input, on stdout.
+        json_file (PATH): The JSON objects into this file instead, for example with -o -.
+        report (FOLDER): Make a page of all pictures, before and after, in this folder: open its index.html.
+        quiet (-q): Say nothing but errors.
+    """
+
+    weights: Annotated[str, expand]
+    overwrite: bool = False
+    max_pixels: int | None = None
+    no_provenance: bool = False
+    device: str = setting(
+        "auto", "Where to compute.", panel=MACHINE, choices=DEVICES, envvar="GENRESTORE_DEVICE"
+    )
+    precision: str = setting(
+        "auto", "auto takes bf16 where the hardware multiplies in it.", panel=MACHINE, choices=PRECISIONS
+    )
+    threads: int | None = setting(
+        None, "CPU threads; all cores if left out.", "N", panel=MACHINE, least=1, most=MAX_THREADS
+    )
+    seed: int = setting(
+        0, "Of every random draw.", "N", panel=MACHINE, least=0, most=MAX_SEED, envvar="GENRESTORE_SEED"
+    )
+    reference: Path | None = None
+    json: bool = False
+    json_file: Path | None = None
+    report: Path | None = None
+    quiet: bool = False
 
 
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", metavar="", rich_help_panel=RESULTS, help="Replace outputs that exist."),
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(
-        "--max-pixels",
-        metavar="N",
-        parser=parse_max_pixels,
-        rich_help_panel=RESULTS,
-        show_default=False,
-        help="Refuse larger pictures, which may be decompression bombs (250 million if left out).",
-    ),
-]
-Weights = Annotated[
-    str,
-    typer.Option(
-        "--weights",
-        metavar="NAME|PATH",
-        parser=expand,
-        help="The prior: a name of [bold]genrestore weights list[/bold], or a file.",
-    ),
-]
-NoProvenance = Annotated[
-    bool,
-    flag(
-        "--no-provenance",
-        panel=RESULTS,
-        help="Do not note tool, weights, options, seed and the input's sha256 in the output's metadata.",
-    ),
-]
-Reference = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference",
-        metavar="CLEAN",
-        parser=expand_path,
-        rich_help_panel=SCREEN,
-        help="A clean picture, or a folder of them by name: show PSNR and SSIM of the written file.",
-    ),
-]
-Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"],
-    typer.Option(
-        "--device",
-        envvar="GENRESTORE_DEVICE",
-        show_envvar=True,
-        rich_help_panel=MACHINE,
-        help="Where to compute.",
-    ),
-]
-Precision = Annotated[
-    Literal["auto", "fp32", "bf16"],
-    typer.Option(
-        "--precision", rich_help_panel=MACHINE, help="auto takes bf16 where the hardware multiplies in it."
-    ),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        metavar="N",
-        parser=parse_threads,
-        rich_help_panel=MACHINE,
-        help="CPU threads; all cores if left out.",
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        envvar="GENRESTORE_SEED",
-        show_envvar=True,
-        parser=parse_seed,
-        rich_help_panel=MACHINE,
-        help="Of every random draw.",
-    ),
-]
-Json = Annotated[
-    bool,
-    typer.Option("--json", metavar="", rich_help_panel=SCREEN, help="One JSON object an input, on stdout."),
-]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--json-file",
-        metavar="PATH",
-        parser=expand_path,
-        rich_help_panel=SCREEN,
-        help="The JSON objects into this file instead, for example with -o -.",
-    ),
-]
-ReportFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--report",
-        metavar="FOLDER",
-        parser=expand_path,
-        rich_help_panel=SCREEN,
-        help="Make a page of all pictures, before and after, in this folder: open its index.html.",
-    ),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", metavar="", rich_help_panel=SCREEN, help="Say nothing but errors."),
-]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """The words about where to compute, as `Runtime.create` takes them."""
 
-    device: str
-    precision: str
-    threads: int | None
-    seed: int
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+
+    @property
+    def precision(self) -> str:
+        """The precision that is asked for."""
+        return "fp32"
 
     @cached_property
     def runtime(self) -> Runtime:

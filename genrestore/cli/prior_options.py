@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-import typer
-
-from genrestore.cli.options import flag, parse_whole
+from genrestore.cli.commands import parameter
+from genrestore.cli.options import PRIOR, SEARCH
 from genrestore.errors import UsageError, shown
-from genrestore.restore.settings import PRIORS, LatentSearch, Limits, settings_of
+from genrestore.restore.settings import PRIORS, LatentSearch, settings_of
 from genrestore.restore.task import Task
+from genrestore.settings import spelled
 
 if TYPE_CHECKING:
-    from dataclasses import Field
-
     from genrestore.cli.words import Words
 
-PRIOR, STEPS = "Priors of one class (autoencoders, generators)", "Prior"
 SEARCHING = "is about priors that search: --prior dip, weights of an autoencoder or generator"
 
 
-def searching_options(kinds: tuple[str, ...], without: tuple[str, ...]) -> list[tuple[str, Any, Any]]:
-    """The options of some kinds of priors as fields of a dataclass: name, type and default."""
-    found = settings_of(kinds)
-    return [
-        (name, _annotated(one, owners), None) for name, (one, owners) in found.items() if name not in without
-    ]
-
-
-def _annotated(one: Field[Any], kinds: list[str]) -> Any:
-    """The type of a setting with its option."""
-    words, limits = option_of(one), one.metadata["limits"]
-    type_ = get_type_hints(PRIORS[kinds[0]].settings)[one.name]
-    one_class = all(PRIORS[kind].one_class for kind in kinds)
-    panel = PRIOR if one_class else STEPS if "dip" in kinds else None
-    help = one.metadata["help"] + _defaults(one.name, kinds)
-    if type_ is bool:
-        names = f"{words}/--no-{words.removeprefix('--')}"
-        return Annotated[bool | None, flag(names, panel=panel, help=help)]
-    if limits.choices and isinstance(limits.choices[0], str):
-        choice: Any = Literal.__getitem__(limits.choices)
-        return Annotated[choice | None, typer.Option(words, rich_help_panel=panel, help=help)]
-    number = int if int in (type_, *getattr(type_, "__args__", ())) else float
-    parser, metavar = _parser(words, limits, number), "N" if number is int else "X"
-    option = typer.Option(words, metavar=metavar, parser=parser, rich_help_panel=panel, help=help)
-    return Annotated[number | None, option]
-
-
-def option_of(one: Field[Any]) -> str:
-    """The option of a setting."""
-    return "--" + (one.metadata["option"] or one.name.replace("_", "-"))
+def search_options(kinds: tuple[str, ...], without: tuple[str, ...]) -> Iterator[Parameter]:
+    """The settings of some kinds of priors as parameters of a command; None where one is left out."""
+    for name, (option, owners) in settings_of(kinds).items():
+        if name not in without:
+            one_class = all(PRIORS[kind].one_class for kind in owners)
+            panel = SEARCH if one_class else PRIOR if "dip" in owners else ""
+            option = replace(option, panel=panel, help=option.help + _defaults(name, owners))
+            hint = get_type_hints(PRIORS[owners[0]].settings)[name]
+            yield parameter(name, hint | None, option, None)
 
 
 def _defaults(name: str, kinds: list[str]) -> str:
@@ -64,22 +42,6 @@ def _defaults(name: str, kinds: list[str]) -> str:
         return f" ({values.pop()})."
     each = [f"{kind if kind == 'dip' else f'{kind}s'}: {value}" for kind, value in usual.items()]
     return f" ({'; '.join(each)})."
-
-
-def _parser(words: str, limits: Limits, number: type[int] | type[float]) -> Any:
-    """A parser of the values of an option."""
-
-    def parse(value: str | float) -> float:
-        if number is int and not limits.choices:
-            return parse_whole(words, str(value), int(limits.least or 0), int(limits.most or 0))
-        try:
-            found = number(value)
-        except ValueError as error:
-            raise UsageError(f"{words} {value}: must be {limits.words or 'a number'}") from error
-        limits.check(words, found)
-        return found
-
-    return parse
 
 
 def task_of(words: Words, *, has_weights: bool) -> Task:
@@ -103,7 +65,7 @@ def task_of(words: Words, *, has_weights: bool) -> Task:
     one_class = PRIORS[kind].one_class
     if one_class:
         for name, usual in words.whole.items():
-            if getattr(words, name) != usual:
+            if words.value(name) != usual:
                 raise UsageError(f"--{name}: weights '{words.weights}' restore whole pictures; leave it out")
     _refuse_foreign(words, kind)
     if one_class:
@@ -121,16 +83,15 @@ def _settings(words: Words, kind: str, size: int | None) -> Any:
         UsageError: Some contradict each other.
     """
     usual = words.damage.usual(kind)
-    given: dict[str, Any] = {one.name: getattr(words, one.name, None) for one in fields(usual)}
-    given = {name: value for name, value in given.items() if value is not None}
+    own = {one.name: words.value(one.name) for one in fields(usual)}
+    given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     if "recipe" not in given:
         if "rate" in given:
             raise UsageError("--lr: is about Adam, which --recipe report searches with; the usual needs none")
         return replace(usual, **given)
     for name in ("restarts", "refine", "prior_weight"):
         if name in given:
-            words_of = "--" + name.replace("_", "-")
-            raise UsageError(f"{words_of} and --recipe report contradict each other; give one")
+            raise UsageError(f"{spelled(name)} and --recipe report contradict each other; give one")
     assert size is not None  # generators have one
     given.pop("recipe")
     return LatentSearch.report(size, **given)
@@ -143,10 +104,12 @@ def _refuse_foreign(words: Words, kind: str) -> None:
         UsageError: The first of them.
     """
     one_class = [name for name, each in PRIORS.items() if each.one_class]
-    takes = {name: (option_of(one), kinds) for name, (one, kinds) in settings_of(tuple(PRIORS)).items()}
+    takes = {
+        name: (spelled(name, option), kinds) for name, (option, kinds) in settings_of(tuple(PRIORS)).items()
+    }
     takes |= {"resize": ("--resize", one_class), "no_keep": ("--no-keep", one_class)}
     for name, (named, kinds) in takes.items():
-        if getattr(words, name, None) in (None, False) or kind in kinds or name in words.alone:
+        if words.value(name) in (None, False) or kind in kinds or name in words.alone:
             continue
         if name == "steps":
             raise UsageError(f"--steps {SEARCHING}")
@@ -166,7 +129,7 @@ def _check_alone(words: Words, *, has_weights: bool) -> None:
         UsageError: The first of it, or a trace that is there already.
     """
     given = {"weights": has_weights}
-    given |= {name: getattr(words, name) not in (None, words.whole.get(name, 0.0)) for name in words.alone}
+    given |= {name: words.value(name) not in (None, words.whole.get(name, 0.0)) for name in words.alone}
     for name, is_given in given.items():
         if is_given:
             raise UsageError(f"--prior dip and --{name} contradict each other; give one")

@@ -9,7 +9,9 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
 
 from genrestore import __version__
 from genrestore.cli import interruption, screen
@@ -69,6 +71,11 @@ def printable(text: str) -> str:
     """Text as one line, with escapes for what stdout's encoding does not have."""
     encoding = sys.stdout.encoding or "utf-8"
     return one_line(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def say_json(record: Mapping[str, Any]) -> None:
+    """Say a JSON object on stdout."""
+    typer.echo(_json.dumps(record, allow_nan=False))
 
 
 def problem(error: GenrestoreError) -> None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import field, fields, make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
-from typer.core import TyperCommand
 
 from genrestore.cli import loading, report, screen
 from genrestore.cli import reference as references
-from genrestore.cli.options import described, is_given
-from genrestore.cli.prior_options import searching_options, task_of
+from genrestore.cli.commands import is_given
+from genrestore.cli.prior_options import task_of
 from genrestore.files.plan.jobs import STDIO
 
 if TYPE_CHECKING:
-    from genrestore.cli.options import Machine
     from genrestore.cli.report_page import Page
     from genrestore.cli.words import Words
     from genrestore.files.plan.jobs import Job, OutputOptions
@@ -31,61 +28,34 @@ LONG = 20.0
 """Seconds from which on it is worth saying how long it will take."""
 
 
-def with_options(words: type[Words]) -> type[Words]:
-    """The words of a command with their options, and with those of all priors that it takes, for Typer."""
-    own = {name: hint for one in reversed(words.__mro__[:-1]) for name, hint in described(one).items()}
-    defaults = {one.name: one.default for one in fields(words)}
-    doc, _, _ = (words.__doc__ or "").partition("\n\n    Options")
-    return make_dataclass(
-        words.__name__,
-        [
-            *((name, hint, field(default=defaults[name])) for name, hint in own.items()),
-            *searching_options(words.damage.kinds, words.without),
-        ],
-        bases=(words,),
-        namespace={"__doc__": doc, "__module__": words.__module__},
-        frozen=True,
-        kw_only=True,
-    )
+def restore(words: Words, context: typer.Context) -> int:
+    """Restore what the words name.
 
+    Returns:
+        The exit code.
+    """
+    words.before(context)
+    named = words.named(context)
+    wanted = words.wanted(named)
+    jobs, score = planned(words, named, wanted)
+    page = page_of(words)
+    task = task_of(words, has_weights=is_given(context, "weights"))
+    settings = batch_options(words, wanted, jobs, task)
+    if words.dry_run:
+        return show_plan(jobs, settings, quiet=words.quiet)
+    if _is_work_left(jobs, words.skip_existing):
+        words.check()
+    from genrestore.files.work import batch
 
-class Command(TyperCommand):
-    """A command that restores: its callback is the class of its words, and this is its body."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Restore what the words name.
-
-        Raises:
-            typer.Exit: Always, with the exit code.
-        """
-        words: Words = super().invoke(ctx)
-        machine = words.machine
-        words.before(ctx, machine)
-        named = words.named(ctx)
-        wanted = words.wanted(named)
-        jobs, score = planned(words, named, wanted)
-        page = page_of(words)
-        task = task_of(words, has_weights=is_given(ctx, "weights"))
-        settings = batch_options(words, wanted, jobs, task)
-        if words.dry_run:
-            raise typer.Exit(show_plan(jobs, settings, quiet=words.quiet))
-        if _is_work_left(jobs, words.skip_existing):
-            machine.check()
-        from genrestore.files.work import batch
-
-        make, settings = words.instead(task, machine, settings) or (
-            lambda: restoring(words, task, machine).together,
-            settings,
-        )
-        lines = report.json_lines(words.json, words.json_file, jobs, overwrite=words.overwrite)
-        with (
-            lines as stream,
-            report.Report(
-                jobs, words.estimated, words.quiet, stream, score, words.fail_fast, machine.taken, page
-            ) as told,
-        ):
-            outcomes = batch.run(jobs, make, settings, told.progress, loading.load_torch, task.prior.batch)
-            raise typer.Exit(told.show(outcomes))
+    make, settings = words.instead(task, settings) or (lambda: restoring(words, task).together, settings)
+    lines = report.json_lines(words.json, words.json_file, jobs, overwrite=words.overwrite)
+    with (
+        lines as stream,
+        report.Report(
+            jobs, words.estimated, words.quiet, stream, score, words.fail_fast, words.taken, page
+        ) as told,
+    ):
+        return told.show(batch.run(jobs, make, settings, told.progress, loading.load_torch, task.prior.batch))
 
 
 def page_of(words: Words) -> Page | None:
@@ -141,13 +111,13 @@ def batch_options(words: Words, wanted: OutputOptions, jobs: Sequence[Job], task
     return settings
 
 
-def restoring(words: Words, task: Task, machine: Machine) -> Restore:
+def restoring(words: Words, task: Task) -> Restore:
     """The restoring of a task; imports torch."""
     from genrestore.cli import traces
     from genrestore.restore.pictures import Restore
 
     trace = None if words.trace is None else traces.of(task, words.trace)
-    return Restore(task, machine.runtime, trace=trace, estimate=_ignore if words.quiet else say_duration)
+    return Restore(task, words.runtime, trace=trace, estimate=_ignore if words.quiet else say_duration)
 
 
 def _ignore(_: float) -> None:

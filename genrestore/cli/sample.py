@@ -2,173 +2,124 @@
 
 from __future__ import annotations
 
-import json as _json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from genrestore.cli import options, report, screen
+from genrestore.cli.commands import Record
+from genrestore.cli.options import Machine
 from genrestore.errors import UsageError, shown
 from genrestore.files.codecs import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import typer
     from torch import Tensor
 
     from genrestore.study.latents import Sampler
 
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
-COUNT = 64
-MOST = 10_000
-
-Count = Annotated[
-    int | None,
-    typer.Option(
-        "-n",
-        "--count",
-        metavar="N",
-        min=1,
-        max=MOST,
-        rich_help_panel=options.INPUTS,
-        show_default=False,
-        help=f"Random images ({COUNT}); with --interpolate, ways ({COUNT // 8}).",
-    ),
-]
-Interpolate = Annotated[
-    int | None,
-    typer.Option(
-        "--interpolate",
-        metavar="STEPS",
-        min=2,
-        max=MOST,
-        rich_help_panel=options.INPUTS,
-        show_default=False,
-        help="Instead of single images, the way from one to another in so many, a row each.",
-    ),
-]
-Latent = Annotated[
-    Path | None,
-    typer.Option(
-        "--latent",
-        metavar="FILE",
-        parser=lambda value: Path(options.expand(str(value))),
-        rich_help_panel=options.INPUTS,
-        show_default=False,
-        help="The images of these latents, as [bold]genrestore invert[/bold] writes them, instead of random "
-        "ones.",
-    ),
-]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="PATH",
-        parser=options.expand,
-        rich_help_panel=options.RESULTS,
-        help="A file for one picture of all, a folder (a name with / at its end) for one each, or - for "
-        "stdout.",
-    ),
-]
-Json = Annotated[
-    bool,
-    typer.Option("--json", metavar="", rich_help_panel=options.SCREEN, help="One JSON object on stdout."),
-]
+COUNT, MOST = 64, 10_000
 
 
-def sample(
-    weights: options.Weights,
-    output: Output = "samples.png",
-    count: Count = None,
-    interpolate: Interpolate = None,
-    latent: Latent = None,
-    overwrite: options.Overwrite = False,
-    no_provenance: options.NoProvenance = False,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    seed: options.Seed = 0,
-    json: Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Sample(Machine, Record):
     """Make images of random latents with the weights of a generator or an autoencoder.
 
     They are laid out in one picture, or written one by one into a folder.
+
+    Options (Which inputs):
+        count (-n N, 1 to 10000): Random images (64); with --interpolate, ways (8).
+        interpolate (STEPS, 2 to 10000): Instead of single images, the way from one to another in so many, a
+            row each.
+        latent (FILE): The images of these latents, as [bold]genrestore invert[/bold] writes them, instead
+            of random ones.
+
+    Options (Where results go):
+        output (-o PATH): A file for one picture of all, a folder (a name with / at its end) for one each, or
+            - for stdout.
+
+    Options (What is said):
+        json: One JSON object on stdout.
     """
-    check_words(output, count, interpolate, latent, json=json)
-    from genrestore.runtime import Runtime
-    from genrestore.study import latents as networks
-    from genrestore.weights import load
 
-    runtime = Runtime.create(device, "fp32", threads, seed)
-    sampler = networks.sampler(load.load(weights, runtime), weights, runtime)
-    latents, columns = choose(sampler, weights, count, interpolate, latent, runtime)
-    names = targets(output, len(latents), overwrite=overwrite)
-    made = {"weights": Path(weights).stem, "weights_sha256": sampler.header.sha256}
-    noted = None if no_provenance else report.provenance("sample", seed, made)
-    write(sampler.render(latents).numpy(), columns, names, noted, overwrite=overwrite)
-    if json:
-        outputs = [str(name) for name in names or ()]
-        record = {"schema": SCHEMA, **made, "seed": seed, "images": len(latents), "outputs": outputs}
-        typer.echo(_json.dumps(record, allow_nan=False))
-    if quiet:
-        return
-    if latent is None and not sampler.covers:
-        screen.write(
-            f"{shown(weights)}: its latents were not trained to cover [0, 1], so most random ones are of no "
-            "image; train ae --cover makes those that do"
-        )
-    where = "-" if names is None else shown(output if len(names) > 1 else names[0])
-    screen.write(report.one_line(f"{len(latents)} images -> {where}"))
+    weights: str
+    output: str = "samples.png"
+    count: int | None = None
+    interpolate: int | None = None
+    latent: Path | None = None
+    overwrite: bool = False
+    no_provenance: bool = False
+    json: bool = False
+    quiet: bool = False
 
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Draw, write and say how many."""
+        self._check_words()
+        from genrestore.study import latents as networks
+        from genrestore.weights import load
 
-def check_words(
-    output: str, count: int | None, interpolate: int | None, latent: Path | None, *, json: bool
-) -> None:
-    """Refuse words that cannot be meant together.
+        sampler = networks.sampler(load.load(self.weights, self.runtime), self.weights, self.runtime)
+        latents, columns = self._chosen(sampler)
+        names = targets(self.output, len(latents), overwrite=self.overwrite)
+        made = {"weights": Path(self.weights).stem, "weights_sha256": sampler.header.sha256}
+        noted = None if self.no_provenance else report.provenance("sample", self.seed, made)
+        write(sampler.render(latents).numpy(), columns, names, noted, overwrite=self.overwrite)
+        if self.json:
+            outputs = [str(name) for name in names or ()]
+            report.say_json(
+                {"schema": SCHEMA, **made, "seed": self.seed, "images": len(latents), "outputs": outputs}
+            )
+        if self.quiet:
+            return 0
+        if self.latent is None and not sampler.covers:
+            screen.write(
+                f"{shown(self.weights)}: its latents were not trained to cover [0, 1], so most random ones "
+                "are of no image; train ae --cover makes those that do"
+            )
+        where = "-" if names is None else shown(self.output if len(names) > 1 else names[0])
+        screen.write(report.one_line(f"{len(latents)} images -> {where}"))
+        return 0
 
-    Raises:
-        UsageError: Names the words.
-    """
-    for option, value in (("--count", count), ("--interpolate", interpolate)):
-        if latent is not None and value is not None:
-            raise UsageError(f"{option} {value} with --latent {shown(latent)}: give one of them")
-    if interpolate is not None and interpolate * (count or 1) > MOST:
-        raise UsageError(f"--interpolate {interpolate} with --count {count}: at most {MOST} images at once")
-    if output != "-":
-        return
-    if json:
-        raise UsageError("--json and the picture both want stdout; give -o a file")
-    if sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")
+    def _check_words(self) -> None:
+        """Refuse words that cannot be meant together.
 
+        Raises:
+            UsageError: Names the words.
+        """
+        for option, value in (("--count", self.count), ("--interpolate", self.interpolate)):
+            if self.latent is not None and value is not None:
+                raise UsageError(f"{option} {value} with --latent {shown(self.latent)}: give one of them")
+        if self.interpolate is not None and self.interpolate * (self.count or 1) > MOST:
+            raise UsageError(
+                f"--interpolate {self.interpolate} with --count {self.count}: at most {MOST} images at once"
+            )
+        if self.output != "-":
+            return
+        if self.json:
+            raise UsageError("--json and the picture both want stdout; give -o a file")
+        options.check_stdout()
 
-def choose(
-    sampler: Sampler,
-    weights: str,
-    count: int | None,
-    interpolate: int | None,
-    latent: Path | None,
-    runtime: Any,
-) -> tuple[Tensor, int | None]:
-    """The latents that are asked for, [images, latent], and images in a row of the picture; None: any number.
+    def _chosen(self, sampler: Sampler) -> tuple[Tensor, int | None]:
+        """The latents that are asked for, [images, latent], and images in a row; None: any number.
 
-    Raises:
-        InputError: A latent file that cannot be read.
-        UsageError: One of other weights.
-    """
-    from genrestore.study import file
+        Raises:
+            InputError: A latent file that cannot be read.
+            UsageError: One of other weights.
+        """
+        from genrestore.study import file
 
-    if latent is not None:
-        return file.read(latent, sampler.header.sha256, weights, sampler.network.latent), None
-    draws = runtime.generator()
-    if interpolate is None:
-        return sampler.draw(count or COUNT, draws), None
-    first, last = sampler.draw(2 * (count or COUNT // 8), draws).chunk(2)
-    return sampler.between(first, last, interpolate), interpolate
+        if self.latent is not None:
+            return file.read(self.latent, sampler.header.sha256, self.weights, sampler.network.latent), None
+        draws = self.runtime.generator()
+        if self.interpolate is None:
+            return sampler.draw(self.count or COUNT, draws), None
+        first, last = sampler.draw(2 * (self.count or COUNT // 8), draws).chunk(2)
+        return sampler.between(first, last, self.interpolate), self.interpolate
 
 
 def targets(output: str, images: int, *, overwrite: bool) -> Sequence[Path] | None:

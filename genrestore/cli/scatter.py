@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv as _csv
 import io
-import json as _json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from genrestore.cli import figures, options, report, screen
-from genrestore.cli.training_options import declared, expanded
+from genrestore.cli import figures, report, screen
+from genrestore.cli.commands import Record
+from genrestore.cli.options import Machine
 from genrestore.errors import UsageError, shown
-from genrestore.train.settings import DataSettings
 
 if TYPE_CHECKING:
     from genrestore.study.latents import Encoder
@@ -27,150 +27,84 @@ DRAWN = 10
 """Outliers of each kind in the picture; the shares are of all of them."""
 TABLE = ("input", "AE(input)", "nearest of the data")
 
-Data = Annotated[
-    list[str],
-    typer.Option(
-        "--data",
-        metavar="NAME|FOLDER",
-        rich_help_panel=options.INPUTS,
-        show_default=False,
-        help="mnist, fashion-mnist or celeba, or a folder whose sub-folders are classes; repeatable.",
-    ),
-]
-DataRoot = Annotated[Path | None, declared(DataSettings, "data_root", expanded)]
-Download = Annotated[bool, declared(DataSettings, "download")]
-Split = Annotated[
-    Literal["test", "train"],
-    typer.Option("--split", rich_help_panel=options.INPUTS, help="Which part of a named data set."),
-]
-Classes = Annotated[
-    str | None,
-    typer.Option(
-        "--classes",
-        metavar="NAME,...",
-        rich_help_panel=options.INPUTS,
-        show_default=False,
-        help="Only images of these classes.",
-    ),
-]
-Outliers = Annotated[
-    bool,
-    typer.Option(
-        "--outliers",
-        metavar="",
-        rich_help_panel=options.INPUTS,
-        help="Add five kinds of images of no class (grey, noise, negatives, mirrored ones, a drawn man), and "
-        "write a table of what becomes of them beside the picture.",
-    ),
-]
-OutlierImages = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--outlier-image",
-        metavar="PATH",
-        parser=expanded,
-        rich_help_panel=options.INPUTS,
-        show_default=False,
-        help="Add an image of your own; repeatable.",
-    ),
-]
-Output = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="PATH",
-        parser=expanded,
-        rich_help_panel=options.RESULTS,
-        help="The picture: PNG, SVG or PDF by its name.",
-    ),
-]
-Dims = Annotated[
-    str,
-    typer.Option(
-        "--dims",
-        metavar="N,N,...|all",
-        rich_help_panel=options.RESULTS,
-        help="Coordinates of the latent, counted from 0; a grid of all pairs for more than two.",
-    ),
-]
-Pca = Annotated[
-    bool,
-    typer.Option(
-        "--pca",
-        metavar="",
-        rich_help_panel=options.RESULTS,
-        help="The two principal components of the latents instead of coordinates.",
-    ),
-]
-Csv = Annotated[
-    Path | None,
-    typer.Option(
-        "--csv",
-        metavar="PATH",
-        parser=expanded,
-        rich_help_panel=options.RESULTS,
-        show_default=False,
-        help="Write all latents into this file, a row an image.",
-    ),
-]
-Json = Annotated[
-    bool, typer.Option("--json", metavar="", rich_help_panel=options.SCREEN, help="The figures as JSON.")
-]
 
-
-def scatter(
-    weights: options.Weights,
-    data: Data,
-    output: Output = Path("scatter.png"),
-    split: Split = "test",
-    classes: Classes = None,
-    data_root: DataRoot = None,
-    download: Download = False,
-    outliers: Outliers = False,
-    outlier_image: OutlierImages = None,
-    dims: Dims = "0,1",
-    pca: Pca = False,
-    csv: Csv = None,
-    overwrite: options.Overwrite = False,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    seed: options.Seed = 0,
-    json: Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Scatter(Machine, Record):
     """Show where an autoencoder puts images: a scatter plot of their latents, coloured by class.
 
     Figures of how evenly the latents cover their cube go to standard output.
+
+    Options (Which inputs):
+        data (NAME|FOLDER): mnist, fashion-mnist or celeba, or a folder whose sub-folders are classes;
+            repeatable.
+        split: Which part of a named data set.
+        classes (NAME,...): Only images of these classes.
+        data_root (FOLDER): Where torchvision's data sets lie; data in the user's data folder if left out.
+        download: Get a named data set that is not there, through the network.
+        outliers: Add five kinds of images of no class (grey, noise, negatives, mirrored ones, a drawn man),
+            and write a table of what becomes of them beside the picture.
+        outlier_image (PATH): Add an image of your own; repeatable.
+
+    Options (Where results go):
+        output (-o PATH): The picture: PNG, SVG or PDF by its name.
+        dims (N,N,...|all): Coordinates of the latent, counted from 0; a grid of all pairs for more than two.
+        pca: The two principal components of the latents instead of coordinates.
+        csv (PATH): Write all latents into this file, a row an image.
+
+    Options (What is said):
+        json: The figures as JSON.
     """
-    table = output.with_name(f"{output.stem}.table{output.suffix}") if outliers or outlier_image else None
-    figures.check_outputs("-o", [output, table, csv], overwrite=overwrite)
-    from genrestore.runtime import Runtime
-    from genrestore.study import latents
-    from genrestore.study import study as studies
-    from genrestore.train.data.dataset import Folder, Reading, load_images
-    from genrestore.train.data.named import Library
 
-    encoder = latents.encoder(weights, Runtime.create(device, "fp32", threads, seed))
-    axes = [] if pca else coordinates(dims, encoder.network.latent)
-    reading = Reading(encoder.header.channels, encoder.header.size)
-    library = Library(data_root, split, download)
-    images = of_classes(load_images([Folder.parse(words) for words in data], reading, library), classes)
-    stack = images.stack()
-    others = studies.draw_out_of_class(stack, seed) if outliers else {}
-    study = studies.examine(encoder, stack, {**others, **own_images(outlier_image or [], reading)})
-    figures.write(output, picture(study, images, axes), overwrite=overwrite)
-    if table is not None:
-        from genrestore.study.scatter import table as draw_table
+    weights: str
+    data: list[str]
+    output: Path = Path("scatter.png")
+    split: Literal["test", "train"] = "test"
+    classes: str | None = None
+    data_root: Path | None = None
+    download: bool = False
+    outliers: bool = False
+    outlier_image: list[Path] | None = None
+    dims: str = "0,1"
+    pca: bool = False
+    csv: Path | None = None
+    overwrite: bool = False
+    json: bool = False
+    quiet: bool = False
 
-        figures.write(table, draw_table(studies.examples(encoder, study), TABLE), overwrite=overwrite)
-    if csv is not None:
-        write_csv(csv, study, images, overwrite=overwrite)
-    show(studies.describe(study, seed), weights, encoder, as_json=json)
-    for path, reason in images.broken if not quiet else ():
-        screen.write(report.one_line(f"{shown(path)}  not read: {reason}"))
-    if not quiet:
-        screen.write(report.one_line(" ".join(["->", *(shown(p) for p in (output, table, csv) if p)])))
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Draw, and say the figures."""
+        output, own = self.output, self.outlier_image or []
+        table = output.with_name(f"{output.stem}.table{output.suffix}") if self.outliers or own else None
+        figures.check_outputs("-o", [output, table, self.csv], overwrite=self.overwrite)
+        from genrestore.study import latents
+        from genrestore.study import study as studies
+        from genrestore.train.data.dataset import Folder, Reading, load_images
+        from genrestore.train.data.named import Library
+
+        encoder = latents.encoder(self.weights, self.runtime)
+        axes = [] if self.pca else coordinates(self.dims, encoder.network.latent)
+        reading = Reading(encoder.header.channels, encoder.header.size)
+        library = Library(self.data_root, self.split, self.download)
+        images = load_images([Folder.parse(words) for words in self.data], reading, library)
+        images = of_classes(images, self.classes)
+        stack = images.stack()
+        others = studies.draw_out_of_class(stack, self.seed) if self.outliers else {}
+        study = studies.examine(encoder, stack, {**others, **own_images(own, reading)})
+        figures.write(output, picture(study, images, axes), overwrite=self.overwrite)
+        if table is not None:
+            from genrestore.study.scatter import table as draw_table
+
+            drawn = draw_table(studies.examples(encoder, study), TABLE)
+            figures.write(table, drawn, overwrite=self.overwrite)
+        if self.csv is not None:
+            write_csv(self.csv, study, images, overwrite=self.overwrite)
+        show(studies.describe(study, self.seed), self.weights, encoder, as_json=self.json)
+        if not self.quiet:
+            for path, reason in images.broken:
+                screen.write(report.one_line(f"{shown(path)}  not read: {reason}"))
+            written = [shown(path) for path in (output, table, self.csv) if path]
+            screen.write(report.one_line(" ".join(["->", *written])))
+        return 0
 
 
 def coordinates(dims: str, dimensions: int) -> list[int]:
@@ -264,7 +198,7 @@ def show(figures: dict[str, Any], weights: str, encoder: Encoder, *, as_json: bo
     """Say the figures on stdout, as lines or as one JSON object."""
     if as_json:
         about = {"schema": SCHEMA, "weights": weights, "weights_sha256": encoder.header.sha256}
-        typer.echo(_json.dumps({**about, **figures}, allow_nan=False))
+        report.say_json({**about, **figures})
         return
     rows = zip(figures["mean"], figures["variance"], figures["kurtosis"], strict=True)
     for axis, (mean, variance, kurtosis) in enumerate(rows):

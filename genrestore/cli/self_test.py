@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json as _json
 import time
 from typing import TYPE_CHECKING
 
-import typer
-
-from genrestore.cli import screen
+from genrestore.cli import report, screen
 
 if TYPE_CHECKING:
     from genrestore.cli.options import Machine
@@ -48,7 +45,7 @@ def run(task: Task, machine: Machine, count: int, *, json: bool, quiet: bool) ->
             "passed": passed,
             "seconds": round(seconds, 3),
         }
-        typer.echo(_json.dumps(record))
+        report.say_json(record)
     if not (quiet and passed):
         screen.write(
             f"self-test {'passed' if passed else 'failed'}: {count} images of its own, "

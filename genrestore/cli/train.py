@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import typer
 
-from genrestore.cli import options, training_screen
-from genrestore.cli.training_options import command, parameter, parameters
+from genrestore.cli import commands, training_screen
+from genrestore.cli.options import Shared
 from genrestore.errors import GenrestoreError
+from genrestore.settings import Option, options
 from genrestore.train.kinds import KINDS
 from genrestore.train.settings import LEARNING, DataSettings, Kind, LoopSettings, Request
 
@@ -31,23 +31,22 @@ def request(kind: Kind, given: Mapping[str, Any]) -> Request:
         given = kind.recipe.fill(given)
 
     def those_of(settings: type) -> dict[str, Any]:
-        names = {field.name for field in dataclasses.fields(settings)}
-        return {name: value for name, value in given.items() if name in names}
+        return {name: given[name] for name in options(settings) if name in given}
 
-    flat = those_of(Request)
-    data = flat.pop("data", None)
-    if flat.get("precision") == "auto":
-        del flat["precision"]
+    flat = those_of(Request) | {name: given[name] for name in ("threads", "device") if name in given}
+    if given.get("precision", "auto") != "auto":
+        flat["precision"] = given["precision"]
     return Request(
         **flat,
-        data=those_of(DataSettings) | ({} if data is None else {"data": data}),
+        data=those_of(DataSettings),
         loop=those_of(LoopSettings),
         model=those_of(type(kind.settings)),
     )
 
 
-def train(given: Mapping[str, Any], kind: Kind) -> None:
+def train(context: typer.Context, values: Mapping[str, Any], kind: Kind) -> None:
     """Train, alone or as one of torchrun's processes; only the first of them speaks."""
+    given = {name: value for name, value in values.items() if commands.is_given(context, name)}
     asked = request(kind, given)
     from genrestore.runtime import Runtime
     from genrestore.train import distributed
@@ -69,21 +68,21 @@ def train(given: Mapping[str, Any], kind: Kind) -> None:
         raise typer.Exit(error.exit_code) from error
 
 
-def _parameters(kind: Kind) -> list[Any]:
+def parameters(kind: Kind) -> list[Any]:
     """Parameters of the command of a kind."""
-    every = [*parameters(DataSettings()), *parameters(kind.loop), *parameters(Request)]
+    machine = [
+        one for one in commands.parameters(Shared) if one.name in ("device", "precision", "threads", "quiet")
+    ]
+    settings = (DataSettings(), kind.loop, Request, kind.settings)
+    every = [one for each in settings for one in commands.parameters(each)] + machine
     if kind.recipe is not None:
-        recipe = typer.Option("--recipe", rich_help_panel=LEARNING, show_default=False, help=kind.recipe.help)
-        every.append(parameter("recipe", Annotated[Literal["report"] | None, recipe], None))
-    every += parameters(kind.settings)
-    machine = {"device": (options.Device, "auto"), "precision": (options.Precision, "auto")}
-    others = {**machine, "threads": (options.Threads, None), "quiet": (options.Quiet, False)}
-    every += [parameter(name, annotation, default) for name, (annotation, default) in others.items()]
+        recipe = Option(kind.recipe.help, panel=LEARNING, choices=("report",))
+        every.append(commands.parameter("recipe", str | None, recipe, None))
     return [one for one in every if one.name not in kind.without]
 
 
 for _name, _kind in KINDS.items():
     _about = f"Train {_kind.about}.\n\n{PROCESSES.format(_name)}"
     app.command(_name, help=_about, no_args_is_help=True)(
-        command(_about, partial(train, kind=_kind), _parameters(_kind))
+        commands.command(partial(train, kind=_kind), parameters(_kind), _about)
     )

@@ -6,13 +6,15 @@ import json as _json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from genrestore.cli import options, screen
-from genrestore.cli.report import one_line, printable
+from genrestore.cli import screen
+from genrestore.cli.commands import Record, add
+from genrestore.cli.report import one_line, printable, say_json
 from genrestore.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -20,33 +22,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the JSON objects; a new field keeps it, a changed or missing one raises it."""
-
-NameOrPath = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|PATH",
-        parser=options.expand,
-        show_default=False,
-        help="A name of [bold]genrestore weights list[/bold], or a file (with a separator or .safetensors).",
-    ),
-]
-OwnName = Annotated[
-    str,
-    typer.Argument(metavar="NAME", show_default=False, help="Weights of your store."),
-]
-File = Annotated[
-    str,
-    typer.Argument(metavar="PATH", parser=options.expand, show_default=False, help="A weights file."),
-]
-NewName = Annotated[
-    str,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        show_default=False,
-        help="What the weights are called from now on: letters, digits, '.', '_' and '-'.",
-    ),
-]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -56,98 +31,147 @@ def root() -> None:
     """List, show, add, verify, remove and locate priors."""
 
 
-@app.command("list")
-def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:  # noqa: ARG001 -- says data only
+@dataclass(frozen=True, kw_only=True)
+class Said(Record):
+    """A command that says what it found or did as words, or as JSON.
+
+    Arguments:
+        weights (NAME|PATH): A name of [bold]genrestore weights list[/bold], or a file (with a separator or
+            .safetensors).
+    """
+
+    json: bool = False
+    quiet: bool = False
+
+    def say(self, record: dict[str, Any], note: str = "") -> None:
+        """Say a record as JSON if that is asked for, and a note unless nothing is to be said."""
+        if note and not self.quiet:
+            screen.write(one_line(note))
+        if self.json:
+            say_json({"schema": SCHEMA, **record})
+
+
+@dataclass(frozen=True, kw_only=True)
+class List(Said):
     """List all names: where each comes from, its kind, and what it hides."""
-    from genrestore.weights import store
 
-    records = [_record(entry) for entry in store.entries()]
-    if json:
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Say a line a name."""
+        from genrestore.weights import store
+
+        records = [_record(entry) for entry in store.entries()]
         for record in records:
-            _say_json(record)
-        return
-    _table([_row(record) for record in records], ("name", "from", "kind", "size", "path", ""))
+            self.say(record)
+        if not self.json:
+            _table([_row(record) for record in records], ("name", "from", "kind", "size", "path", ""))
+        return 0
 
 
-@app.command()
-def show(
-    weights: NameOrPath,
-    json: options.Json = False,
-    quiet: options.Quiet = False,  # noqa: ARG001 -- says data only
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Show(Said):
     """Show what weights say of themselves: networks, training, data, licence."""
-    from genrestore.weights import header, store
 
-    path = store.resolve(weights)
-    fields = {"path": str(path), **asdict(header.read_header(path))}
-    if json:
-        _say_json(fields)
-        return
-    _table(list(_flat(fields)), ())
+    weights: str
 
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Say the header."""
+        from genrestore.weights import header, store
 
-@app.command()
-def add(
-    path: File,
-    name: NewName,
-    overwrite: options.Overwrite = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Copy a weights file into your store, after checking it, so that its name can be used."""
-    from pathlib import Path
-
-    from genrestore.weights import store
-
-    store.check_free(name, overwrite)
-    found = _verify(Path(path))
-    target = store.add(Path(path), name, overwrite)
-    entry = next(entry for entry in store.entries() if entry.name == name)
-    hides = "" if entry.hides is None else f"; it hides the '{name}' that ships with genrestore"
-    _note(f"added '{name}': {target}{hides}", quiet)
-    if json:
-        _say_json({"name": name, "path": str(target), "sha256": found})
+        path = store.resolve(self.weights)
+        fields = {"path": str(path), **asdict(header.read_header(path))}
+        self.say(fields)
+        if not self.json:
+            _table(list(_flat(fields)), ())
+        return 0
 
 
-@app.command()
-def verify(weights: NameOrPath, json: options.Json = False, quiet: options.Quiet = False) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Add(Said):
+    """Copy a weights file into your store, after checking it, so that its name can be used.
+
+    Arguments:
+        path (PATH): A weights file.
+
+    Options:
+        name (NAME): What the weights are called from now on: letters, digits, '.', '_' and '-'.
+    """
+
+    path: Path
+    name: str
+    overwrite: bool = False
+
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Copy."""
+        from genrestore.weights import store
+
+        name = self.name
+        store.check_free(name, self.overwrite)
+        found = _verify(self.path)
+        target = store.add(self.path, name, self.overwrite)
+        entry = next(entry for entry in store.entries() if entry.name == name)
+        hides = "" if entry.hides is None else f"; it hides the '{name}' that ships with genrestore"
+        record = {"name": name, "path": str(target), "sha256": found}
+        self.say(record, f"added '{name}': {target}{hides}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verify(Said):
     """Check weights as a whole: layout, sha256, shapes and values."""
-    from genrestore.weights import store
 
-    path = store.resolve(weights)
-    found = _verify(path)
-    _note(f"{path}: sound, sha256 {found}", quiet)
-    if json:
-        _say_json({"path": str(path), "sha256": found})
+    weights: str
 
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Load the file."""
+        from genrestore.weights import store
 
-@app.command()
-def remove(name: OwnName, json: options.Json = False, quiet: options.Quiet = False) -> None:
-    """Delete weights from your store; those that ship with genrestore stay."""
-    from genrestore.weights import store
-
-    path = store.remove(name)
-    again = any(entry.name == name for entry in store.entries())
-    shipped = f"; '{name}' is now the one that ships with genrestore" if again else ""
-    _note(f"removed '{name}': {path}{shipped}", quiet)
-    if json:
-        _say_json({"name": name, "path": str(path)})
+        path = store.resolve(self.weights)
+        found = _verify(path)
+        self.say({"path": str(path), "sha256": found}, f"{path}: sound, sha256 {found}")
+        return 0
 
 
-@app.command()
-def path(
-    weights: NameOrPath,
-    json: options.Json = False,
-    quiet: options.Quiet = False,  # noqa: ARG001 -- says data only
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Remove(Said):
+    """Delete weights from your store; those that ship with genrestore stay.
+
+    Arguments:
+        name (NAME): Weights of your store.
+    """
+
+    name: str
+
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Delete the file."""
+        from genrestore.weights import store
+
+        path, name = store.remove(self.name), self.name
+        again = any(entry.name == name for entry in store.entries())
+        shipped = f"; '{name}' is now the one that ships with genrestore" if again else ""
+        self.say({"name": name, "path": str(path)}, f"removed '{name}': {path}{shipped}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locate(Said):
     """Print the path of weights, and nothing else."""
-    from genrestore.weights import store
 
-    found = store.resolve(weights)
-    if json:
-        _say_json({"path": str(found)})
-        return
-    typer.echo(os.fsencode(found))
+    weights: str
+
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Say the path."""
+        from genrestore.weights import store
+
+        found = store.resolve(self.weights)
+        self.say({"path": str(found)})
+        if not self.json:
+            typer.echo(os.fsencode(found))
+        return 0
+
+
+COMMANDS = {"list": List, "show": Show, "add": Add, "verify": Verify, "remove": Remove, "path": Locate}
+for _name, _command in COMMANDS.items():
+    add(app, _name, _command, show_help=False)
 
 
 def _verify(path: Any) -> str:
@@ -220,12 +244,3 @@ def _table(rows: Sequence[tuple[str, ...]], titles: Sequence[str]) -> None:
 
 def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _say_json(record: dict[str, Any]) -> None:
-    typer.echo(_json.dumps({"schema": SCHEMA, **record}))
-
-
-def _note(text: str, quiet: bool) -> None:
-    if not quiet:
-        screen.write(one_line(text))

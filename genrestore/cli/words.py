@@ -1,18 +1,23 @@
 """Words of all commands that restore: which inputs, where results go, the machine, and what is said."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from genrestore.cli import options
+from genrestore.cli.commands import Record, parameters
 from genrestore.cli.options import expand
+from genrestore.cli.prior_options import search_options
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files.codecs.formats import SUFFIXES, WORDS
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Shard
@@ -58,7 +63,7 @@ def parse_shard(value: str | Shard) -> Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class Words(options.Machine, Record):
     """The user's words, an option a field; the class's docstring is the command's help.
 
     Attributes:
@@ -67,6 +72,10 @@ class Words:
         whole: Options that are not for priors of one class, with their usual values.
         alone: Options besides --weights that `--prior dip` does without.
         without: Settings of the priors that the command does not offer.
+        asked: Values of the options that the damage and the priors have: None where one is left out.
+
+    Arguments:
+        inputs (INPUT): Image files, folders, or - for stdin.
 
     Options (Where results go):
         output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
@@ -84,7 +93,6 @@ class Words:
         null (-0): The names in the list end with a NUL byte, as find -print0 writes them.
         shard (K/N): Do only share K of N, 1/N to N/N; the shares never overlap.
         fail_fast: Stop at the first input that fails.
-        resize: Scale pictures of another size to the one of the prior, and the result back.
 
     Options (Prior):
         trace (DIR): Write every step of --prior dip into trace.csv in this folder, and a picture now and
@@ -96,14 +104,9 @@ class Words:
     whole: ClassVar[dict[str, Any]] = {}
     alone: ClassVar[tuple[str, ...]] = ()
     without: ClassVar[tuple[str, ...]] = ()
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT", parser=expand, help="Image files, folders, or - for stdin.", show_default=False
-        ),
-    ] = None
-    output: Annotated[str | None, expand] = None
-    weights: options.Weights
+    inputs: Annotated[list[str] | None, expand] = None
+    output: str | None = None
+    weights: str
     recursive: bool = False
     files_from: Annotated[str | None, expand] = None
     null: bool = False
@@ -112,21 +115,41 @@ class Words:
     suffix: Annotated[str | None, parse_suffix] = None
     format: Annotated[str | None, parse_format] = None
     skip_existing: bool = False
-    overwrite: options.Overwrite = False
+    overwrite: bool = False
     dry_run: bool = False
     compare: bool = False
-    resize: bool = False
     trace: Path | None = None
-    no_provenance: options.NoProvenance = False
-    max_pixels: options.MaxPixels = None
-    device: options.Device = "auto"
-    threads: options.Threads = None
-    seed: options.Seed = 0
-    reference: options.Reference = None
-    json: options.Json = False
-    json_file: options.JsonFile = None
-    report: options.ReportFolder = None
-    quiet: options.Quiet = False
+    no_provenance: bool = False
+    max_pixels: int | None = None
+    reference: Path | None = None
+    json: bool = False
+    json_file: Path | None = None
+    report: Path | None = None
+    quiet: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """Parameters of the command: its own, those of a request, and those of its priors."""
+        request = (one for one in parameters(cls.damage.request) if one.name in cls.damage.asks)
+        return [*parameters(cls), *request, *search_options(cls.damage.kinds, cls.without)]
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Words:
+        """The words of the values of the parameters."""
+        own = {one.name for one in fields(cls)}
+        asked = {name: value for name, value in values.items() if name not in own}
+        return cls(**{name: value for name, value in values.items() if name in own}, asked=asked)
+
+    def run(self, context: typer.Context) -> int:
+        """Restore what the words name."""
+        from genrestore.cli.restore import restore
+
+        return restore(self, context)
+
+    def value(self, name: str) -> Any:
+        """Value of an option, also of a damage or a prior; None if the command does not have it."""
+        return self.asked.get(name, getattr(self, name, None))
 
     @property
     def in_place(self) -> bool:
@@ -144,11 +167,6 @@ class Words:
         return "auto"
 
     @property
-    def precision(self) -> str:
-        """The precision that is asked for."""
-        return "fp32"
-
-    @property
     def estimated(self) -> bool:
         """True where noise levels are estimated rather than given."""
         return False
@@ -159,7 +177,7 @@ class Words:
         return None
 
     @cached_property
-    def chosen(self) -> "Choice":
+    def chosen(self) -> Choice:
         """The weights, whose name is resolved and whose header is read once.
 
         Raises:
@@ -169,9 +187,10 @@ class Words:
 
         return choose(self.weights)
 
-    def request(self, task_of_one_class: bool) -> Request:
+    def request(self, task_of_one_class: bool) -> Request:  # noqa: ARG002
         """The request of these words, for a prior of one class or of any pictures."""
-        raise NotImplementedError
+        asked = {name: self.asked.get(name, getattr(Request, name)) for name in self.damage.asks}
+        return replace(self.damage.request, **asked)
 
     def wanted(self, named: Sequence[str]) -> OutputOptions:  # noqa: ARG002
         """The words about results, for these inputs."""
@@ -204,18 +223,11 @@ class Words:
         """The options of a batch, with those of its pictures."""
         return settings
 
-    def before(self, context: typer.Context, machine: options.Machine) -> None:
+    def before(self, context: typer.Context) -> None:
         """Do something before, or instead of, a plan."""
 
-    def instead(
-        self, task: Task, machine: options.Machine, settings: Any
-    ) -> tuple[Callable[[], Any], Any] | None:
+    def instead(self, task: Task, settings: Any) -> tuple[Callable[[], Any], Any] | None:
         """Another restoring, with the options of its batch; None: the usual one."""
-
-    @property
-    def machine(self) -> options.Machine:
-        """The words about where to compute."""
-        return options.Machine(self.device, self.precision, self.threads, self.seed)
 
     def named(self, context: typer.Context) -> list[str]:
         """The inputs that were named, on the command line and in a list; none of a list is read twice.
@@ -263,5 +275,4 @@ class Words:
             return
         if self.json and self.json_file is None:
             raise UsageError("--json and the picture both want stdout; give --json-file PATH, or -o a file")
-        if sys.stdout is not None and sys.stdout.isatty():
-            raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")
+        options.check_stdout()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from genrestore.errors import UsageError, WeightsError
 from genrestore.restore.settings import PRIORS, DenoiserSettings, Kind, LatentSearch
+from genrestore.settings import Settings, setting
 
 if TYPE_CHECKING:
     from genrestore.weights.store import Choice
@@ -18,8 +20,17 @@ DEEPEST_FEATHER = 32
 """Pixels: as many as are seen around a hole at least."""
 
 
+part = partial(
+    setting,
+    unit="S",
+    least=0,
+    most=1,
+    hint="for more of it, take a higher noise level, such as 2x the estimate",
+)
+
+
 @dataclass(frozen=True)
-class Request:
+class Request(Settings):
     """A request for a restoration, whatever the prior.
 
     Attributes:
@@ -38,27 +49,30 @@ class Request:
         UsageError: A value out of its range.
     """
 
-    noise_level: float | None = None
-    noise_factor: float = 1.0
-    strength: float = 1.0
-    luma: float = 1.0
-    chroma: float = 1.0
-    feather: int = 0
+    noise_level: float | None = setting(None, "Noise level on the [0, 1] scale.", least=0, most=1)
+    noise_factor: float = setting(1.0, "Times the estimate.", above=0, most=MOST_TIMES)
+    strength: float = part(1.0, "0 keeps the input, 1 takes the whole restoration.")
+    luma: float = part(
+        1.0, "How much of the brightness noise to take: 0 leaves it, and takes colour noise only."
+    )
+    chroma: float = part(1.0, "How much of the colour noise to take, 0 to 1.")
+    feather: int = setting(
+        0,
+        "Inside the hole, go over from the picture to the result within N pixels, 0 to 32.",
+        "N",
+        panel="What is missing",
+        least=0,
+        most=DEEPEST_FEATHER,
+    )
     keep: bool = True
-    resize: bool = False
+    resize: bool = setting(
+        False,
+        "Scale pictures of another size to the one of the prior, and the result back.",
+        panel="Which inputs",
+    )
 
     def __post_init__(self) -> None:
-        if self.noise_level is not None and not 0 <= self.noise_level <= 1:
-            raise UsageError(f"noise level {self.noise_level}: must be between 0 and 1 (grey levels / 255)")
-        if not 0 < self.noise_factor <= MOST_TIMES:
-            raise UsageError(f"noise factor {self.noise_factor}: must be above 0, and {MOST_TIMES} at most")
-        for name in ("strength", "luma", "chroma"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                hint = "; for more of it, take a higher noise level" if value > 1 else ""
-                raise UsageError(f"{name} {value}: must be between 0 and 1{hint}")
-        if not 0 <= self.feather <= DEEPEST_FEATHER:
-            raise UsageError(f"feather {self.feather}: must be from 0 to {DEEPEST_FEATHER} pixels")
+        super().__post_init__()
         if self.feather and not self.keep:
             raise UsageError("feather: blends into known pixels, and without keep there are none; give one")
 
@@ -84,7 +98,8 @@ class Damage:
         refusal: Of weights of another kind, with {weights} and {kind}.
         request: The usual one.
         settings: The usual ones of a kind of prior, where they are not its own.
-        noted: Fields of a request that results always note.
+        asks: Fields of a request that are options of its command.
+        noted: Those that results always note.
         noted_if_given: Those that they note only where they are not the usual ones.
     """
 
@@ -93,6 +108,7 @@ class Damage:
     refusal: str = ""
     request: Request = field(default_factory=Request)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asks: tuple[str, ...] = ("resize",)
     noted: tuple[str, ...] = ()
     noted_if_given: tuple[str, ...] = ()
 
@@ -105,6 +121,7 @@ DENOISE = Damage(
     "denoise",
     ("denoiser", "autoencoder", "generator", "dip"),
     "weights '{weights}' are of no denoiser, and this needs one, such as photo",
+    asks=("strength", "luma", "chroma", "resize"),
     noted=("sigma", "strength"),
     noted_if_given=("noise_factor", "luma", "chroma"),
 )
@@ -113,6 +130,7 @@ INPAINT = Damage(
     tuple(PRIORS),
     request=Request(noise_level=0.0),
     settings={"denoiser": DenoiserSettings(turns=1)},
+    asks=("feather", "resize"),
     noted=("sigma", "feather"),
 )
 INVERT = Damage(  # the image of the prior that is nearest to a picture without damage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from genrestore.settings import Settings, options, setting
 
 WHERE, LEARNING, NETWORK, WRITING = "Images and folders", "Learning", "Network", "When something is written"
-MACHINE = "Machine"
+HOLES, MACHINE = "Patches and their holes", "Machine"
 
 where, learning, network = (partial(setting, panel=panel) for panel in (WHERE, LEARNING, NETWORK))
 writing = partial(setting, panel=WRITING, free=True)
@@ -215,10 +215,11 @@ class Kind:
         settings: Defaults of its own settings, a frozen dataclass.
         training: Its class, "module:name"; imported when a training begins, since it needs torch.
         loop: Defaults of the loop's settings.
-        then: Gives the training that follows, in a folder of the run's, from the settings and the loop's.
-            Its weights hold the networks of both, and are what the run ends with.
+        then: The training that follows, in a folder of the run's. Its weights hold the networks of both, and
+            are what the run ends with.
         recipe: Another set of defaults, of `--recipe report`.
         without: Options that it does not have.
+        own: Of one that follows another, settings of the loop that are not the other's.
     """
 
     name: str
@@ -226,6 +227,17 @@ class Kind:
     settings: Any
     training: str
     loop: LoopSettings = field(default_factory=LoopSettings)
-    then: Callable[[Any, LoopSettings], Kind | None] = lambda *_: None
+    then: Kind | None = None
     recipe: Recipe | None = None
     without: tuple[str, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def following(self, settings: Any, loop: LoopSettings) -> Kind | None:
+        """Training that follows one of these settings: `NAME_steps` of `NAME_width`; None if of no steps."""
+        then = self.then
+        steps = getattr(settings, f"{then.name}_steps") if then else 0
+        if then is None or not steps:
+            return None
+        width = replace(then.settings, width=getattr(settings, f"{then.name}_width"))
+        own = {"steps": steps, "warmup": min(100, steps // 10), "schedule": "trapezoid", **then.own}
+        return replace(then, settings=width, loop=replace(loop, **own))

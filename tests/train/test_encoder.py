@@ -145,7 +145,7 @@ def test_other_encoder_steps_on_resume_are_refused_with_both_values(asked: Reque
 def test_the_encoder_s_loop_has_the_generator_s_seed_and_batch_and_is_adam_s() -> None:
     chosen = GanSettings(encoder_steps=40, encoder_width=8)
     loop = LoopSettings(batch_size=5, seed=7, optimiser="muon", weight_decay=0.1, ema_decay=0.5)
-    kind = kinds.following_encoder(chosen, loop)
+    kind = kinds.KINDS["gan"].following(chosen, loop)
     assert kind is not None
     assert (kind.loop.steps, kind.loop.batch_size, kind.loop.seed, kind.loop.warmup) == (40, 5, 7, 4)
     assert (kind.loop.optimiser, kind.loop.weight_decay, kind.loop.ema_decay) == ("adamw", 0.0, 0.999)

@@ -190,7 +190,7 @@ def test_other_restorer_steps_on_resume_are_refused_with_both_values(asked: Requ
 
 def test_its_loop_has_the_autoencoder_s_seed_and_batch_and_a_schedule_of_its_own() -> None:
     chosen = AutoencoderSettings(restorer_steps=40, restorer_width=8)
-    kind = kinds.following_restorer(chosen, LoopSettings(batch_size=5, seed=7, steps=9, learning_rate=1.0))
+    kind = kinds.KINDS["ae"].following(chosen, LoopSettings(batch_size=5, seed=7, steps=9, learning_rate=1.0))
     assert kind is not None
     assert (kind.loop.steps, kind.loop.batch_size, kind.loop.seed, kind.loop.warmup) == (40, 5, 7, 4)
     assert kind.loop.learning_rate == 3e-3

@@ -12,7 +12,7 @@ from typing import Any
 
 from genrestore.errors import UsageError
 from genrestore.settings import Settings
-from genrestore.train.settings import Kind, LoopSettings, Mixture, Recipe, learning, network, share
+from genrestore.train.settings import HOLES, Kind, LoopSettings, Mixture, Recipe, learning, network, share
 
 RECONSTRUCTION = ("absolute", "root-mean-square", "mean-square", "log-mean-square")
 """Keys of `losses.RECONSTRUCTION`."""
@@ -38,7 +38,7 @@ MOST_STEPS, MOST_WIDTH = 10**9, 4096
 reconstruction = partial(learning, choices=RECONSTRUCTION)
 count = partial(network, unit="N", least=1, most=MOST_WIDTH)
 follows = partial(learning, unit="N", least=0, most=MOST_STEPS)
-holes = partial(share, panel="Patches and their holes")
+holes = partial(share, panel=HOLES)
 image_size = partial(
     network,
     28,
@@ -204,53 +204,27 @@ class EncoderSettings(Settings):
     width: int = 32
 
 
-def following_restorer(settings: AutoencoderSettings, loop: LoopSettings) -> Kind | None:
-    """Training of the restorer that follows an autoencoder's."""
-    steps = settings.restorer_steps
-    if steps == 0:
-        return None
-    own = replace(
-        loop,
-        steps=steps,
-        learning_rate=3e-3,
-        warmup=min(100, steps // 10),
-        schedule="trapezoid",
-        cooldown=0.8,
-        optimiser="muon",
-        ema_decay=0.99,
-    )
-    return Kind(
-        "restorer",
-        "a restorer",
-        RestorerSettings(settings.restorer_width),
-        f"{__name__}.restorer:RestorerTraining",
-        own,
-    )
-
-
-def following_encoder(settings: GanSettings, loop: LoopSettings) -> Kind | None:
-    """Training of the encoder that follows a generator's."""
-    steps = settings.encoder_steps
-    if steps == 0:
-        return None
-    own = replace(
-        loop,
-        steps=steps,
-        learning_rate=1e-3,
-        warmup=min(100, steps // 10),
-        schedule="trapezoid",
-        cooldown=0.5,
-        optimiser="adamw",
-        weight_decay=0.0,
-        ema_decay=0.999,
-    )
-    return Kind(
-        "encoder",
-        "an encoder",
-        EncoderSettings(settings.encoder_width),
-        f"{__name__}.encoder:EncoderTraining",
-        own,
-    )
+RESTORER = Kind(
+    "restorer",
+    "a restorer",
+    RestorerSettings(),
+    f"{__name__}.restorer:RestorerTraining",
+    own={"learning_rate": 3e-3, "cooldown": 0.8, "optimiser": "muon", "ema_decay": 0.99},
+)
+ENCODER = Kind(
+    "encoder",
+    "an encoder",
+    EncoderSettings(),
+    f"{__name__}.encoder:EncoderTraining",
+    own={
+        "learning_rate": 1e-3,
+        "cooldown": 0.5,
+        "optimiser": "adamw",
+        "weight_decay": 0.0,
+        "ema_decay": 0.999,
+    },
+)
+"""Trainings that follow others."""
 
 
 def _autoencoder_report(given: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
@@ -309,7 +283,7 @@ KINDS = {
             optimiser="muon",
             ema_decay=0.99,
         ),
-        following_restorer,
+        RESTORER,
         Recipe(
             "What is not said otherwise is as in a report on such priors: Adam, batches of 48, 50 epochs at "
             "0.001, or with --cover 100 epochs at 0.0005 and a latent of 10. It prints norms without squares "
@@ -324,7 +298,7 @@ KINDS = {
         GanSettings(),
         f"{__name__}.gan:GanTraining",
         replace(OF_ONE_CLASS, steps=10_000, learning_rate=2e-4, warmup=0, cooldown=0.3),
-        following_encoder,
+        ENCODER,
         Recipe(
             "What is not said otherwise is as in a report on such priors: Adam at 0.0002 (beta 0.5), batches "
             "of 128, 15 epochs, width 64, latent 100, batch normalisation, no averaged weights.",

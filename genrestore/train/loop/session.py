@@ -72,7 +72,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     with ExitStack() as held:
         stage = _stage(kind, request, folder, runtime, observer, held)
         trainings = {kind.name: stage.progress}
-        following = kind.then(stage.model, stage.settings) if stage.finished else None
+        following = kind.following(stage.model, stage.settings) if stage.finished else None
         if following is not None:
             folder = folder / following.name
             observer.note(f"{following.name}: {following.loop.steps} steps")
