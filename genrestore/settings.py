@@ -81,6 +81,15 @@ class Option:
         self.check(name, value)
         return value
 
+    def choice(self, name: str, word: str) -> str:
+        """Take a word that is one of the choices.
+
+        Raises:
+            UsageError: It is none.
+        """
+        self.check(name, word)
+        return word
+
     def _within(self, value: float) -> bool:
         over = self.above is None or value > self.above
         under = self.below is None or value < self.below

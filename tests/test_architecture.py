@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "plotting": set(),
     "files": {"errors"},
     "weights": {"errors", "runtime", "models", "files"},
-    "restore": {"errors", "runtime", "models", "weights", "plotting"},
+    "restore": {"errors", "runtime", "settings", "models", "weights", "plotting"},
     "study": {"errors", "runtime", "models", "weights", "plotting"},
     "settings": {"errors"},
     "train": {"errors", "metrics", "runtime", "settings", "models", "weights", "files", "study", "plotting"},

@@ -121,6 +121,7 @@ def parameter(name: str, hint: Any, option: Option, default: Any) -> Parameter:
     if get_origin(item) is tuple and get_args(item)[0] is int:
         item, parser, default = str, partial(numbers, name=word), ",".join(map(str, default))
     elif get_origin(item) is tuple:
+        parser = partial(option.choice, word) if option.choices else None
         item, default = list[str], list(default) or None
     elif item is str and option.choices:
         item = Literal[option.choices]

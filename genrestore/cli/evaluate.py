@@ -58,7 +58,8 @@ class Evaluate(Record):
                 raise UsageError("--plot draws what was gained: name what was restored with --inputs")
             figures.check_outputs("--plot", [self.plot], overwrite=self.overwrite)
         clean = NamedPictures(self.clean, "CLEAN", recursive=self.recursive)
-        restored = self.inputs and NamedPictures(self.inputs, "--inputs", recursive=self.recursive)
+        inputs = self.inputs
+        restored = NamedPictures(inputs, "--inputs", recursive=self.recursive) if inputs else None
         pairs = plan(self.results, clean, recursive=self.recursive)
         tally = Tally(as_json=self.json, quiet=self.quiet)
         for pair in pairs:

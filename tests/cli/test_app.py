@@ -146,18 +146,6 @@ def test_no_words_show_the_help(run: Run, words: list[str]) -> None:
     assert "error" not in result.stderr
 
 
-def test_docstrings_flow() -> None:
-    def command() -> None:
-        """First
-        line.
-
-        Second
-        one.
-        """
-
-    assert cli.flowing(command) == "First line.\n\nSecond one."
-
-
 def test_an_interruption_that_a_library_turned_into_its_own_error_is_one() -> None:
     def go() -> None:
         try:

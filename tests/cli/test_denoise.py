@@ -166,7 +166,7 @@ class TestOneFile:
         assert "turns" not in (read_provenance(Path("usual.png")) or {})
         result = denoise(photo, "--turns", "3")
         assert result.exit_code == 2
-        assert "--turns 3: must be 1, 2, 4 or 8" in one_error(result.stderr)
+        assert "--turns 3: must be one of 1, 2, 4, 8" in one_error(result.stderr)
 
     @pytest.mark.parametrize(("words", "calls"), [([], 8), (["--turns", "1"], 1), (["--turns", "4"], 4)])
     def test_turns_are_so_many_calls_of_the_network(

@@ -204,11 +204,11 @@ class TestWrongUse:
             (["--box", "30,20,9,9"], "--box 30,20,9,9 reaches outside the picture of 32 x 24 pixels"),
             (
                 ["-m", "mask.png", "--grow", "-1"],
-                "--grow -1: must be a whole number of pixels from 0 to 1000",
+                "--grow -1: must be from 0 to 1000",
             ),
             (
                 ["-m", "mask.png", "--feather", "33"],
-                "--feather 33: must be a whole number of pixels from 0 to 32",
+                "--feather 33: must be from 0 to 32",
             ),
             (["-m", "mask.png", "--sigma", "nan"], "--sigma nan: a noise level in grey levels must be"),
             (
@@ -303,7 +303,7 @@ class TestWithoutWeights:
             (["--prior", "dip", "--sigma", "5"], "--prior dip and --sigma contradict each other; give one"),
             (["--steps", "5"], "--steps is about priors that search: --prior dip"),
             (["--trace", "steps"], "--trace is about priors that search: --prior dip"),
-            (["--prior", "dip", "--steps", "0"], "--steps 0: must be a whole number from 1 to 100000"),
+            (["--prior", "dip", "--steps", "0"], "--steps 0: must be from 1 to 100000"),
             (["--prior", "dip", "--trace", "there"], "--trace there: a trace is there already"),
             (["--prior", "dip", "--trace", "new", "mask.png"], "--trace follows one picture; name one file"),
         ],

@@ -177,7 +177,7 @@ def test_a_hole_is_filled(run: Run, weights: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--steps", "0"], "--steps 0: must be a whole number from 1"),
+        (["--steps", "0"], "--steps 0: must be from 1"),
         (["--step-size", "2"], "--step-size 2.0: must be above 0 and at most 1"),
         (["--prior-weight", "-1"], "--prior-weight -1.0: must be from 0"),
         (["--loss", "l3"], "--loss"),

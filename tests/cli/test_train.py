@@ -90,7 +90,7 @@ def test_interrupted_then_resumed(run: Run, photos: Path, monkeypatch: pytest.Mo
     ("words", "code", "message"),
     [
         (["--data", "photos", "--steps", "0"], 2, "--steps 0: must be 1 or more"),
-        (["--data", "photos", "--learning-rate", "nan"], 2, "--learning-rate nan: must be a number above 0"),
+        (["--data", "photos", "--learning-rate", "nan"], 2, "--learning-rate nan: must be above 0"),
         (["--data", "photos", "--widths", "a,b"], 2, "--widths a,b: must be whole numbers"),
         (["--data", "photos", "--patch-size", "10"], 2, "--patch-size 10: "),
         (["--data", "photos", "--schedule", "linear"], 2, "--schedule"),
@@ -288,7 +288,7 @@ def test_the_report_s_recipe_fills_what_is_not_said(run: Run, digits: list[str])
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--latent-dim", "0"], "--latent-dim 0: must be between 1 and 4096"),
+        (["--latent-dim", "0"], "--latent-dim 0: must be from 1 to 4096"),
         (["--batch-size", "50"], "fewer than a batch"),
         (["--size", "29"], "--size 29: must be one of 28, 32, 64, 128"),
         (["--epochs", "1"], "--epochs 1 with --steps 4: give one of them"),
@@ -358,12 +358,12 @@ def test_the_report_s_gan_fills_what_is_not_said(run: Run, digits: list[str]) ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--latent-dim", "0"], "--latent-dim 0: must be between 1 and 4096"),
+        (["--latent-dim", "0"], "--latent-dim 0: must be from 1 to 4096"),
         (["--batch-size", "50"], "fewer than a batch"),
         (["--size", "29"], "--size 29: must be one of 28, 32, 64, 128"),
         (["--augment", "shear"], "--augment shear: must be one of translate, cut-out, recolour"),
-        (["--d-steps", "0"], "--d-steps 0: must be between 1 and 100"),
-        (["--encoder-steps", "-1"], "--encoder-steps -1: must be between 0"),
+        (["--d-steps", "0"], "--d-steps 0: must be from 1 to 100"),
+        (["--encoder-steps", "-1"], "--encoder-steps -1: must be from 0"),
         (["--loss", "everything"], "--loss"),
     ],
 )

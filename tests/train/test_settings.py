@@ -15,16 +15,16 @@ from genrestore.train.settings import FREE, LoopSettings
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"steps": 0}, "--steps 0: must be 1 or more"),
-        ({"batch_size": -3}, "--batch-size -3"),
-        ({"learning_rate": math.nan}, "--learning-rate nan"),
-        ({"learning_rate": 0.0}, "--learning-rate 0"),
-        ({"ema_decay": 1.0}, "--ema-decay 1.0: .* less than 1"),
-        ({"cooldown": 1.5}, "--cooldown 1.5: must be between 0 and 1"),
-        ({"weight_decay": -1.0}, "--weight-decay -1.0"),
-        ({"schedule": "linear"}, "--schedule linear: must be one of cosine, trapezoid, constant"),
-        ({"optimiser": "sgd"}, "--optimiser sgd: must be one of adamw, muon"),
-        ({"save_minutes": math.inf}, "--save-minutes inf"),
+        ({"steps": 0}, "steps 0: must be 1 or more"),
+        ({"batch_size": -3}, "batch_size -3"),
+        ({"learning_rate": math.nan}, "learning_rate nan"),
+        ({"learning_rate": 0.0}, "learning_rate 0"),
+        ({"ema_decay": 1.0}, "ema_decay 1.0: .* less than 1"),
+        ({"cooldown": 1.5}, "cooldown 1.5: must be from 0 to 1"),
+        ({"weight_decay": -1.0}, "weight_decay -1.0"),
+        ({"schedule": "linear"}, "schedule linear: must be one of cosine, trapezoid, constant"),
+        ({"optimiser": "sgd"}, "optimiser sgd: must be one of adamw, muon"),
+        ({"save_minutes": math.inf}, "save_minutes inf"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_named(given: dict[str, Any], message: str) -> None:
