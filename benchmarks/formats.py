@@ -58,7 +58,7 @@ def moved(rgb: Pixels, source: tuple[Any, ...], target: tuple[Any, ...]) -> Pixe
 def colours(bench: Bench) -> Section:
     """CBSD68 with noise as 16-bit TIFF in other spaces: PSNR in sRGB less that of the sRGB file."""
     chosen = bench.pictures("CBSD68")[:: max(1, 8 // bench.every)]
-    noisy = {one.name: (gaussian(one.clean, SIGMA, one.index) / 255).clip(0, 1) for one in chosen}
+    noisy = {one.name: gaussian(one.clean, SIGMA, one.index).clip(0, 1) for one in chosen}
     found = {}
     for name, space in {"sRGB": SRGB, **SPACES}.items():
         folder = bench.folder(f"colours-{name}")
@@ -68,7 +68,7 @@ def colours(bench: Bench) -> Section:
             tifffile.imwrite(folder / f"{one}.tif", stored, photometric="rgb", iccprofile=profile)
         cli("denoise", folder, "-o", folder / "out", "--weights", bench.weights)
         results = {one.name: tifffile.imread(folder / "out" / f"{one.name}.tif") / FULL for one in chosen}
-        found[name] = [psnr(moved(results[one.name], space, SRGB) * 255, one.clean) for one in chosen]
+        found[name] = [psnr(moved(results[one.name], space, SRGB), one.clean) for one in chosen]
     rows = [Row(f"{name}, against sRGB", mean(found[name]) - mean(found["sRGB"]), -0.1) for name in SPACES]
     return Section(
         f"Colours: CBSD68 at σ {SIGMA} in 16-bit TIFF, PSNR in sRGB",
@@ -95,7 +95,7 @@ def mosaics(bench: Bench) -> Section:
             truth[one.name], plain[one.name] = (developed(file) for file in files)
         cli("denoise", folder, "-o", folder / "out", "--raw-brightness", 1, "--weights", bench.weights)
         gains = [
-            psnr(tifffile.imread(folder / "out" / f"{key}.tif") / FULL * 255, truth[key])
+            psnr(tifffile.imread(folder / "out" / f"{key}.tif") / FULL, truth[key])
             - psnr(plain[key], truth[key])
             for key in truth
         ]
@@ -104,9 +104,9 @@ def mosaics(bench: Bench) -> Section:
 
 
 def developed(content: bytes) -> Pixels:
-    """A RAW file as it is developed, on the scale to 255."""
+    """A RAW file as it is developed, in [0, 1]."""
     image = images.read(io.BytesIO(content), develop=images.Develop(1.0))
-    return image.pixels[0].transpose(1, 2, 0) / FULL * 255
+    return image.pixels[0].transpose(1, 2, 0) / FULL
 
 
 def speed(bench: Bench) -> Section:

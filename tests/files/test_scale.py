@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,8 @@ def test_what_is_not_changed_is_as_it_was_to_the_bit(kind: str, profile: bytes |
     image = picture(array.astype(kind), profile)
     scale = Scale.of(image, Range(10, 150) if kind.startswith("u") else Range(0.1, 0.9))
     assert scale is not None
-    back = scale.restored(image.pixels, scale.scaled(image.pixels))
+    shown = scale.scaled(image.pixels)
+    back = scale.restored(image.pixels, shown, shown)
     assert back.dtype == image.pixels.dtype
     assert back.tobytes() == image.pixels.tobytes()
 
@@ -157,9 +159,9 @@ def test_a_change_comes_back_in_the_files_values_and_what_is_outside_is_kept() -
     assert shown.dtype == np.uint16
     assert shown[0, 0, 0] == pytest.approx([0, 0.2 * 65535, 0.5 * 65535, 65535], abs=1)
     changed = np.array([[[[0, 0.3 * 65535, 0.4 * 65535, 0.9 * 65535]]]]).astype(np.uint16)
-    assert scale.restored(pixels, changed)[0, 0, 0].tolist() == [900, 1150, 1200, 2950]
+    assert scale.restored(pixels, shown, changed)[0, 0, 0].tolist() == [900, 1150, 1200, 2950]
     holes = np.array([[[[True, True, True, False]]]])
-    assert scale.restored(pixels, changed, holes)[0, 0, 0].tolist() == [900, 1150, 1200, 1450]
+    assert scale.restored(pixels, shown, changed, holes)[0, 0, 0].tolist() == [900, 1150, 1200, 1450]
 
 
 def test_linear_light_is_restored_on_the_curve_of_srgb() -> None:
@@ -170,7 +172,7 @@ def test_linear_light_is_restored_on_the_curve_of_srgb() -> None:
     shown = scale.scaled(picture(array).pixels)
     assert shown.ravel() == pytest.approx([0, 0.04045, 0.5, 1, -0.1], abs=1e-4)
     changed = np.full_like(shown, 0.5)
-    assert scale.restored(picture(array).pixels, changed)[0, 0, 0, :4] == pytest.approx(
+    assert scale.restored(picture(array).pixels, shown, changed)[0, 0, 0, :4] == pytest.approx(
         [0.21404114] * 4, abs=1e-5
     )
     whole = (array[:, :4] * 65535).round().astype("u2")
@@ -267,3 +269,77 @@ def test_an_integer_picture_of_the_usual_kind_has_no_scale() -> None:
     assert Scale.of(make.plain(make.pixels(3, 16))) is None
     with Pillow.new("RGB", (4, 4)) as _:
         assert Scale.of(picture(make.pixels(3), make.ICC)) is None
+
+
+SPACES = {
+    "Display P3": (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), (0.3127, 0.3290), None),
+    "Adobe RGB": (((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), (0.3127, 0.3290), 563 / 256),
+    "ProPhoto": (((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), (0.3457, 0.3585), 1.8),
+    "linear BT.2020": (((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), (0.3127, 0.3290), 1.0),
+}
+
+
+def profile_of(name: str) -> bytes:
+    colours, white, power = SPACES[name]
+    return icc.matrix_profile(colours, white, icc.power(power), name)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_wide_space_is_shown_as_srgb_as_little_cms_has_it(name: str) -> None:
+    from PIL import ImageCms
+
+    array = np.random.default_rng(0).integers(90, 160, (1, 64, 3), np.uint8)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile_of(name)))
+    theirs = ImageCms.profileToProfile(Pillow.fromarray(array), source, ImageCms.createProfile("sRGB"))
+    image = picture(array, profile_of(name))
+    scale = Scale.of(image)
+    assert scale is not None
+    shown = scale.scaled(image.pixels)
+    assert shown.dtype == np.float32
+    inside = np.asarray(theirs)
+    sure = (inside > 0) & (inside < 255)
+    assert sure.mean() > 0.5
+    assert np.abs(shown[0].transpose(1, 2, 0) * 255 - inside)[sure].max() < 1.2
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("name", SPACES)
+def test_a_wide_space_comes_back_to_the_bit_and_its_changes_too(name: str, kind: str) -> None:
+    unit = floats("f8", 0.02, 0.98)
+    full = np.iinfo(kind).max if kind.startswith("u") else 1
+    image = picture((unit * full).astype(kind), profile_of(name))
+    scale = Scale.of(image)
+    assert scale is not None
+    shown = scale.scaled(image.pixels)
+    assert scale.restored(image.pixels, shown, shown).tobytes() == image.pixels.tobytes()
+    other = picture((unit[::-1] * full).astype(kind)).pixels
+    back = scale.restored(image.pixels, shown, scale.scaled(other)).astype(float)
+    assert np.abs(back - other).max() <= (1 if full > 1 else 1e-4)
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_parametric_curves_are_those_of_the_formulas(kind: int) -> None:
+    g, a, b, c, d, e, f = 2.4, 0.9, 0.1, 0.08, 0.04, 0.01, 0.002
+    x = np.linspace(0, 1, 4096)
+    numbers = ((g,), (g, a, b), (g, a, b, c), (g, a, b, c, d), (g, a, b, c, d, e, f))[kind]
+    expected = (
+        x**g,
+        (a * x + b) ** g,
+        (a * x + b) ** g + c,
+        np.where(x >= d, (a * x + b) ** g, c * x),
+        np.where(x >= d, (a * x + b) ** g + e, c * x + f),
+    )[kind]
+    packed = b"".join(struct.pack(">i", round(value * 65536)) for value in numbers)
+    tag = b"para" + struct.pack(">IHH", 0, kind, 0) + packed
+    assert icc._curve(tag) == pytest.approx(expected, abs=1e-4)
+    assert icc._curve(tag[:-1]) is None
+
+
+def test_spaces_of_tables_of_srgb_and_of_high_dynamic_range_are_left_alone() -> None:
+    assert icc.colours(make.ICC) is None
+    assert icc.colours(profile_of("ProPhoto").replace(b"rXYZ", b"A2B0")) is None
+    assert icc.colours(profile_of("ProPhoto")[:300]) is None
+    image = picture(make.pixels(3), icc.of_cicp(9, 16))
+    assert Scale.of(image) is not None
+    image.metadata = replace(image.metadata, cicp=(9, 16))
+    assert Scale.of(image) is None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -13,38 +16,140 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _NEAR = 0.005
-"""Distance from a straight line, of 1, at which a curve is one: steps of rounded tables lie closer."""
+"""Distance between curves, of 1, at which they are the same: steps of rounded tables lie closer."""
+_ALIKE = 0.0005
+"""The same where a formula takes the place of a table."""
+_SAME = 0.01
+"""Distance of a matrix from that of sRGB at which primaries are the same, as profiles round them."""
 _PLACES = 64
 """Tags of a profile that are looked through; real ones have some twenty."""
-_SOME = 4096
+_STEPS = 4096
+_NUMBERS = (1, 3, 4, 5, 7)
+"""Of parametric curves, by type (ICC.1:2022, table 68)."""
 
 
 def is_linear(profile: bytes | None) -> bool:
     """Tell whether a profile's tone curves of red, green and blue, or of grey, are straight lines."""
-    if profile is None or len(profile) < 132:
-        return False
+    found = _light(profile or b"", grey=(profile or b"")[16:20] == b"GRAY")
+    return found is not None and bool(np.abs(found - np.linspace(0, 1, _STEPS)).max() < _NEAR)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """A space of three primaries and one tone curve, and the way from it to sRGB and back.
+
+    Attributes:
+        matrix: From its linear light to that of sRGB, float32 of shape [3, 3].
+        light: Linear light at evenly spaced values from 0 to 1, float32 of shape [values].
+    """
+
+    matrix: Array
+    light: Array
+
+    def decoded(self, values: Array) -> Array:
+        """Linear light of values, float32 of any shape."""
+        power = self._power
+        if power is None:
+            return _along(self._values, self.light, values)
+        return linear(values) if power == 0 else np.copysign(np.abs(values) ** np.float32(power), values)
+
+    def to_srgb(self, light: Array) -> Array:
+        """Bring linear light, float32 [1, 3, height, width], to sRGB, where it may leave [0, 1]."""
+        return on_curve(_turned(self.matrix, light))
+
+    def from_srgb(self, image: Array) -> Array:
+        """Bring sRGB, float32 [1, 3, height, width], to values of the space, which may leave [0, 1]."""
+        light = _turned(np.linalg.inv(self.matrix).astype(np.float32), linear(image))
+        power = self._power
+        if power is None:
+            return _along(self.light, self._values, light)
+        return on_curve(light) if power == 0 else np.copysign(np.abs(light) ** np.float32(1 / power), light)
+
+    @cached_property
+    def _power(self) -> float | None:
+        """The curve's power; 0: it is that of sRGB, None: it is neither."""
+        half = len(self.light) // 2
+        power = math.log(max(float(self.light[half]), 1e-6)) / math.log(float(self._values[half]))
+        for found, curve in ((0.0, linear(self._values)), (power, self._values**power)):
+            if np.abs(curve - self.light).max() < _ALIKE:
+                return found
+        return None
+
+    @cached_property
+    def _values(self) -> Array:
+        return np.linspace(0, 1, len(self.light), dtype=np.float32)
+
+
+def _turned(matrix: Array, light: Array) -> Array:
+    """A matrix times each pixel of [1, 3, height, width]."""
+    return (matrix @ light.reshape(3, -1)).reshape(light.shape)
+
+
+def colours(profile: bytes | None) -> Colours | None:
+    """Return the space of a profile of primaries and a curve, if its primaries are others than sRGB's.
+
+    None where that is so, and for profiles of tables, of grey, and with curves that differ.
+    """
+    if profile is None or (light := _light(profile)) is None:
+        return None
+    tags = [_tag(profile, name) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+    if any(len(tag) < 20 for tag in tags):
+        return None
+    own = np.array([struct.unpack(">3i", tag[8:20]) for tag in tags]).T / 65536
+    matrix = np.linalg.inv(adapted(*_PRIMARIES[1])[0]) @ own
+    if np.abs(matrix - np.eye(3)).max() < _SAME or abs(np.linalg.det(matrix)) < _SAME:
+        return None
+    return Colours(matrix.astype(np.float32), light)
+
+
+def _along(grid: Array, values: Array, image: Array) -> Array:
+    """A curve through points that rise from 0, float32 of any shape: mirrored below, straight on above."""
+    far, size = float(values[-1] - values[-2]) / max(float(grid[-1] - grid[-2]), 1e-6), np.abs(image)
+    found = np.interp(size, grid, values) + far * np.maximum(size - grid[-1], 0)
+    return np.copysign(found, image).astype(np.float32)
+
+
+def _tag(profile: bytes, name: bytes) -> bytes:
+    """The content of a tag; empty where there is none."""
     count = min(int.from_bytes(profile[128:132], "big"), _PLACES)
-    tags = [profile[at : at + 12] for at in range(132, 132 + 12 * count, 12)]
-    places = {tag[:4]: struct.unpack(">II", tag[4:]) for tag in tags if len(tag) == 12}
-    if b"A2B0" in places:  # whose tables count before the curves
-        return False
-    names = (b"kTRC",) if profile[16:20] == b"GRAY" else (b"rTRC", b"gTRC", b"bTRC")
-    if not all(name in places for name in names):
-        return False
-    return all(_is_line(profile[place : place + size]) for place, size in (places[name] for name in names))
+    for at in range(132, 132 + 12 * count, 12):
+        if profile[at : at + 4] == name and len(profile) >= at + 12:
+            place, size = struct.unpack(">II", profile[at + 4 : at + 12])
+            return profile[place : place + size]
+    return b""
 
 
-def _is_line(curve: bytes) -> bool:
-    """A curve, of type curv or para, gives what it is given."""
-    number = int.from_bytes(curve[8:12], "big")
-    if curve[:4] == b"para":  # y = x^g, with further numbers in the other types
-        return curve[8:10] == b"\0\0" and curve[12:16] == struct.pack(">I", 1 << 16)
-    if curve[:4] != b"curv" or number > _SOME * 16:
-        return False
-    if number < 2:
-        return number == 0 or curve[12:14] == b"\1\0"
-    table = np.frombuffer(curve, ">u2", min(number, (len(curve) - 12) // 2), 12) / 65535
-    return len(table) == number and bool(np.abs(table - np.linspace(0, 1, number)).max() < _NEAR)
+def _light(profile: bytes, *, grey: bool = False) -> Array | None:
+    """Linear light at `_STEPS` values from 0 to 1, float32; None where curves differ, or there are tables."""
+    names = (b"kTRC",) if grey else (b"rTRC", b"gTRC", b"bTRC")
+    if len(profile) < 132 or _tag(profile, b"A2B0"):
+        return None
+    found = [_curve(_tag(profile, name)) for name in names]
+    first = found[0]
+    if first is None or first[-1] <= 0 or (np.diff(first) < 0).any():
+        return None
+    same = all(one is not None and np.abs(one - first).max() < _NEAR for one in found)
+    return first.astype(np.float32) if same else None
+
+
+def _curve(tag: bytes) -> Array | None:
+    """A tone curve of type curv or para at `_STEPS` values from 0 to 1."""
+    x, number = np.linspace(0, 1, _STEPS), int.from_bytes(tag[8:12], "big")
+    if tag[:4] == b"curv" and len(tag) >= 12 + 2 * number:
+        if number < 2:
+            return x if number == 0 else x ** (int.from_bytes(tag[12:14], "big") / 256)
+        table = np.frombuffer(tag, ">u2", number, 12) / 65535
+        return np.interp(x, np.linspace(0, 1, number), table)
+    kind = int.from_bytes(tag[8:10], "big")
+    if tag[:4] != b"para" or kind > 4 or len(tag) < 12 + 4 * _NUMBERS[kind]:
+        return None
+    given = [value / 65536 for value in struct.unpack_from(f">{_NUMBERS[kind]}i", tag, 12)]
+    given += [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0][len(given) :]
+    g, a, b, c, d, e, f = given
+    if kind in (1, 2):  # d is where the power begins, and c is what is added
+        e = f = c
+        c, d = 0.0, -b / a if a else 0.0
+    return np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
 
 
 _PROBE = np.array(
@@ -78,15 +183,17 @@ def on_curve(linear: Array) -> Array:
     """Put linear light, float32 of any shape, on sRGB's curve (IEC 61966-2-1), mirrored below 0."""
     light = np.abs(linear)
     with np.errstate(over="ignore"):
-        curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** np.float32(1 / 2.4) - 0.055)
-    return np.copysign(curve, linear).astype(np.float32)
+        curve = np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
+    curve = np.where(light <= 0.0031308, np.float32(12.92) * light, curve)
+    return np.copysign(curve, linear).astype(np.float32, copy=False)
 
 
 def linear(curve: Array) -> Array:
     """Reverse `on_curve`, any shape."""
-    light = np.abs(curve)
-    found = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** np.float32(2.4))
-    return np.copysign(found, curve).astype(np.float32)
+    size = np.abs(curve)
+    light = ((size + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    light = np.where(size <= 0.04045, size / np.float32(12.92), light)
+    return np.copysign(light, curve).astype(np.float32, copy=False)
 
 
 def cicp_of(profile: bytes) -> tuple[int, int] | None:

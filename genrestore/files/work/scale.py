@@ -41,6 +41,7 @@ class Scale:
         low: The file's value of black.
         high: Of white.
         is_linear: The file's values are linear; sRGB's curve lies between.
+        colours: The way to sRGB, of a wider space.
         was_given: The user gave the range.
     """
 
@@ -48,52 +49,65 @@ class Scale:
     high: float
     is_linear: bool = False
     was_given: bool = False
+    colours: icc.Colours | None = None
 
     @classmethod
     def of(cls, image: Image, given: Range | None = None) -> Scale | None:
         """The scale of a picture; None where its values are restored as they are."""
         pixels = image.pixels
         is_linear = BY_NAME[image.metadata.format].is_linear or icc.is_linear(image.metadata.icc)
+        cicp = image.metadata.cicp
+        is_hdr = cicp is not None and cicp[1] in icc.HDR  # whose light is far below white
+        wide = icc.colours(image.metadata.icc) if pixels.shape[1] == 3 and not is_hdr else None
         if given is not None:
-            return cls(given.low, given.high, is_linear, True)
-        if pixels.dtype.kind != "f":
-            return cls(0, white(pixels.dtype), True) if is_linear else None
-        low, high, is_plain = _own_range(pixels)
-        return None if is_plain and not is_linear else cls(low, high, is_linear)
+            return cls(given.low, given.high, is_linear, True, wide)
+        low, high, is_plain = (
+            _own_range(pixels) if pixels.dtype.kind == "f" else (0, white(pixels.dtype), True)
+        )
+        if is_plain and not is_linear and wide is None:
+            return None
+        return cls(low, high, is_linear, False, wide)
 
     def scaled(self, pixels: Array) -> Array:
         """Bring a file's values [1, channel, height, width] to the scale.
 
         Returns:
-            The same shape: uint16 of the full range for integers, which are clipped; else float32, which may
-            leave [0, 1] a little.
+            The same shape: uint16 of the full range for integers, which are clipped; else, and of wider
+            spaces, float32 that may leave [0, 1].
         """
-        if pixels.dtype.kind != "f":
+        integers = pixels.dtype.kind != "f"
+        if integers and self.colours is None:
             return self._table[pixels]
         found = np.empty_like(pixels, np.float32)
         for rows in _strips(pixels):
-            found[rows] = self._unit(pixels[rows])
+            if self.colours is None:
+                found[rows] = self._unit(pixels[rows])
+            else:
+                values = pixels[rows]
+                light = self._light[values] if integers else self.colours.decoded(self._unit(values))
+                found[rows] = self.colours.to_srgb(light)
         return found
 
-    def restored(self, pixels: Array, result: Array, known: Array | None = None) -> Array:
+    def restored(self, pixels: Array, shown: Array, result: Array, known: Array | None = None) -> Array:
         """Bring a result back.
 
         Args:
             pixels: The file's values, [1, channel, height, width].
-            result: What became of `scaled(pixels)`, of that type.
+            shown: `scaled(pixels)`.
+            result: What became of it, of the same type.
             known: Pixels that were known, bool [1, 1, height, width]; others are as in `result`. None: all.
 
         Returns:
             The shape, type and layout of `pixels`.
         """
         found, floating = np.empty_like(pixels), pixels.dtype.kind == "f"
+        # The way to a wider space and back gives integers as they were; only a range that was given clips.
+        is_exact = self.colours is not None and not floating and not self.was_given
         for rows in _strips(pixels):
             values = pixels[rows]
-            before, after = (
-                self._values(one) if floating else self._back[one]
-                for one in (self.scaled(values), result[rows])
-            )
-            moved = np.where(after == before, values, values + (after - before))
+            after = self._values(result[rows])
+            change = after - (values if is_exact else self._values(shown[rows]))
+            moved = np.where(result[rows] == shown[rows], values, values + change)
             if known is not None:
                 moved = np.where(known[rows], moved, after)
             found[rows] = moved if floating else np.rint(moved).clip(0, white(pixels.dtype))
@@ -101,13 +115,19 @@ class Scale:
 
     def notes(self, image: Image, noise_level: float | None) -> tuple[str, ...]:
         """Remarks on a restored picture, for the user; the noise found in the file's own values."""
-        notes = [LINEAR] if self.is_linear else []
+        notes = [LINEAR] if self.is_linear and self.colours is None else []
         span = self.high - self.low
         if self.was_given or (self.low, self.high) not in ((0, 1), (0, white(image.pixels.dtype))):
             notes.append(f"restored in the range {self.low:g} to {self.high:g}")
-            if noise_level is not None and not self.is_linear:
+            if noise_level is not None and not self.is_linear and self.colours is None:
                 notes.append(f"noise of {noise_level * span:.3g} in the file's own values")
         return tuple(notes)
+
+    @cached_property
+    def _light(self) -> Array:
+        """Linear light of each integer that 16 bits hold, of a wider space, float32 [65536]."""
+        assert self.colours is not None
+        return self.colours.decoded(self._unit(np.arange(_FULL + 1, dtype=np.float32), outside=0.0))
 
     @cached_property
     def _table(self) -> Array:
@@ -123,10 +143,14 @@ class Scale:
     def _unit(self, values: Array, outside: float = _OUTSIDE) -> Array:
         unit = (values.astype(np.float32) - np.float32(self.low)) / np.float32(self.high - self.low)
         unit = np.nan_to_num(unit, posinf=np.inf, neginf=-np.inf)
-        return (icc.on_curve(unit) if self.is_linear else unit).clip(-outside, 1 + outside)
+        curved = self.is_linear and self.colours is None
+        return (icc.on_curve(unit) if curved else unit).clip(-outside, 1 + outside)
 
     def _values(self, unit: Array) -> Array:
-        unit = unit.astype(np.float32)
+        if unit.dtype == np.uint16:
+            return self._back[unit]
+        if self.colours is not None:
+            return self.colours.from_srgb(unit) * np.float32(self.high - self.low) + np.float32(self.low)
         return (icc.linear(unit) if self.is_linear else unit) * np.float32(self.high - self.low) + np.float32(
             self.low
         )

@@ -216,7 +216,7 @@ def finish(picture: Picture, restored: Restored, options: BatchOptions) -> Pictu
         notes += low_range_notes(image.pixels, told.noise_level)
         image.pixels = restored.pixels
     else:
-        image.pixels = scale.restored(image.pixels, restored.pixels, picture.known)
+        image.pixels = scale.restored(image.pixels, picture.pixels, restored.pixels, picture.known)
         notes += scale.notes(image, told.noise_level)
     if mask is not None:
         mask.show_filled(image)
