@@ -373,6 +373,22 @@ def speed(bench: Bench) -> Section:
     return section
 
 
+def wait(bench: Bench) -> Section:
+    """Seconds that a photographer waits for a JPEG of 12 and of 24 megapixels, with bfloat16 and without."""
+    section = Section("Processor seconds of the whole command, JPEG to JPEG, σ not given")
+    folder = bench.folder("wait")
+    section.notes.append("Of all cores together: several share them.")
+    for size in (bench.megapixels[0], 2 * bench.megapixels[0]):
+        path = folder / f"{size}.jpg"
+        Image.fromarray(to_bytes(large_picture(size, SIGMA))).save(path, quality=95)
+        for precision in ("bf16", "fp32"):
+            words = ("-o", folder / "out.jpg", "--overwrite", "--precision", precision, "--quiet")
+            runs = [cost("denoise", path, *words, "--weights", bench.weights) for _ in range(bench.rounds)]
+            seconds = statistics.median(run[1] for run in runs)
+            section.rows.append(Row(f"{size} megapixels, {precision}", seconds, unit="s", more=False))
+    return section
+
+
 def folder(bench: Bench) -> Section:
     """A folder of small pictures through the command line, beside the network alone."""
     count, run = 200 // bench.every, task(bench.weights, turns=1)
@@ -425,7 +441,12 @@ def start(_: Bench) -> Section:
 
 
 SECTIONS = (gaussian, files, grey, camera, polyu, phone, jpeg, stuck, luma, clean, sigma, speed, folder)
-SECTIONS += (memory, start)
+SECTIONS += (wait, memory, start)
 
 if __name__ == "__main__":
-    main("denoise", {one.__name__: one for one in SECTIONS}, "photo", ("speed", "folder", "memory", "start"))
+    main(
+        "denoise",
+        {one.__name__: one for one in SECTIONS},
+        "photo",
+        ("speed", "folder", "wait", "memory", "start"),
+    )

@@ -131,11 +131,12 @@ def markdown(sections: list[Section]) -> str:
     lines += [f"\n*{one.title}.* {' '.join(one.notes)}" for one in sections if one.notes]
     runs = [one.run for one in sections if one.run]
     if runs:
-        last = max(reversed(runs), key=lambda run: run["date"])
         days = sorted({run["date"] for run in runs})
-        weights = ", ".join(sorted({run["weights"] for run in runs}))
+        machines, versions, weights = (
+            " or ".join(sorted({run[fact] for run in runs})) for fact in ("machine", "versions", "weights")
+        )
         lines.append(
-            f"\n*{last['machine']}; {last['versions']}; weights {weights}; "
+            f"\n*{machines}; {versions}; weights {weights}; "
             f"{' to '.join([days[0], *days[1:][-1:]])}. "
             "✔ what it must reach is reached, ✔ aim: its aim too, ✘: neither.*"
         )
