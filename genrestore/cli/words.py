@@ -75,7 +75,8 @@ class Words(options.Machine, Record):
         asked: Values of the options that the damage and the priors have: None where one is left out.
 
     Arguments:
-        inputs (INPUT): Image files, folders, or - for stdin.
+        inputs (INPUT): Image files (of the formats that [bold]genrestore doctor[/bold] lists), folders, or -
+            for stdin.
 
     Options (Where results go):
         output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
