@@ -72,6 +72,22 @@ def test_a_wrong_value_is_named_with_its_option(name: str, value: str) -> None:
         option(name).parser(value)
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "bright", "1000"])
+def test_brightness_is_above_0(value: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"^--raw-brightness .*: must be (a number )?above 0 and less than 1000$"
+    ):
+        option("raw_brightness").parser(value)
+    assert option("raw_brightness").parser("1.5") == 1.5
+
+
+def test_a_range_is_two_numbers() -> None:
+    found = option("levels").parser("0,1500.5")
+    assert (found.low, found.high, str(found)) == (0, 1500.5, "0,1500.5")
+    with pytest.raises(UsageError, match=r"^--range 5,1: must be LOW,HIGH"):
+        option("levels").parser("5,1")
+
+
 @pytest.mark.parametrize(("name", "value"), [("threads", MAX_THREADS), ("seed", MAX_SEED), ("grow", 1000)])
 def test_whole_numbers(name: str, value: int) -> None:
     assert option(name, damage.Inpaint).parser(str(value)) == value

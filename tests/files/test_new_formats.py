@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from dataclasses import replace
 from typing import Any
@@ -341,3 +342,16 @@ def test_a_jpeg_xl_is_refused_by_its_header() -> None:
     assert image.pixels.shape == (1, 3, 1001, 1003)
     with pytest.raises(InputError, match="1003 x 1001 pixels are more than --max-pixels 1000"):
         images.read(io.BytesIO(content), max_pixels=1000)
+
+
+def test_libraw_says_nothing_of_damage_and_words_of_others_are_kept(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from genrestore.files.codecs import raw
+
+    content = make.dng(make.mosaic())
+    with pytest.raises(InputError, match="truncated or damaged camera RAW"):
+        images.read(io.BytesIO(content[: len(content) // 2]), develop=Develop(1.0))
+    with raw._without_librarys_words():
+        os.write(2, b"unknown file: data corrupted at 1378\nanother thread\n")
+    assert capfd.readouterr().err == "another thread\n"
