@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from genrestore import __version__
 from genrestore.cli import damage, interruption, report, train, weights
-from genrestore.cli.commands import add
+from genrestore.cli.commands import Work, add
 from genrestore.cli.doctor import Doctor
 from genrestore.cli.evaluate import Evaluate
 from genrestore.cli.sample import Sample
@@ -47,10 +47,15 @@ class ErrorBoundary(TyperGroup):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Parse the words after the command's name and run it."""
+        """Parse the words after the command's name, and do the command's work.
+
+        Raises:
+            typer.Exit: Always, with the exit code.
+        """
         with _one_line_each(), interruption.raised():
             os.getcwd()  # noqa: PTH109 -- where it is gone, a library of torch's would end the process
-            return super().invoke(ctx)
+            work: Work = super().invoke(ctx)
+            raise typer.Exit(work())
 
 
 app = typer.Typer(

@@ -27,6 +27,7 @@ from genrestore.train.settings import HOLES, LEARNING, NETWORK, WHERE, WRITING
 
 PANELS = ("", MASK, WHERE, INPUTS, RESULTS, LEARNING, HOLES, NETWORK, WRITING, PRIOR, SEARCH, MACHINE, SCREEN)
 """Headings of the help, in their order."""
+Work = Callable[[], int]
 GIVEN = ("COMMANDLINE", "ENVIRONMENT")
 """Sources of values that the user gave."""
 ENTRY = re.compile(
@@ -177,18 +178,18 @@ def expand_path(value: str | Path) -> Path:
 
 
 def command(
-    run: Callable[[typer.Context, dict[str, Any]], Any], every: Sequence[Parameter], about: str
+    work: Callable[[typer.Context, dict[str, Any]], Work], every: Sequence[Parameter], about: str
 ) -> Callable[..., Any]:
-    """Function for Typer with these parameters.
+    """Function for Typer with these parameters; gives the work, which is done once all words are parsed.
 
     Args:
-        run: Takes the context and the values by name.
+        work: Makes the work of the context and the values by name; the work gives the exit code.
         every: The parameters.
         about: Its help.
     """
 
-    def generated(context: typer.Context, **values: Any) -> None:
-        raise typer.Exit(run(context, values) or 0)
+    def generated(context: typer.Context, **values: Any) -> Work:
+        return work(context, values)
 
     def place(one: Parameter) -> int:
         return PANELS.index(one.annotation.__metadata__[0].rich_help_panel or "")
@@ -225,5 +226,7 @@ def add(
         show_help: Without any words, it shows its help.
     """
     text = about(record)
-    function = command(lambda context, values: record.of(values).run(context), record.parameters(), text)
+    function = command(
+        lambda context, values: partial(record.of(values).run, context), record.parameters(), text
+    )
     app.command(name=name, help=text, no_args_is_help=show_help, epilog=epilog)(function)

@@ -19,7 +19,7 @@ from genrestore.cli.options import to_grey_levels
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -195,21 +195,12 @@ class Report:
         interruption.check()
         self._screen.progress(job, fraction, others)
 
-    def show(self, outcomes: Iterable[Outcome]) -> int:
-        """Say each outcome as it comes, then the sum.
+    def add(self, outcome: Outcome) -> bool:
+        """Say an outcome.
 
         Returns:
-            The exit code: 1 if an input failed, else 0.
+            Whether it is the last that is asked for, since it failed.
         """
-        for outcome in outcomes:
-            self._add(outcome)
-            if self.fail_fast and self.counts["failed"]:
-                break
-        if len(self.jobs) != 1 and not self.quiet:
-            self._screen.line(summary(self.counts, len(self.jobs) - self.counts.total()))
-        return int(self.counts["failed"] > 0)
-
-    def _add(self, outcome: Outcome) -> None:
         status, error, scores = outcome.status, outcome.error, None
         if self.score is not None and status == "done":
             try:
@@ -229,6 +220,17 @@ class Report:
             self.json_stream.flush()
         if self.page is not None:
             self.page.add_outcome(outcome, status, error, scores)
+        return self.fail_fast and status == "failed"
+
+    def sum_up(self) -> int:
+        """Say the sum of several.
+
+        Returns:
+            The exit code: 1 if an input failed, else 0.
+        """
+        if len(self.jobs) != 1 and not self.quiet:
+            self._screen.line(summary(self.counts, len(self.jobs) - self.counts.total()))
+        return int(self.counts["failed"] > 0)
 
 
 def line(

@@ -1,4 +1,4 @@
-"""The body of every command that restores: from the user's words to a plan, and through it."""
+"""The stages of every command that restores: from the user's words to a plan, and what it shows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from genrestore.cli import loading, report, screen
 from genrestore.cli import reference as references
-from genrestore.cli.commands import is_given
-from genrestore.cli.prior_options import task_of
+from genrestore.cli import report, screen
 from genrestore.files.plan.jobs import STDIO
 
 if TYPE_CHECKING:
@@ -26,36 +24,6 @@ if TYPE_CHECKING:
 
 LONG = 20.0
 """Seconds from which on it is worth saying how long it will take."""
-
-
-def restore(words: Words, context: typer.Context) -> int:
-    """Restore what the words name.
-
-    Returns:
-        The exit code.
-    """
-    words.before(context)
-    named = words.named(context)
-    wanted = words.wanted(named)
-    jobs, score = planned(words, named, wanted)
-    page = page_of(words)
-    task = task_of(words, has_weights=is_given(context, "weights"))
-    settings = batch_options(words, wanted, jobs, task)
-    if words.dry_run:
-        return show_plan(jobs, settings, quiet=words.quiet)
-    if _is_work_left(jobs, words.skip_existing):
-        words.check()
-    from genrestore.files.work import batch
-
-    make, settings = words.instead(task, settings) or (lambda: restoring(words, task).together, settings)
-    lines = report.json_lines(words.json, words.json_file, jobs, overwrite=words.overwrite)
-    with (
-        lines as stream,
-        report.Report(
-            jobs, words.estimated, words.quiet, stream, score, words.fail_fast, words.taken, page
-        ) as told,
-    ):
-        return told.show(batch.run(jobs, make, settings, told.progress, loading.load_torch, task.prior.batch))
 
 
 def page_of(words: Words) -> Page | None:
@@ -133,7 +101,7 @@ def say_duration(seconds: float) -> None:
         screen.write(f"--prior dip: at most {amount} for this picture; --steps sets fewer, Ctrl-C stops")
 
 
-def _is_work_left(jobs: Sequence[Job], skip_existing: bool) -> bool:
+def is_work_left(jobs: Sequence[Job], skip_existing: bool) -> bool:
     """True if something will surely be restored; told from names alone, since it is asked of everything."""
     todo = [job.target for job in jobs if job.is_open]
     return any(not skip_existing or target is None or not os.path.lexists(target) for target in todo)

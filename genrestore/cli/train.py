@@ -44,9 +44,12 @@ def request(kind: Kind, given: Mapping[str, Any]) -> Request:
     )
 
 
-def train(context: typer.Context, values: Mapping[str, Any], kind: Kind) -> None:
-    """Train, alone or as one of torchrun's processes; only the first of them speaks."""
-    given = {name: value for name, value in values.items() if commands.is_given(context, name)}
+def train(kind: Kind, given: Mapping[str, Any]) -> int:
+    """Train, alone or as one of torchrun's processes; only the first of them speaks.
+
+    Returns:
+        The exit code.
+    """
     asked = request(kind, given)
     from genrestore.runtime import Runtime
     from genrestore.train import distributed
@@ -62,10 +65,17 @@ def train(context: typer.Context, values: Mapping[str, Any], kind: Kind) -> None
         ):
             result = session.run(kind, asked, runtime, watching)
             watching.finished(result)
+        return 0
     except GenrestoreError as error:
         if first:
             raise
         raise typer.Exit(error.exit_code) from error
+
+
+def work(kind: Kind, context: typer.Context, values: Mapping[str, Any]) -> commands.Work:
+    """The training of the values that the user gave."""
+    given = {name: value for name, value in values.items() if commands.is_given(context, name)}
+    return partial(train, kind, given)
 
 
 def parameters(kind: Kind) -> list[Any]:
@@ -84,5 +94,5 @@ def parameters(kind: Kind) -> list[Any]:
 for _name, _kind in KINDS.items():
     _about = f"Train {_kind.about}.\n\n{PROCESSES.format(_name)}"
     app.command(_name, help=_about, no_args_is_help=True)(
-        commands.command(partial(train, kind=_kind), parameters(_kind), _about)
+        commands.command(partial(work, _kind), parameters(_kind), _about)
     )

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from genrestore.cli import options
-from genrestore.cli.commands import Record, parameters
+from genrestore.cli import loading, options, report, restore
+from genrestore.cli.commands import Record, is_given, parameters
 from genrestore.cli.options import expand
-from genrestore.cli.prior_options import search_options
+from genrestore.cli.prior_options import search_options, task_of
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files.codecs.formats import SUFFIXES, WORDS
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Shard
@@ -143,10 +143,41 @@ class Words(options.Machine, Record):
         return cls(**{name: value for name, value in values.items() if name in own}, asked=asked)
 
     def run(self, context: typer.Context) -> int:
-        """Restore what the words name."""
-        from genrestore.cli.restore import restore
+        """Restore what the words name.
 
-        return restore(self, context)
+        Returns:
+            The exit code.
+        """
+        self.before(context)
+        named = self.named(context)
+        wanted = self.wanted(named)
+        jobs, score = restore.planned(self, named, wanted)
+        page = restore.page_of(self)
+        task = task_of(self, has_weights=is_given(context, "weights"))
+        settings = restore.batch_options(self, wanted, jobs, task)
+        if self.dry_run:
+            return restore.show_plan(jobs, settings, quiet=self.quiet)
+        if restore.is_work_left(jobs, self.skip_existing):
+            self.check()
+        from genrestore.files.work import batch
+
+        make, settings = self.instead(task, settings) or (
+            lambda: restore.restoring(self, task).together,
+            settings,
+        )
+        lines = report.json_lines(self.json, self.json_file, jobs, overwrite=self.overwrite)
+        with (
+            lines as stream,
+            report.Report(
+                jobs, self.estimated, self.quiet, stream, score, self.fail_fast, self.taken, page
+            ) as told,
+        ):
+            for outcome in batch.run(
+                jobs, make, settings, told.progress, loading.load_torch, task.prior.batch
+            ):
+                if told.add(outcome):
+                    break
+            return told.sum_up()
 
     def value(self, name: str) -> Any:
         """Value of an option, also of a damage or a prior; None if the command does not have it."""

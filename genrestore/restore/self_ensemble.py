@@ -37,6 +37,8 @@ def mean_over(turns: int, network: Callable[..., Tensor], image: Tensor, *others
     Returns:
         The image's shape.
     """
+    if turns == 1:
+        return network(image, *others)
     total = torch.zeros_like(image)
     for turn in TURNS[:turns]:
         turned = (None if other is None else _turned(other, turn) for other in others)

@@ -49,7 +49,9 @@ class Request(Settings):
         UsageError: A value out of its range.
     """
 
-    noise_level: float | None = setting(None, "Noise level on the [0, 1] scale.", least=0, most=1)
+    noise_level: float | None = setting(
+        None, "Noise level.", least=0, most=1, hint="it is on the [0, 1] scale: grey levels / 255"
+    )
     noise_factor: float = setting(1.0, "Times the estimate.", above=0, most=MOST_TIMES)
     strength: float = part(1.0, "0 keeps the input, 1 takes the whole restoration.")
     luma: float = part(

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -155,9 +155,16 @@ def test_a_record_of_what_was_not_written(what: Outcome, error: str) -> None:
     assert (record["output"], record["sigma"], record["error"]) == (None, None, error)
 
 
+def show(said: report.Report, outcomes: Iterable[Outcome]) -> int:
+    for outcome in outcomes:
+        if said.add(outcome):
+            break
+    return said.sum_up()
+
+
 def shown(outcomes: list[Outcome], **given: Any) -> int:
     with report.Report([one.job for one in outcomes], **given) as said:
-        return said.show(iter(outcomes))
+        return show(said, iter(outcomes))
 
 
 def test_several_inputs_end_with_a_sum_and_a_true_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +203,7 @@ def test_an_interruption_counts_what_is_done_and_left() -> None:
         pytest.raises(Interrupted, match=r"^interrupted: 1 done, 2 left$"),
         report.Report([DONE.job] * 4) as said,
     ):
-        said.show(outcomes())
+        show(said, outcomes())
 
 
 def test_a_result_that_cannot_be_compared_counts_as_failed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +298,7 @@ def test_the_page_has_every_outcome_and_is_written_however_it_ends(
     page = Page(tmp_path / "page", ["denoise"])
     told = report.Report([DONE.job, SKIPPED.job, DONE.job], page=page)
     with pytest.raises(Interrupted) if stopped else nullcontext(), told:
-        told.show([DONE, SKIPPED])
+        show(told, [DONE, SKIPPED])
         if stopped:
             raise KeyboardInterrupt
     assert [tile.entry.status for tile in page.tiles] == ["done", "skipped"]

@@ -76,7 +76,7 @@ def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
 
 
 def test_a_number_of_turns_that_there_is_not_is_refused(weights: str) -> None:
-    with pytest.raises(UsageError, match="turns 3: must be 1, 2, 4 or 8"):
+    with pytest.raises(UsageError, match="turns 3: must be one of 1, 2, 4, 8"):
         denoiser(weights, turns=3)
 
 
@@ -172,7 +172,7 @@ def test_an_overflow_in_half_precision_is_done_again(weights: str, monkeypatch: 
 
 @pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
 def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
-    with pytest.raises(UsageError, match="must be between 0 and 1"):
+    with pytest.raises(UsageError, match="must be from 0 to 1"):
         denoiser(weights, level)
 
 

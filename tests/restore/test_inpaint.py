@@ -160,13 +160,13 @@ def test_the_schedule_stops_at_the_noise_of_the_picture() -> None:
 
 @pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
 def test_a_noise_level_out_of_range_is_refused(weights: str, level: float) -> None:
-    with pytest.raises(UsageError, match="must be between 0 and 1"):
+    with pytest.raises(UsageError, match="must be from 0 to 1"):
         filler(weights, noise_level=level)
 
 
 @pytest.mark.parametrize("feather", [-1, 33])
 def test_a_feather_out_of_range_is_refused(weights: str, feather: int) -> None:
-    with pytest.raises(UsageError, match=f"feather {feather}: must be from 0 to 32 pixels"):
+    with pytest.raises(UsageError, match=f"feather {feather}: must be from 0 to 32"):
         filler(weights, feather=feather)
 
 

@@ -18,7 +18,7 @@ from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.problem import Problem
-from genrestore.restore.settings import BATCH, PRIORS
+from genrestore.restore.settings import BATCH, PRIORS, DenoiserSettings
 from genrestore.restore.task import DENOISE, INVERT, Task
 from genrestore.runtime import Runtime
 from genrestore.weights.header import NetworkSpec, read_header
@@ -159,20 +159,18 @@ def test_a_sound_file_is_a_prior(tmp_path: Path) -> None:
 
 def test_two_turns_are_the_mean_of_upright_and_upside_down(tmp_path: Path) -> None:
     prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
-    image, level = torch.rand(1, 3, 16, 32), torch.rand(1, 1, 16, 32) / 5
-    turned = torch.rot90(
-        prior.denoise(torch.rot90(image, 2, (2, 3)), torch.rot90(level, 2, (2, 3))), 2, (2, 3)
-    )
-    mean = (prior.denoise(image, level) + turned) / 2
-    torch.testing.assert_close(prior.denoise_turned(image, level, 2), mean)
+    image = torch.rand(1, 3, 16, 32)
+    turned = torch.rot90(prior.denoise(torch.rot90(image, 2, (2, 3)), 0.1), 2, (2, 3))
+    mean = (prior.denoise(image, 0.1) + turned) / 2
+    torch.testing.assert_close(prior.solve(Problem(image, 0.1), DenoiserSettings(turns=2)).image, mean)
 
 
 @pytest.mark.parametrize("turns", [2, 4, 8])
 def test_turned_a_part_that_begins_where_tiles_do_is_the_same_part(tmp_path: Path, turns: int) -> None:
     prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
     image = torch.rand(1, 3, 101, 87)
-    whole = prior.denoise_turned(image, torch.tensor(0.1), turns)
-    part = prior.denoise_turned(image[..., 32:, 16:], torch.tensor(0.1), turns)
+    whole = prior.solve(Problem(image, 0.1), DenoiserSettings(turns=turns)).image
+    part = prior.solve(Problem(image[..., 32:, 16:], 0.1), DenoiserSettings(turns=turns)).image
     torch.testing.assert_close(part[..., 24:, 24:], whole[..., 56:, 40:])
 
 

@@ -191,8 +191,8 @@ def test_a_mask_that_covers_everything_fails() -> None:
     ("words", "message"),
     [
         ({"steps": 0}, "steps 0: must be from 1 to 100000"),
-        ({"strength": 1.5}, "strength 1.5: must be between 0 and 1"),
-        ({"feather": 40}, "feather 40: must be from 0 to 32 pixels"),
+        ({"strength": 1.5}, "strength 1.5: must be from 0 to 1"),
+        ({"feather": 40}, "feather 40: must be from 0 to 32"),
     ],
 )
 def test_values_out_of_range_are_refused(words: dict[str, float], message: str) -> None:

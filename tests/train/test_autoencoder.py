@@ -191,15 +191,15 @@ def test_fewer_images_than_a_batch_are_refused(asked: Request) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("latent_dim", 0, "--latent-dim 0: must be between 1 and 4096"),
-        ("size", 30, "--size 30: must be one of 28, 32, 64, 128"),
-        ("channels", 2, "--channels 2: must be one of 1, 3"),
-        ("cover", "all", "--cover all: must be one of none, moments"),
-        ("cover_weight", -1.0, "--cover-weight -1.0: must be between"),
-        ("outliers", 1.5, "--outliers 1.5: must be between 0 and 1"),
-        ("restorer_steps", -1, "--restorer-steps -1: must be between"),
-        ("restorer_width", 0, "--restorer-width 0: must be between"),
-        ("loss", "kl", "--loss kl: must be one of"),
+        ("latent_dim", 0, "latent_dim 0: must be from 1 to 4096"),
+        ("size", 30, "size 30: must be one of 28, 32, 64, 128"),
+        ("channels", 2, "channels 2: must be one of 1, 3"),
+        ("cover", "all", "cover all: must be one of none, moments"),
+        ("cover_weight", -1.0, "cover_weight -1.0: must be from"),
+        ("outliers", 1.5, "outliers 1.5: must be from 0 to 1"),
+        ("restorer_steps", -1, "restorer_steps -1: must be from"),
+        ("restorer_width", 0, "restorer_width 0: must be from"),
+        ("loss", "kl", "loss kl: must be one of"),
     ],
 )
 def test_settings_that_cannot_be_meant(name: str, value: Any, message: str) -> None:

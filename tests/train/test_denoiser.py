@@ -108,7 +108,7 @@ def test_a_patch_size_that_does_not_fit_is_refused(size: int) -> None:
 
 
 def test_a_loss_that_there_is_not_is_refused() -> None:
-    with pytest.raises(UsageError, match="--loss square: must be one of absolute, root-mean-square"):
+    with pytest.raises(UsageError, match="loss square: must be one of absolute, root-mean-square"):
         DenoiserSettings(loss="square")
 
 
@@ -268,5 +268,5 @@ def test_the_estimator_learns_alone() -> None:
 
 
 def test_only_one_network_can_be_trained_alone() -> None:
-    with pytest.raises(UsageError, match="--only denoiser: must be one of"):
+    with pytest.raises(UsageError, match="only denoiser: must be one of"):
         DenoiserSettings(only="denoiser")

@@ -245,16 +245,16 @@ def test_fewer_images_than_a_batch_are_refused(asked: Request) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("latent_dim", 0, "--latent-dim 0: must be between 1 and 4096"),
-        ("size", 30, "--size 30: must be one of 28, 32, 64, 128"),
-        ("channels", 2, "--channels 2: must be one of 1, 3"),
-        ("loss", "kl", "--loss kl: must be one of non-saturating, saturating, l2, hinge"),
-        ("d_steps", 0, "--d-steps 0: must be between"),
-        ("d_rate", 0.0, "--d-rate 0.0: must be between"),
-        ("d_norm", "group", "--d-norm group: must be one of batch, spectral"),
-        ("r1", float("nan"), "--r1 nan: must be between"),
-        ("momentum", 1.0, "--momentum 1.0: must be between"),
-        ("augment", ("shear",), "--augment shear: must be one of translate, cut-out, recolour"),
+        ("latent_dim", 0, "latent_dim 0: must be from 1 to 4096"),
+        ("size", 30, "size 30: must be one of 28, 32, 64, 128"),
+        ("channels", 2, "channels 2: must be one of 1, 3"),
+        ("loss", "kl", "loss kl: must be one of non-saturating, saturating, l2, hinge"),
+        ("d_steps", 0, "d_steps 0: must be from"),
+        ("d_rate", 0.0, "d_rate 0.0: must be from"),
+        ("d_norm", "group", "d_norm group: must be one of batch, spectral"),
+        ("r1", float("nan"), "r1 nan: must be from"),
+        ("momentum", 1.0, "momentum 1.0: must be from"),
+        ("augment", ("shear",), "augment shear: must be one of translate, cut-out, recolour"),
     ],
 )
 def test_settings_that_cannot_be_meant(name: str, value: Any, message: str) -> None:

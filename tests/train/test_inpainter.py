@@ -106,7 +106,7 @@ def test_the_header_names_kind_and_network() -> None:
     [
         ({"patch_size": 20}, "--patch-size 20"),
         ({"blocks": (1,)}, "--blocks"),
-        ({"noisy": 1.5}, "--noisy 1.5"),
+        ({"noisy": 1.5}, "noisy 1.5"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object], words: str) -> None:
@@ -117,5 +117,5 @@ def test_settings_out_of_range_are_refused(changes: dict[str, object], words: st
 @pytest.mark.parametrize("name", ["scattered", "noisy", "grey", "again"])
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_that_is_none_is_refused_by_its_option(name: str, share: float) -> None:
-    with pytest.raises(UsageError, match=f"--{name} {share}: must be between 0"):
+    with pytest.raises(UsageError, match=f"{name} {share}: must be from 0"):
         training(**{name: share})

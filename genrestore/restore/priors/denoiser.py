@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import cycle
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from genrestore.restore.data_terms import L2, Anchored, Seamless
 from genrestore.restore.noise import NoiseProfile
 from genrestore.restore.priors.unet import UNetPrior, as_given, usual_turns
 from genrestore.restore.problem import Problem, Solution
+from genrestore.restore.self_ensemble import mean_over
 from genrestore.restore.settings import DenoiserSettings
 from genrestore.restore.solvers.plug_and_play import Denoiser, falling, plug_and_play
 from genrestore.restore.solvers.steps import UNWATCHED, Watch
@@ -75,7 +77,9 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
         if problem.known is None:
             image = problem.damaged.expand(-1, 3, -1, -1)
             turns = settings.turns or usual_turns(problem.area or image[0, 0].numel())
-            estimate = self.denoise_turned(image, self.level_of(problem), turns)
+            level, (height, width) = self.level_of(problem), image.shape[-2:]
+            seen = (image, self._as_known(level)) if turns == 1 else self.turnable(image, level)
+            estimate = mean_over(turns, partial(self._run, self.network), *seen)[..., :height, :width]
             return Solution(as_given(estimate, problem.damaged))
         start = self._start(problem.damaged, problem.known, problem.sigma, SCALES - 1)
         image = plug_and_play(

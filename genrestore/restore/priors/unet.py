@@ -13,7 +13,6 @@ from genrestore.models.blocks import as_noise_map, pad_to_multiple
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.restore.noise import NoiseProfile
 from genrestore.restore.problem import Prior, Problem, Settings
-from genrestore.restore.self_ensemble import mean_over
 from genrestore.restore.settings import COUNTS
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
@@ -81,26 +80,21 @@ class UNetPrior(Prior[Settings]):
         colour = image.float().expand(-1, 3, -1, -1)
         return as_given(self._run(self.network, colour, level), image).to(image.dtype)
 
-    def denoise_turned(self, image: Tensor, noise_level: Tensor, turns: int) -> Tensor:
-        """Remove noise better and in more time: the mean of the estimates of the image turned in some ways.
+    def turnable(self, image: Tensor, noise_level: Tensor) -> tuple[Tensor, Tensor]:
+        """An image and its noise level that can be turned together.
 
         The image is made as large as the network does it before it is turned, so that in all ways the same
         pixels are halved together, in a tile as in the whole.
 
         Args:
             image: [batch, 3, height, width], about [0, 1], float32.
-            noise_level: As `denoise` takes it.
-            turns: How many ways, one of `settings.COUNTS`.
+            noise_level: σ on the [0, 1] scale: a scalar, or a map [batch, 1 or 2, height, width].
 
         Returns:
-            The estimate, same shape; about [0, 1], not clipped.
+            The image and a map of its noise level, with rows and columns added at the end.
         """
-        if turns == 1:
-            return self.denoise(image, noise_level)
-        height, width = image.shape[-2:]
         level = as_noise_map(self._as_known(noise_level), image, self.levels)
-        whole, level = (pad_to_multiple(plane, self._multiple) for plane in (image, level))
-        return mean_over(turns, self.denoise, whole, level)[..., :height, :width]
+        return pad_to_multiple(image, self._multiple), pad_to_multiple(level, self._multiple)
 
     def _as_known(self, noise_level: Tensor) -> Tensor:
         """A noise level in as many planes as the network knows, or in one."""
