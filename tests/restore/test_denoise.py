@@ -9,6 +9,7 @@ import torch
 
 import genrestore
 from genrestore.errors import UsageError, WeightsError
+from genrestore.models.denoiser import ResidualUNet
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.tiling import Pixels, Tiling
 from genrestore.runtime import Runtime
@@ -65,11 +66,11 @@ def test_a_picture_is_turned_in_as_many_ways_as_a_megapixel_allows(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def counted(self: DenoiserPrior, image: torch.Tensor, noise_level: torch.Tensor) -> torch.Tensor:
+    def counted(self: ResidualUNet, image: torch.Tensor, noise_level: torch.Tensor) -> torch.Tensor:
         seen.append(image)
         return image
 
-    monkeypatch.setattr(DenoiserPrior, "denoise", counted)
+    monkeypatch.setattr(ResidualUNet, "forward", counted)
     task = denoiser(weights, sigma, turns=turns, runtime=RUNTIME, tiling=Tiling(2048, 8))
     task(np.zeros((1, 1, side, side), np.uint8))
     assert len(seen) == calls

@@ -173,7 +173,7 @@ def test_provenance_tells_of_the_search(weights: str) -> None:
         ({"restarts": 0}, "restarts 0: must be from 1 to 64"),
         ({"prior_weight": -1.0}, "prior_weight -1.0: must be from 0"),
         ({"loss": "l3"}, "loss l3: must be one of l2, l1"),
-        ({"recipe": "mine"}, "recipe mine: must be report"),
+        ({"recipe": "mine"}, "recipe mine: must be one of report"),
         ({"rate": 0.1}, "rate: is about Adam, of the recipe"),
         ({"recipe": "report", "rate": 0.0}, "rate 0.0: must be above 0"),
         ({"recipe": "report", "rate": 0.1}, "recipe report: has one start and does not refine"),

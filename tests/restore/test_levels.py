@@ -12,6 +12,7 @@ from torch import Tensor
 
 import genrestore
 from genrestore.errors import UsageError
+from genrestore.models.denoiser import ResidualUNet
 from genrestore.restore.blending import BT601, few_values, mix_luma_chroma, stuck_share
 from genrestore.restore.noise import NoiseProfile
 from genrestore.restore.priors import load_prior
@@ -159,10 +160,10 @@ def test_without_luma_the_luma_of_the_file_stays(
     """Also where colours would leave the range: the estimates here are wild."""
     draw = torch.Generator().manual_seed(1)
 
-    def wild(self: DenoiserPrior, image: Tensor, level: Tensor) -> Tensor:
+    def wild(self: ResidualUNet, image: Tensor, level: Tensor) -> Tensor:
         return image + 0.8 * torch.randn(image.shape, generator=draw)
 
-    monkeypatch.setattr(DenoiserPrior, "denoise", wild)
+    monkeypatch.setattr(ResidualUNet, "forward", wild)
     pixels = picture(64, 64, dtype=dtype)
     pixels[..., :8, :], pixels[..., -8:, :] = 0, np.iinfo(dtype).max
     restored = denoiser(two, 0.1, luma=0, turns=1, runtime=RUNTIME)(pixels).pixels
@@ -224,7 +225,7 @@ def test_a_picture_of_12_bits_in_16_is_restored_as_if_it_used_them_all(two: str,
 
 def test_white_of_12_bits_stays_white(two: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An estimate that is brighter than white is white, in the file's own bits."""
-    monkeypatch.setattr(DenoiserPrior, "denoise", lambda self, image, level: image + 0.01)
+    monkeypatch.setattr(ResidualUNet, "forward", lambda self, image, level: image + 0.01)
     pixels = np.full((1, 3, 8, 8), 4095, np.uint16)
     restored = denoiser(two, 0.01, runtime=RUNTIME)(pixels)
     assert np.array_equal(restored.pixels, pixels)
