@@ -33,7 +33,7 @@ from tables import Row, Section
 from genrestore import metrics
 from genrestore.restore.pictures import Restore
 from genrestore.restore.settings import DipSettings
-from genrestore.restore.task import INPAINT, Task
+from genrestore.restore.task import INPAINT, Request, Task
 
 HOLES: dict[str, Callable[[int, int, int], Pixels]] = {
     "50 % missing": lambda height, width, index: random_hole(height, width, 0.5, index),
@@ -65,7 +65,7 @@ DIP = "deep image prior*"
 @lru_cache(maxsize=4)
 def task(weights: str) -> Restore:
     """The inpainting that the command line uses, loaded once."""
-    return Restore(Task.of(INPAINT, weights))
+    return Restore(Task.of(INPAINT, weights, Request(0.0)))  # the mean has the least squared error
 
 
 def fill(weights: str, clean: Pixels, known: Pixels) -> Pixels:

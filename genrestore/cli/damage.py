@@ -186,13 +186,26 @@ def parse_box(value: str) -> Part:
     return Part.parse(value, "--box", None)
 
 
+def parse_source(value: str) -> Part:
+    """A value of --from.
+
+    Raises:
+        UsageError: Not x,y,width,height, or of no size.
+    """
+    return Part.parse(value, "--from", None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inpaint(Photographs):
-    """Fill what is missing from photographs: scratches, captions, date stamps, small objects.
+    """Fill what is missing from photographs: scratches, captions, date stamps, objects.
 
     A mask says what is missing: a file, the input's own alpha, a colour, or a rectangle. The result is
     written beside the input as STEM.inpainted.EXT, or where [bold]-o[/bold] says. Every pixel outside the
     mask stays as it was.
+
+    Options (How it is filled):
+        source (--from X,Y,W,H): Copy texture from this rectangle only.
+        avoid (PATH): Do not copy texture from what is white in this mask; or a folder of masks by name.
 
     Options (What is missing):
         mask (-m PATH): A mask for all inputs, or a folder of masks by name: white is missing. The input's
@@ -216,8 +229,18 @@ class Inpaint(Photographs):
 
     damage: ClassVar = INPAINT
     infix: ClassVar = "inpainted"
-    alone: ClassVar = ("sigma",)
+    whole: ClassVar = {"fill": "auto", "source": None, "avoid": None}
+    alone: ClassVar = ("sigma", "fill", "source", "avoid")
 
+    prior: str = setting(
+        "auto",
+        "auto takes that of the weights; dip fits an untrained network to each picture, in minutes; patches "
+        "fills with texture of the picture alone.",
+        panel=options.PRIOR,
+        choices=("auto", "dip", "patches"),
+    )
+    source: Annotated[Part | None, parse_source] = None
+    avoid: Path | None = None
     mask: Path | None = None
     invert_mask: bool = False
     mask_colour: Annotated[str | None, parse_colour] = None
@@ -232,8 +255,11 @@ class Inpaint(Photographs):
         """The request of these words.
 
         Raises:
-            UsageError: A feather where nothing is kept.
+            UsageError: A feather where nothing is kept, or a place to copy from where nothing is copied.
         """
+        if self.value("fill") == "mean" and (self.source or self.avoid):
+            word = "--from" if self.source else "--avoid"
+            raise UsageError(f"{word}: is about copying, and --fill mean copies nothing; leave one out")
         if self.value("feather") and self.no_keep:
             raise UsageError("--feather: blends into known pixels, and --no-keep keeps none; give one")
         return replace(super().request(task_of_one_class), noise_level=self.sigma, keep=not self.no_keep)
@@ -253,6 +279,8 @@ class Inpaint(Photographs):
             self.show_mask,
             self.overwrite,
             self.max_pixels,
+            self.source,
+            self.avoid,
         )
 
     def assigned(self, jobs: list[Job]) -> list[Job]:

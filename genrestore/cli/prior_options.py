@@ -55,10 +55,11 @@ def task_of(words: Words, *, has_weights: bool) -> Task:
         UsageError: A value that cannot be meant, or that the prior has no use for.
         WeightsError: The weights are missing, or of a kind that the command does not take.
     """
-    if words.prior == "dip":
-        _refuse_foreign(words, "dip")
+    if words.prior != "auto":
+        kind = words.prior
+        _refuse_foreign(words, kind)
         _check_alone(words, has_weights=has_weights)
-        return Task.without_weights(words.damage, "dip", words.request(False), _settings(words, "dip", None))
+        return Task.without_weights(words.damage, kind, words.request(False), _settings(words, kind, None))
     chosen, kind = words.chosen, words.chosen.header.kind
     if kind not in words.damage.kinds:
         return Task.of(words.damage, chosen)  # refuses
@@ -66,7 +67,8 @@ def task_of(words: Words, *, has_weights: bool) -> Task:
     if one_class:
         for name, usual in words.whole.items():
             if words.value(name) != usual:
-                raise UsageError(f"--{name}: weights '{words.weights}' restore whole pictures; leave it out")
+                word = "from" if name == "source" else name
+                raise UsageError(f"--{word}: weights '{words.weights}' restore whole pictures; leave it out")
     _refuse_foreign(words, kind)
     if one_class:
         check_trace(words.trace, overwrite=words.overwrite)
@@ -123,16 +125,21 @@ def _with_article(kind: str) -> str:
 
 
 def _check_alone(words: Words, *, has_weights: bool) -> None:
-    """Refuse what `--prior dip` cannot be given with.
+    """Refuse what a prior without weights cannot be given with.
 
     Raises:
         UsageError: The first of it, or a trace that is there already.
     """
     given = {"weights": has_weights}
     given |= {name: words.value(name) not in (None, words.whole.get(name, 0.0)) for name in words.alone}
+    if words.prior == "patches":
+        given |= {"fill": words.value("fill") == "mean", "source": False, "avoid": False}
     for name, is_given in given.items():
         if is_given:
-            raise UsageError(f"--prior dip and --{name} contradict each other; give one")
+            word = "from" if name == "source" else name
+            raise UsageError(f"--prior {words.prior} and --{word} contradict each other; give one")
+    if words.trace is not None and words.prior != "dip":
+        raise UsageError(f"--trace {SEARCHING}")
     if words.trace is not None:
         named = list(words.inputs or ())
         if len(named) != 1 or Path(named[0]).is_dir():

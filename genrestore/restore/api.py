@@ -68,6 +68,9 @@ def inpaint(
     *,
     noise_level: float = 0.0,
     feather: int = 0,
+    fill: str = "auto",
+    source: tuple[int, int, int, int] | None = None,
+    avoid: Any = None,
     weights: str = "photo-inpaint",
     runtime: Runtime | None = None,
 ) -> Image:
@@ -82,6 +85,12 @@ def inpaint(
         noise_level: σ of the known pixels on the [0, 1] scale (grey levels / 255); at 0 they come back as
             they were, above it they are denoised too.
         feather: Pixels over which the result goes into what the picture holds inside the hole, 0 to 32.
+        fill: "mean" is the nearest on average, and smooth where a hole is wide; "texture" copies what is
+            alike elsewhere; "auto" does so where a hole is wider than some forty pixels. Weights of one class
+            know "mean" only, which "auto" is for them.
+        source: Left, top, width and height of the rectangle that texture is copied from; None: all that is
+            known.
+        avoid: Which pixels texture is not copied from, as `mask`.
         weights: A name in the store or a path.
         runtime: Device, precision and seed; None settles them for this machine.
 
@@ -90,18 +99,21 @@ def inpaint(
 
     Raises:
         UsageError: A value out of its range, an image of another kind, or a mask of another size or kind.
-        InputError: The mask covers the whole picture.
+        InputError: The mask covers the whole picture, or nothing is left to copy texture from.
         WeightsError: The weights are missing or corrupted.
         DeviceError: The runtime's device is not available.
     """
     there = known(mask)
-    restore = Restore(Task.of(INPAINT, weights, Request(noise_level, feather=feather)), runtime)
+    if fill == "mean" and not (source is avoid is None):
+        raise UsageError("source and avoid: say where texture is copied from, and fill 'mean' copies none")
+    allowed = None if source is avoid is None else _copyable(there, source, avoid)
+    restore = Restore(Task.of(INPAINT, weights, Request(noise_level, feather=feather, fill=fill)), runtime)
 
     def filled(pixels: Pixels) -> Pixels:
         if pixels.shape[-2:] != there.shape[-2:]:
             sizes = [f"{width} x {height}" for height, width in (there.shape[-2:], pixels.shape[-2:])]
             raise UsageError(f"a mask of {sizes[0]} pixels for an image of {sizes[1]}")
-        return restore(pixels, known=there).pixels
+        return restore(pixels, known=there, copyable=allowed).pixels
 
     return apply(image, filled)
 
@@ -198,6 +210,32 @@ def known(mask: Any) -> Pixels:
         )
     unknown: Pixels = array != 0
     return ~unknown[None, None]
+
+
+def _copyable(there: Pixels, source: tuple[int, int, int, int] | None, avoid: Any) -> Pixels:
+    """Where texture may be copied from, bool [1, 1, height, width]; `there` is where a pixel is known.
+
+    Raises:
+        UsageError: A rectangle outside the picture, a mask of another size, or nothing is left.
+    """
+    allowed = there.copy()
+    if source is not None:
+        left, top, width, height = source
+        down, across = there.shape[-2:]
+        if min(left, top, width - 1, height - 1) < 0 or left + width > across or top + height > down:
+            raise UsageError(f"source {source}: reaches outside the picture of {across} x {down} pixels")
+        allowed[...] = False
+        inside = (..., slice(top, top + height), slice(left, left + width))
+        allowed[inside] = there[inside]
+    if avoid is not None:
+        ignored = ~known(avoid)
+        if ignored.shape != allowed.shape:
+            sizes = [f"{width} x {height}" for height, width in (ignored.shape[-2:], there.shape[-2:])]
+            raise UsageError(f"avoid: a mask of {sizes[0]} pixels for an image of {sizes[1]}")
+        allowed &= ~ignored
+    if not allowed.any():
+        raise UsageError("source and avoid leave nothing to copy texture from")
+    return allowed
 
 
 def _apply_to_array(image: Pixels, function: PixelFunction) -> Pixels:

@@ -66,7 +66,11 @@ class Restore:
         return self.task.provenance
 
     def __call__(
-        self, pixels: Pixels, on_progress: OnProgress = _ignore, known: Pixels | None = None
+        self,
+        pixels: Pixels,
+        on_progress: OnProgress = _ignore,
+        known: Pixels | None = None,
+        copyable: Pixels | None = None,
     ) -> Restored:
         """Restore one picture.
 
@@ -74,11 +78,12 @@ class Restore:
             pixels: [1, channel, height, width], as `Given` has it.
             on_progress: Is told the finished share, 0 to 1.
             known: Whether a pixel is known, bool [1, 1, height, width]; None: all are.
+            copyable: Whether texture may be copied from it, of the same shape; None: where it is known.
 
         Raises:
             InputError: Every pixel is missing, or it is of a size that the prior does not know.
         """
-        (found,) = self.together([Picture(pixels, known)], on_progress)
+        (found,) = self.together([Picture(pixels, known, copyable)], on_progress)
         if isinstance(found, InputError):
             raise found
         return found

@@ -16,6 +16,7 @@ from genrestore.restore.data_terms import LEAST_NOISE, PixelTerm
 from genrestore.restore.noise import NoiseProfile, expected_square
 from genrestore.restore.operators import IDENTITY, Operator
 from genrestore.restore.settings import BATCH
+from genrestore.restore.solvers.patch_scale import Sources
 from genrestore.restore.solvers.steps import UNWATCHED, Watch
 from genrestore.restore.tiling import Tiling
 from genrestore.runtime import Runtime
@@ -36,6 +37,8 @@ class Problem:
         clipped: Whether y was clipped to [0, 1], as files of integers are.
         operator: A.
         area: Pixels of the picture that this is a tile of; None: its own.
+        sources: What patches may be copied from; None: what is known.
+        start: An estimate to begin with, of the shape of `damaged`; None: there is none.
     """
 
     damaged: Tensor
@@ -44,6 +47,8 @@ class Problem:
     clipped: bool = False
     operator: Operator = IDENTITY
     area: int | None = None
+    sources: Sources | None = None
+    start: Tensor | None = None
 
     @property
     def sigma(self) -> float:

@@ -25,6 +25,10 @@ class Given(Protocol):
     def known(self) -> Pixels | None:
         """True where a pixel is known, bool [1, 1, height, width]; the others are filled. None: all are."""
 
+    @property
+    def copyable(self) -> Pixels | None:
+        """True where texture may be copied from, bool [1, 1, height, width]. None: where it is known."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -32,6 +36,7 @@ class Picture:
 
     pixels: Pixels
     known: Pixels | None = None
+    copyable: Pixels | None = None
 
 
 class Trace(Protocol):

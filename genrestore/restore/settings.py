@@ -153,6 +153,11 @@ class DipSettings(Settings):
 
 
 @dataclass(frozen=True)
+class PatchesSettings(Settings):
+    """Settings of the patches of the picture itself: it has none."""
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of prior, as the header of its weights names it.
 
@@ -201,6 +206,9 @@ PRIORS = {
         batch=BATCH,
     ),
     "dip": Kind("genrestore.restore.priors.dip:DipPrior", DipSettings, "none", has_weights=False),
+    "patches": Kind(
+        "genrestore.restore.priors.patches:PatchesPrior", PatchesSettings, "none", has_weights=False
+    ),
 }
 """Kinds of priors by name."""
 

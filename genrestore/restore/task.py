@@ -44,6 +44,8 @@ class Request(Settings):
         keep: Known pixels come back as they were; False: the result is the prior's own image that fits them
             best. Of priors of one class.
         resize: Scale pictures of another size to the prior's, and the result back. Of priors of one class.
+        fill: Of holes: "mean", by the prior; "texture", by patches of the picture, whose structure the prior
+            gives; or "auto", with texture where they are wide.
 
     Raises:
         UsageError: A value out of its range.
@@ -71,6 +73,13 @@ class Request(Settings):
         False,
         "Scale pictures of another size to the one of the prior, and the result back.",
         panel="Which inputs",
+    )
+    fill: str = setting(
+        "mean",
+        "mean is the nearest on average, and smooth where a hole is wide; texture copies what is alike "
+        "elsewhere; auto does so where a hole is wider than some 40 pixels.",
+        panel="How it is filled",
+        choices=("auto", "mean", "texture"),
     )
 
     def __post_init__(self) -> None:
@@ -130,10 +139,11 @@ DENOISE = Damage(
 INPAINT = Damage(
     "inpaint",
     tuple(PRIORS),
-    request=Request(noise_level=0.0),
+    request=Request(noise_level=0.0, fill="auto"),
     settings={"denoiser": DenoiserSettings(turns=1)},
-    asks=("feather", "resize"),
+    asks=("feather", "resize", "fill"),
     noted=("sigma", "feather"),
+    noted_if_given=("fill",),
 )
 INVERT = Damage(  # the image of the prior that is nearest to a picture without damage
     "invert",
@@ -191,14 +201,18 @@ class Task:
         kind = chosen.header.kind
         if kind not in PRIORS or kind not in damage.kinds:
             raise WeightsError(damage.refusal.format(weights=chosen.name, kind=kind))
-        settings = settings or damage.usual(kind)
-        task = cls(damage, kind, chosen, request or damage.request, settings)
+        settings, request = settings or damage.usual(kind), request or damage.request
+        if PRIORS[kind].one_class and request.fill == "auto":
+            request = replace(request, fill="mean")
+        task = cls(damage, kind, chosen, request, settings)
         task._check(turns)
         return task if turns is None else replace(task, settings=replace(settings, turns=turns))
 
     @classmethod
     def without_weights(cls, damage: Damage, kind: str, request: Request, settings: Any = None) -> Task:
         """A task for a prior that needs no weights."""
+        if request.fill == "auto":
+            request = replace(request, fill="texture" if kind == "patches" else "mean")
         return cls(damage, kind, None, request, settings or damage.usual(kind))
 
     @property
@@ -239,6 +253,10 @@ class Task:
                 )
             raise UsageError(f"weights '{name}' are of kind '{self.kind}', which has no such settings")
         mixed = (request.luma, request.chroma, request.noise_factor, turns) != (1, 1, 1, None)
+        if prior.one_class and request.fill == "texture":
+            raise UsageError(
+                f"weights '{name}' restore whole pictures of one class: fill texture is not theirs"
+            )
         if prior.one_class and mixed:
             raise UsageError(
                 f"weights '{name}' restore whole pictures of one class: leave out luma, chroma, noise_factor "

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genrestore.restore.blending import feathered, few_values, mixed, stuck_share, unused_bits
 from genrestore.restore.noise import NoiseProfile
+from genrestore.restore.priors.patches import PatchesPrior
 from genrestore.restore.problem import NoiseLevel, Prior, Problem
 from genrestore.restore.records import Figure, Given, Restored, Trace, is_clipped
 from genrestore.restore.solvers.steps import UNWATCHED, OnProgress, Watch, shares
@@ -31,6 +32,7 @@ from genrestore.restore.tiling import (
     to_float,
     with_less_memory,
 )
+from genrestore.restore.wide import Hole, Texture, all_holes, structure, wide_holes
 
 LITTLE_NOISE = 1.0 / 255
 """Below one grey level a picture counts as clean, and the user is told so."""
@@ -87,11 +89,17 @@ class Tiled:
         """
         prior, level = self.prior, self.task.request.noise_level or 0.0
         before, tiling = prior.overflows, self.tiling or prior.tilings[1]
-        result = with_less_memory(partial(self._pieces, picture, known, on_progress), tiling)
-        if level > 0:
-            result = self._denoised_too(result, known, tiling)
+        wide = self._with_texture(known)
+        narrow = known.copy()
+        for hole in wide:
+            narrow[(..., *hole.area)] |= hole.missing
+        first, second = shares(on_progress, [float(not narrow.all()), 2.0 * len(wide)])
+        result = with_less_memory(partial(self._pieces, picture, known, narrow, first), tiling)
+        told = list(self._textured(picture, known, known | ~narrow, result, wide, second))
+        if level > 0:  # texture is as noisy as what it was copied from
+            result = self._denoised_too(result, narrow, tiling)
         notes = {DENOISED_TOO: level > 0, OVERFLOWED: prior.overflows > before}
-        said = tuple(note for note, is_so in notes.items() if is_so)
+        said = (*told, *(note for note, is_so in notes.items() if is_so))
         return Restored(noise_level=level or None, notes=said, pixels=result)
 
     def noise(self, pixels: Pixels, tiling: Tiling) -> NoiseProfile | None:
@@ -129,11 +137,46 @@ class Tiled:
             on_progress(number / len(todo))
         return result
 
-    def _pieces(self, picture: Given, known: Pixels, on_progress: OnProgress, tiling: Tiling) -> Pixels:
-        """A picture with its holes filled piece by piece; a filled piece is known to the next."""
+    def _with_texture(self, known: Pixels) -> list[Hole]:
+        """The holes that are filled with texture, of whether a pixel is known, bool [1, 1, height, width]."""
+        if self.task.request.fill == "texture":
+            return all_holes(known)
+        return wide_holes(known) if self.task.request.fill == "auto" else []
+
+    def _textured(
+        self,
+        picture: Given,
+        known: Pixels,
+        so_far: Pixels,
+        result: Pixels,
+        holes: list[Hole],
+        tell: OnProgress,
+    ) -> Iterator[str]:
+        """Fill holes of a picture [1, channel, height, width] with texture; gives notes on it.
+
+        Which pixels are known at first, and so far, is bool [1, 1, height, width]; the second is changed.
+        """
+        prior, request, alone = self.prior, self.task.request, self.task.kind == "patches"
+        outline = None if alone else structure(prior, self.task.settings)
+        patches = PatchesPrior(None, prior.runtime)
+        texture = Texture(patches, known, picture.copyable, outline, request.feather)
+        for hole, told in zip(holes, shares(tell, [1.0] * len(holes)), strict=True):
+            note = texture.fill(hole, result, so_far, Watch(told))
+            if note is not None:
+                yield note
+        if holes and request.fill == "auto":
+            yield f"filled with texture, as wider than a mean is good for: {len(holes)}"
+
+    def _pieces(
+        self, picture: Given, known: Pixels, narrow: Pixels, on_progress: OnProgress, tiling: Tiling
+    ) -> Pixels:
+        """A picture with its holes filled piece by piece; a filled piece is known to the next.
+
+        Where `narrow` is True, of the shape of `known`, is no hole, or one that is filled otherwise.
+        """
         request = self.task.request
         result, so_far = picture.pixels.copy(order="K"), known.copy()  # K: the layout that needs no copy
-        todo = list(pieces(known, tiling))
+        todo = list(pieces(narrow, tiling))
         watches = self._watches(picture, [piece.area for piece in todo], on_progress)
         for piece, watch in zip(todo, watches, strict=True):
             image, there = to_float(result[(..., *piece.read)]), as_tensor(so_far[(..., *piece.read)])

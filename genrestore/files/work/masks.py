@@ -39,6 +39,8 @@ class MaskOptions:
             pictures.
         overwrite: Replace a mask that was shown before.
         max_pixels: Larger mask files are refused; None takes `images.DEFAULT_MAX_PIXELS`.
+        source: The rectangle that texture may be copied from; None: the whole picture.
+        avoid: A mask, or a folder of them by name, of what it may not be copied from.
     """
 
     place: Path | None = None
@@ -49,6 +51,8 @@ class MaskOptions:
     show: Path | None = None
     overwrite: bool = False
     max_pixels: int | None = None
+    source: Part | None = None
+    avoid: Path | None = None
 
     def __post_init__(self) -> None:
         if self.invert and self.place is None:
@@ -68,6 +72,8 @@ class MaskOptions:
             "mask_color": None if self.colour is None else "#{:02x}{:02x}{:02x}".format(*self.colour),
             "box": " ".join(str(box) for box in self.boxes) or None,
             "grow": self.grow,
+            "from": None if self.source is None else str(self.source),
+            "avoid": None if self.avoid is None else str(self.avoid.name),
         }
 
 
@@ -140,11 +146,13 @@ class Mask:
         known: Pixels that are known, bool [1, 1, height, width].
         notes: Notes for the user, one sentence each.
         is_alpha: It was the picture's own alpha.
+        copyable: Pixels that texture may be copied from, of the same shape; None: all that are known.
     """
 
     known: Array
     notes: tuple[str, ...] = ()
     is_alpha: bool = False
+    copyable: Array | None = None
 
     def beside(self, pixels: Array) -> Array:
         """Put the mask right of a picture [1, channel, height, width], white is missing: 2 width."""
@@ -169,6 +177,7 @@ class Masks:
         alone = sum(not job.skipped for job in jobs) == 1
         self._error: type[GenrestoreError] = UsageError if alone else InputError
         self._last: tuple[Path, Missing] | None = None
+        self._avoided = None if options.avoid is None else NamedPictures(options.avoid, "--avoid")
 
     def of(self, job: Job, image: Image) -> Mask:
         """Find what is known of a job's decoded picture; written too where the user wants it shown.
@@ -191,14 +200,40 @@ class Masks:
             for box in options.boxes:
                 missing = missing.copy()
                 box.of(missing, "--box")[...] = True
+            missing = grown(missing, options.grow)
+            copyable = self._copyable(job, missing)
         except InputError as error:
             raise self._error(str(error)) from error
-        missing = grown(missing, options.grow)
         if options.show is not None:
             _write(missing, _shown_path(job, options.show), options.overwrite, job.mask or job.source)
         if options.uses_alpha:
             notes.append("its alpha was the mask; what was filled is opaque now")
-        return Mask(~missing[None, None], tuple(notes), options.uses_alpha)
+        return Mask(~missing[None, None], tuple(notes), options.uses_alpha, copyable)
+
+    def _copyable(self, job: Job, missing: Array) -> Array | None:
+        """Where texture may be copied from, bool [1, 1, height, width]; None: from all that is known.
+
+        Raises:
+            InputError: A rectangle outside, a mask that does not fit, or nothing is left.
+        """
+        options = self._options
+        if options.source is None and self._avoided is None:
+            return None
+        allowed = np.full(missing.shape, options.source is None)
+        if options.source is not None:
+            options.source.of(allowed, "--from")[...] = True
+        if self._avoided is not None:
+            alike = self._avoided.named_like(job.source)
+            if len(alike) != 1:
+                problem = several(job.name, alike) if alike else f"no mask in it named like {job.name}"
+                raise InputError(f"--avoid {shown(self._avoided.place)}: {problem}")
+            allowed &= ~self._from_file(alike[0], missing.shape).pixels
+        allowed &= ~missing
+        if not allowed.any():
+            raise InputError(
+                "nothing is left to copy from: --from lies in the hole, or --avoid covers the rest"
+            )
+        return allowed[None, None]
 
     def _from_file(self, path: Path, shape: tuple[int, ...]) -> Missing:
         """The missing pixels of a mask file, bool [height, width]; the last one is kept."""

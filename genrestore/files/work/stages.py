@@ -156,6 +156,11 @@ class Picture:
         return None if self.mask is None else self.mask.known
 
     @property
+    def copyable(self) -> Array | None:
+        """Whether texture may be copied from a pixel, of the shape of `known`; None: where it is known."""
+        return None if self.mask is None else self.mask.copyable
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all pixels that are held."""
         held = (self.image.pixels, self.image.alpha, self.before, self.known)
