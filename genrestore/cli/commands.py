@@ -20,12 +20,38 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from genrestore import settings
-from genrestore.cli.options import INPUTS, MACHINE, MASK, PRIOR, RESULTS, SCREEN, SEARCH, Shared, expand
+from genrestore.cli.options import (
+    FILLING,
+    INPUTS,
+    MACHINE,
+    MASK,
+    PRIOR,
+    RESULTS,
+    SCREEN,
+    SEARCH,
+    Shared,
+    expand,
+)
 from genrestore.errors import UsageError
 from genrestore.settings import Option, spelled
 from genrestore.train.settings import HOLES, LEARNING, NETWORK, WHERE, WRITING
 
-PANELS = ("", MASK, WHERE, INPUTS, RESULTS, LEARNING, HOLES, NETWORK, WRITING, PRIOR, SEARCH, MACHINE, SCREEN)
+PANELS = (
+    "",
+    MASK,
+    FILLING,
+    WHERE,
+    INPUTS,
+    RESULTS,
+    LEARNING,
+    HOLES,
+    NETWORK,
+    WRITING,
+    PRIOR,
+    SEARCH,
+    MACHINE,
+    SCREEN,
+)
 """Headings of the help, in their order."""
 Work = Callable[[], int]
 GIVEN = ("COMMANDLINE", "ENVIRONMENT")

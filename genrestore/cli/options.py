@@ -27,7 +27,8 @@ GREY_LEVELS = 255
 """The largest 8-bit grey level: 1.0 inside the code."""
 
 INPUTS, RESULTS = "Which inputs", "Where results go"
-MACHINE, SCREEN, MASK = "Machine", "What is said", "What is missing"
+MACHINE, SCREEN = "Machine", "What is said"
+MASK, FILLING = "What is missing", "How it is filled"
 PRIOR, SEARCH = "Prior", "Priors of one class (autoencoders, generators)"
 
 
