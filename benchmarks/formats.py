@@ -19,7 +19,7 @@ from bench import Bench, cli, interleaved, main, mean, ratio
 from pictures import Pixels, gaussian, large_picture, psnr
 from tables import Row, Section
 
-from genrestore.files.codecs import icc, images, pixels
+from genrestore.files.codecs import formats, icc, images, pixels
 from genrestore.files.codecs.metadata import Metadata
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -39,20 +39,12 @@ GAIN, READ = {"ISO 3200": 0.004, "ISO 12800": 0.016}, 0.004
 """Noise of a sensor's values in [0, 1]: variance gain · value + read²."""
 
 
-def curve(light: Pixels, power: float | None) -> Pixels:
-    """Linear light on a curve; negative light is cut off, as in files."""
-    return icc.on_curve(light.clip(0, 1)) if power is None else light.clip(0, 1) ** (1 / power)
-
-
-def linear(values: Pixels, power: float | None) -> Pixels:
-    """The inverse of `curve`."""
-    return icc.linear(values) if power is None else values**power
-
-
 def moved(rgb: Pixels, source: tuple[Any, ...], target: tuple[Any, ...]) -> Pixels:
-    """Colours [height, width, 3] of one space in another, by the matrices of their profiles."""
+    """Colours [height, width, 3] of one space in another, clipped, by the matrices of their profiles."""
     (there, _), (here, _) = (icc.adapted(*space[:2]) for space in (source, target))
-    return curve(linear(rgb, source[2]) @ (np.linalg.inv(here) @ there).T, target[2])
+    light = icc.linear(rgb) if source[2] is None else rgb ** source[2]
+    light = (light @ (np.linalg.inv(here) @ there).T).clip(0, 1)
+    return icc.on_curve(light) if target[2] is None else light ** (1 / target[2])
 
 
 def colours(bench: Bench) -> Section:
@@ -115,64 +107,47 @@ def speed(bench: Bench) -> Section:
     import rawpy
 
     eight = large_picture(bench.megapixels[0], SIGMA)
-    deep = eight.astype(np.uint16) * 257
-    floats = (eight / 255).astype(np.float32)
-    raw = make.dng(make.mosaic(icc.linear(floats))) if bench.megapixels[0] else b""
+    deep, floats = eight.astype(np.uint16) * 257, (eight / 255).astype(np.float32)
+    raw = make.dng(make.mosaic(icc.linear(floats)))
 
-    def tiff() -> bytes:
+    def tiff(array: Pixels) -> bytes:
         stream = io.BytesIO()
-        tifffile.imwrite(stream, floats, photometric="rgb", compression="zlib", predictor=True)
+        tifffile.imwrite(stream, array, photometric="rgb", compression="zlib", predictor=True)
         return stream.getvalue()
 
-    def develop() -> Pixels:
-        with rawpy.imread(io.BytesIO(raw)) as opened:
+    def develop(data: bytes) -> Pixels:
+        with rawpy.imread(io.BytesIO(data)) as opened:
             return opened.postprocess(use_camera_wb=True, output_bps=16, gamma=(2.4, 12.92))
 
-    def avif() -> bytes:
-        return bytes(imagecodecs.avif_encode(eight, level=90, speed=8, pixelformat="444"))
-
-    def jxl() -> bytes:
-        return bytes(imagecodecs.jpegxl_encode(deep, lossless=True, effort=3))
-
-    heic = make.heic(eight)
-    cases: dict[str, tuple[bytes, Callable[[bytes], object], Pixels, str, Callable[[], bytes] | None]] = {
-        "TIFF, floating point": (
-            tiff(),
-            lambda data: tifffile.imread(io.BytesIO(data)),
-            floats,
-            "TIFF",
-            tiff,
-        ),
-        "AVIF": (avif(), imagecodecs.avif_decode, eight, "AVIF", avif),
-        "JPEG XL, 16 bits": (jxl(), imagecodecs.jpegxl_decode, deep, "JPEG XL", jxl),
-        "HEIC": (heic, lambda data: np.asarray(pillow_heif.open_heif(data)), eight, "", None),
-        "camera RAW": (raw, lambda _: develop(), eight, "", None),
+    avif = partial(imagecodecs.avif_encode, level=90, speed=8, pixelformat="444")
+    jxl = partial(imagecodecs.jpegxl_encode, lossless=True, effort=3)
+    cases: dict[str, tuple[Pixels, Callable[[Pixels], Any], Callable[[bytes], Any]]] = {
+        "TIFF": (floats, tiff, lambda data: tifffile.imread(io.BytesIO(data))),
+        "AVIF": (eight, avif, imagecodecs.avif_decode),
+        "JPEG XL": (deep, jxl, imagecodecs.jpegxl_decode),
+        "HEIC": (eight, make.heic, lambda data: np.asarray(pillow_heif.open_heif(data))),
+        "camera RAW": (eight, lambda _: raw, develop),
     }
-
-    def encode(image: images.Image, format: str) -> None:
-        images.encode(image, io.BytesIO(), format)
-
     rows = []
-    for name, (data, read, array, format, write) in cases.items():
-        runs: dict[str, Callable[[], object]] = {
-            "ours": lambda data=data: images.read(io.BytesIO(data)),
-            "theirs": lambda data=data, read=read: read(data),
-        }
-        if write is not None:
-            known = Metadata(format, "", lossless=format != "AVIF", compression="ADOBE_DEFLATE")
-            image = pixels.from_buffer(array, known)
-            runs |= {
-                "our writing": partial(encode, image, format),
-                "their writing": write,
+    for name, (array, write, read) in cases.items():
+        data = bytes(write(array))
+        image = pixels.from_buffer(array, Metadata(name, "", lossless=name != "AVIF"))
+        runs: dict[str, dict[str, Callable[[], object]]] = {
+            "reading": {
+                "ours": lambda data=data: images.read(io.BytesIO(data)),
+                "theirs": partial(read, data),
             }
-        _, cores = interleaved(runs, bench.rounds)
-        rows.append(Row(f"{name}: reading", ratio(cores, "ours", "theirs"), 1.3, unit="×", more=False))
-        if write is not None:
-            times = ratio(cores, "our writing", "their writing")
-            rows.append(Row(f"{name}: writing", times, 1.3, unit="×", more=False))
+        }
+        if name in formats.WRITABLE:
+            runs["writing"] = {
+                "ours": lambda image=image, name=name: images.encode(image, io.BytesIO(), name),
+                "theirs": partial(write, array),
+            }
+        for what, both in runs.items():
+            times = ratio(interleaved(both, bench.rounds)[1], "ours", "theirs")
+            rows.append(Row(f"{name}: {what}", times, 1.3, unit="×", more=False))
     return Section(f"Reading and writing {bench.megapixels[0]} megapixels, of the library's own time", rows)
 
 
 if __name__ == "__main__":
-    sections = {"colours": colours, "mosaics": mosaics, "speed": speed}
-    main("formats", sections, "photo", without_data=["speed"])
+    main("formats", {"colours": colours, "mosaics": mosaics, "speed": speed}, "photo", ["speed"])
