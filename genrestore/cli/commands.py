@@ -20,38 +20,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from genrestore import settings
-from genrestore.cli.options import (
-    FILLING,
-    INPUTS,
-    MACHINE,
-    MASK,
-    PRIOR,
-    RESULTS,
-    SCREEN,
-    SEARCH,
-    Shared,
-    expand,
-)
+from genrestore.cli import options
+from genrestore.cli.options import Shared, expand
 from genrestore.errors import UsageError
 from genrestore.settings import Option, spelled
 from genrestore.train.settings import HOLES, LEARNING, NETWORK, WHERE, WRITING
 
-PANELS = (
-    "",
-    MASK,
-    FILLING,
-    WHERE,
-    INPUTS,
-    RESULTS,
-    LEARNING,
-    HOLES,
-    NETWORK,
-    WRITING,
-    PRIOR,
-    SEARCH,
-    MACHINE,
-    SCREEN,
-)
+OF_RESTORING = (options.MASK, options.FILLING, options.INPUTS, options.RESULTS, options.PRIOR, options.SEARCH)
+OF_TRAINING = (WHERE, LEARNING, HOLES, NETWORK, WRITING)
+PANELS = ("", *OF_RESTORING, *OF_TRAINING, options.MACHINE, options.SCREEN)
 """Headings of the help, in their order."""
 Work = Callable[[], int]
 GIVEN = ("COMMANDLINE", "ENVIRONMENT")

@@ -20,15 +20,6 @@ from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
 from genrestore.settings import setting
 
 
-def parse_range(value: str | Range) -> Range:
-    """A value of --range.
-
-    Raises:
-        UsageError: Not LOW,HIGH in numbers.
-    """
-    return value if isinstance(value, Range) else Range.parse(value)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Photographs(Words):
     """The words of commands that restore photographs too, which `--prior dip` does without weights.
@@ -48,7 +39,7 @@ class Photographs(Words):
 
     in_place: bool = False
     drop_extras: bool = False
-    levels: Annotated[Range | None, parse_range] = None
+    levels: Annotated[Range | None, Range.parse] = None
     raw_brightness: float | None = setting(
         None,
         "Multiply the light of camera RAW by X; else the brightest 0.1 % are white.",
@@ -177,24 +168,6 @@ def parse_colour(value: str) -> str:
     return digits
 
 
-def parse_box(value: str) -> Part:
-    """A value of --box.
-
-    Raises:
-        UsageError: Not x,y,width,height, or of no size.
-    """
-    return Part.parse(value, "--box", None)
-
-
-def parse_source(value: str) -> Part:
-    """A value of --from.
-
-    Raises:
-        UsageError: Not x,y,width,height, or of no size.
-    """
-    return Part.parse(value, "--from", None)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Inpaint(Photographs):
     """Fill what is missing from photographs: scratches, captions, date stamps, objects.
@@ -239,12 +212,12 @@ class Inpaint(Photographs):
         panel=options.PRIOR,
         choices=("auto", "dip", "patches"),
     )
-    source: Annotated[Part | None, parse_source] = None
+    source: Annotated[Part | None, partial(Part.parse, word="--from", largest=None)] = None
     avoid: Path | None = None
     mask: Path | None = None
     invert_mask: bool = False
     mask_colour: Annotated[str | None, parse_colour] = None
-    box: Annotated[list[Part] | None, parse_box] = None
+    box: Annotated[list[Part] | None, partial(Part.parse, word="--box", largest=None)] = None
     grow: int = 0
     sigma: Annotated[float, parse_sigma] = 0.0
     weights: str = "photo-inpaint"

@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from genrestore.cli.screen import Screen
+
 if TYPE_CHECKING:
     from genrestore.files.plan.jobs import Job
 
@@ -26,7 +28,7 @@ MARGIN = 3
 """Columns left free at the right for the terminal's own ^C, which else begins a line that stays."""
 
 
-class LiveScreen:
+class LiveScreen(Screen):
     """Lines above one total bar with the time left; inputs count by their bytes."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:

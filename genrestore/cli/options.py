@@ -169,11 +169,7 @@ class Machine:
     device: str = "auto"
     threads: int | None = None
     seed: int = 0
-
-    @property
-    def precision(self) -> str:
-        """The precision that is asked for."""
-        return "fp32"
+    precision = "fp32"
 
     @cached_property
     def runtime(self) -> Runtime:

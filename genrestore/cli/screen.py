@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from genrestore.files.plan.jobs import Job
 
 
-class Screen(Protocol):
-    """A place for lines and progress."""
+class Screen:
+    """A place for lines and progress: plain ones, without escape codes and carriage returns."""
 
     def start(self) -> None:
-        """Begin."""
+        """Nothing to begin."""
 
     def stop(self) -> None:
-        """End; nothing of a bar stays."""
+        """Nothing to end."""
 
     def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
-        """`fraction` of this input, 0 to 1, is through, and of these others."""
+        """Lines only."""
 
     def finished(self, job: Job) -> None:
-        """This input is through, well or not."""
+        """Lines only."""
 
-    def line(self, text: str, *, failed: bool = False) -> None:
+    def line(self, text: str, *, failed: bool = False) -> None:  # noqa: ARG002 -- no colours here
         """Say one line."""
+        write(text)
 
 
 def write(text: str) -> None:
@@ -44,7 +45,7 @@ def write(text: str) -> None:
 def choose(jobs: Sequence[Job], *, bar: bool) -> Screen:
     """A bar where stderr is a terminal and `bar` is wanted, else plain lines."""
     if not (bar and is_terminal()):
-        return PlainScreen()
+        return Screen()
     from genrestore.cli.live import LiveScreen
 
     return LiveScreen(jobs)
@@ -78,23 +79,3 @@ def fitted(path: str, room: int) -> str:
         return path
     name = path.rpartition(os.sep)[2]
     return "…" + path[len(path) - max(room - 1, len(name) + 1) :] if len(path) > len(name) + 2 else path
-
-
-class PlainScreen:
-    """No escape codes, no carriage returns, a line each."""
-
-    def start(self) -> None:
-        """Nothing to begin."""
-
-    def stop(self) -> None:
-        """Nothing to end."""
-
-    def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
-        """Lines only."""
-
-    def finished(self, job: Job) -> None:
-        """Lines only."""
-
-    def line(self, text: str, *, failed: bool = False) -> None:  # noqa: ARG002 -- no colours here
-        """Say one line."""
-        write(text)

@@ -53,15 +53,6 @@ def parse_suffix(value: str) -> str:
     return text
 
 
-def parse_shard(value: str | Shard) -> Shard:
-    """A value of --shard.
-
-    Raises:
-        UsageError: Not K/N with K from 1 to N.
-    """
-    return value if isinstance(value, Shard) else Shard.parse(value)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Words(options.Machine, Record):
     """The user's words, an option a field; the class's docstring is the command's help.
@@ -72,6 +63,9 @@ class Words(options.Machine, Record):
         whole: Options that are not for priors of one class, with their usual values.
         alone: Options besides --weights that `--prior dip` does without.
         without: Settings of the priors that the command does not offer.
+        in_place: Whether the inputs themselves are replaced.
+        drop_extras: Whether an input is replaced though a part of its file is lost.
+        prior: Kind of a prior without weights, or "auto".
         asked: Values of the options that the damage and the priors have: None where one is left out.
 
     Arguments:
@@ -105,13 +99,15 @@ class Words(options.Machine, Record):
     whole: ClassVar[dict[str, Any]] = {}
     alone: ClassVar[tuple[str, ...]] = ()
     without: ClassVar[tuple[str, ...]] = ()
+    in_place = drop_extras = False
+    prior = "auto"
     inputs: Annotated[list[str] | None, expand] = None
     output: str | None = None
     weights: str
     recursive: bool = False
     files_from: Annotated[str | None, expand] = None
     null: bool = False
-    shard: Annotated[Shard | None, parse_shard] = None
+    shard: Annotated[Shard | None, Shard.parse] = None
     fail_fast: bool = False
     suffix: Annotated[str | None, parse_suffix] = None
     format: Annotated[str | None, parse_format] = None
@@ -182,21 +178,6 @@ class Words(options.Machine, Record):
     def value(self, name: str) -> Any:
         """Value of an option, also of a damage or a prior; None if the command does not have it."""
         return self.asked.get(name, getattr(self, name, None))
-
-    @property
-    def in_place(self) -> bool:
-        """True where the inputs themselves are replaced."""
-        return False
-
-    @property
-    def drop_extras(self) -> bool:
-        """True where an input is replaced though a part of its file is lost."""
-        return False
-
-    @property
-    def prior(self) -> str:
-        """The kind of a prior without weights, or "auto"."""
-        return "auto"
 
     @property
     def estimated(self) -> bool:
