@@ -10,7 +10,7 @@ import json
 import shutil
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from pictures import (
     CAMERAS,
     Picture,
     Pixels,
+    jpeg_file,
     large_picture,
     mirrored,
     photograph,
@@ -34,8 +35,9 @@ from pictures import jpeg as coded_as_jpeg
 from PIL import Image
 from tables import Row, Section
 
+from genrestore.restore.api import coded
 from genrestore.restore.pictures import Restore
-from genrestore.restore.task import DENOISE, Request, Task
+from genrestore.restore.task import DEJPEG, DENOISE, Request, Task
 from genrestore.restore.tiling import Tiling, map_tiles
 
 PUBLISHED = {
@@ -263,6 +265,37 @@ def jpeg(bench: Bench) -> Section:
     return section
 
 
+def dejpeg(bench: Bench) -> Section:
+    """`genrestore dejpeg` beside `denoise` on the same JPEG, whose blocks neither is told to look for."""
+    section = Section("CBSD68 as JPEG, genrestore dejpeg, over the JPEG")
+    restore = Restore(Task.of(DEJPEG, bench.weights), operator=lambda picture: coded(picture.opened))
+    for subsampling, words in ((2, "4:2:0"), (0, "4:4:4")):
+        for quality in (10, 20, 30, 40):
+            pairs = damaged(
+                bench, lambda one, how=(quality, subsampling): coded_as_jpeg(one.clean / 255, *how)
+            )
+            before, blind, _ = measured(section, bench, pairs, f"{words}, quality {quality}")
+            files = [jpeg_file(one.clean / 255, quality, subsampling) for one, _, _ in pairs]
+            results = [
+                restore.together([Coded(planar(pixels), Image.open(file))])[0]
+                for (_, pixels, _), file in zip(watched(pairs, words), files, strict=True)
+            ]
+            after = scores([one.pixels[0].transpose(1, 2, 0) for one in results], pairs)
+            beside = {"denoise": gained(before, blind)}
+            section.rows.append(Row(f"{words}, quality {quality}", gained(before, after), beside=beside))
+            section.rows.append(harmed(before, after, f"{words}, quality {quality}: below the JPEG"))
+    return section
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Pixels [1, channel, height, width] with the file that they were decoded from."""
+
+    pixels: Pixels
+    opened: Image.Image
+    known: None = None
+
+
 def stuck(bench: Bench) -> Section:
     """Hot pixels, and salt and pepper, over noise of σ 10; σ not given."""
     section = Section("CBSD68 with noise of σ 10 and stuck pixels, 8 bits, σ not given, over the input")
@@ -440,8 +473,8 @@ def start(_: Bench) -> Section:
     return section
 
 
-SECTIONS = (gaussian, files, grey, camera, polyu, phone, jpeg, stuck, luma, clean, sigma, speed, folder)
-SECTIONS += (wait, memory, start)
+SECTIONS = (gaussian, files, grey, camera, polyu, phone, jpeg, dejpeg, stuck, luma, clean, sigma)
+SECTIONS += (speed, folder, wait, memory, start)
 
 if __name__ == "__main__":
     main(

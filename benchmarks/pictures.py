@@ -201,9 +201,14 @@ def _develop(raw: Pixels, seen: Pixels, camera: Camera) -> Pixels:
 
 def jpeg(image: Pixels, quality: int, subsampling: int) -> Pixels:
     """What a JPEG file leaves of [height, width, 3] in [0, 1]; uint8."""
+    return np.asarray(Image.open(jpeg_file(image, quality, subsampling)))
+
+
+def jpeg_file(image: Pixels, quality: int, subsampling: int) -> io.BytesIO:
+    """A JPEG file of [height, width, 3] in [0, 1]."""
     stream = io.BytesIO()
     Image.fromarray(to_bytes(image)).save(stream, "JPEG", quality=quality, subsampling=subsampling)
-    return np.asarray(Image.open(stream))
+    return stream
 
 
 def mirrored(height: int, width: int) -> Pixels:

@@ -6,16 +6,17 @@ The Python API is loaded on first use, so that ``import genrestore`` and ``genre
 from __future__ import annotations
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "denoise", "inpaint", "invert", "load_prior"]
+__all__ = ["__version__", "dejpeg", "denoise", "inpaint", "invert", "load_prior"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer than all else that is done until the command line handles signals
     from typing import Any
 
-    from genrestore.restore.api import denoise, inpaint, invert
+    from genrestore.restore.api import dejpeg, denoise, inpaint, invert
     from genrestore.restore.priors import load_prior
 
 _HOMES = {
+    "dejpeg": "genrestore.restore.api",
     "denoise": "genrestore.restore.api",
     "inpaint": "genrestore.restore.api",
     "invert": "genrestore.restore.api",

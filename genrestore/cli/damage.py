@@ -10,6 +10,7 @@ import typer
 
 from genrestore.cli import options
 from genrestore.cli.commands import is_given
+from genrestore.cli.dejpeg import Dejpeg
 from genrestore.cli.options import INPUTS, RESULTS, parse_sigma
 from genrestore.cli.prior_options import task_of
 from genrestore.cli.words import Words
@@ -328,5 +329,5 @@ class Invert(Words):
         raise typer.Exit(self_test.run(task, self, self.self_test_of, json=self.json, quiet=self.quiet))
 
 
-COMMANDS: dict[str, type[Words]] = {one.damage.name: one for one in (Denoise, Inpaint, Invert)}
+COMMANDS: dict[str, type[Words]] = {one.damage.name: one for one in (Denoise, Inpaint, Invert, Dejpeg)}
 """Commands that restore."""

@@ -85,7 +85,8 @@ def restoring(words: Words, task: Task) -> Restore:
     from genrestore.restore.pictures import Restore
 
     trace = None if words.trace is None else traces.of(task, words.trace)
-    return Restore(task, words.runtime, trace=trace, estimate=_ignore if words.quiet else say_duration)
+    told = _ignore if words.quiet else say_duration
+    return Restore(task, words.runtime, trace=trace, estimate=told, operator=words.operator)
 
 
 def _ignore(_: float) -> None:

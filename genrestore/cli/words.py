@@ -236,6 +236,16 @@ class Words(options.Machine, Record):
         """The options of a batch, with those of its pictures."""
         return settings
 
+    def operator(self, picture: Any) -> Any:  # noqa: ARG002
+        """What happened to a picture that was read, as `restore.operators` has it.
+
+        Raises:
+            InputError: Its file does not say it.
+        """
+        from genrestore.restore.operators import IDENTITY
+
+        return IDENTITY
+
     def before(self, context: typer.Context) -> None:
         """Do something before, or instead of, a plan."""
 

@@ -1,17 +1,18 @@
-"""The Python API: denoise, inpaint and invert of pictures as Python programs hold them."""
+"""The Python API: denoise, dejpeg, inpaint and invert of pictures as Python programs hold them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 
 from genrestore.errors import UsageError
+from genrestore.restore.operators import Component, Jpeg
 from genrestore.restore.pictures import Restore
 from genrestore.restore.settings import LatentSearch
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
+from genrestore.restore.task import DEJPEG, DENOISE, INPAINT, INVERT, Request, Task
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 
@@ -60,6 +61,66 @@ def denoise(
     request = Request(noise_level, noise_factor, strength, luma, chroma)
     restore = Restore(Task.of(DENOISE, weights, request, turns=turns), runtime)
     return apply(image, lambda pixels: restore(pixels).pixels)
+
+
+def dejpeg(
+    image: Image,
+    *,
+    components: Sequence[Component] | None = None,
+    strength: float = 1.0,
+    turns: int | None = None,
+    weights: str = "photo",
+    runtime: Runtime | None = None,
+) -> Image:
+    """Remove what JPEG left, blocks and rings: what `genrestore dejpeg` does, from Python.
+
+    The result is one of the pictures that, coded with the tables of the file, give its own coefficients.
+
+    Args:
+        image: A Pillow image that was opened from a JPEG file and not turned or cut since (L or RGB); or a
+            picture as `genrestore.denoise` takes it, whose blocks begin at its corner, with its `components`.
+        components: How the picture was coded: table and sampling of Y, Cb and Cr, or of grey alone; None: as
+            Pillow's image says.
+        strength: Result = input + strength · (restored − input), 0 to 1.
+        turns: The mean of so many estimates, 1, 2, 4 or 8; None lets the size decide.
+        weights: A denoiser: a name in the store or a path.
+        runtime: Device, precision and seed; None settles them for this machine.
+
+    Returns:
+        The restored picture, of the type and shape given.
+
+    Raises:
+        UsageError: An image that does not say how it was coded, or of another kind; a value out of its range.
+        WeightsError: The weights are missing, corrupted, or of no denoiser.
+        DeviceError: The runtime's device is not available.
+    """
+    operator = coded(image) if components is None else Jpeg(tuple(components))
+    task = Task.of(DEJPEG, weights, Request(strength=strength), turns=turns)
+    restore = Restore(task, runtime, operator=lambda _: operator)
+
+    def restored(pixels: Pixels) -> Pixels:
+        if pixels.shape[1] != len(operator.components):
+            raise UsageError(f"an image of {pixels.shape[1]} channels, coded as {len(operator.components)}")
+        return restore(pixels).pixels
+
+    return apply(image, restored)
+
+
+def coded(image: Any) -> Jpeg:
+    """How a Pillow image was coded that was opened from a JPEG file.
+
+    Raises:
+        UsageError: It was opened from no JPEG file, or is CMYK.
+    """
+    layers, tables = getattr(image, "layer", None), getattr(image, "quantization", None)
+    if not layers or not tables or image.mode not in ("L", "RGB"):
+        raise UsageError(
+            "an image that does not say how JPEG coded it: give what PIL.Image.open gave of a grey or RGB "
+            "JPEG, or components; denoise needs neither"
+        )
+    across, down = (max(layer[axis] for layer in layers) for axis in (1, 2))
+    rgb = image.mode == "RGB" and image.info.get("adobe_transform") == 0
+    return Jpeg(tuple(Component(tuple(tables[n]), down // v, across // h) for _, h, v, n in layers), rgb)
 
 
 def inpaint(

@@ -8,6 +8,7 @@ from typing import Any
 
 from genrestore.errors import InputError
 from genrestore.restore import priors
+from genrestore.restore.operators import IDENTITY, Operator
 from genrestore.restore.problem import Prior
 from genrestore.restore.records import Given, Picture, Restored, Trace
 from genrestore.restore.resized import Resized
@@ -35,6 +36,7 @@ class Restore:
             The noise is estimated from the whole, so that the part is what it is in the whole.
         trace: Is told every step of each search.
         estimate: Is told after some steps of a long search how many seconds the picture takes at most.
+        operator: A of a picture, of those of any size without holes; raises InputError where there is none.
 
     Attributes:
         task: Damage, prior, request and settings.
@@ -49,11 +51,12 @@ class Restore:
         region: Region | None = None,
         trace: Trace | None = None,
         estimate: Callable[[float], None] = _ignore,
+        operator: Callable[[Given], Operator] = lambda _: IDENTITY,
     ) -> None:
         self.task = task
         self._runtime = runtime
         self._tiling, self._region = tiling, region
-        self._trace, self._estimate = trace, estimate
+        self._trace, self._estimate, self._operator = trace, estimate, operator
 
     @cached_property
     def prior(self) -> Prior[Any]:
@@ -132,7 +135,9 @@ class Restore:
 
     @cached_property
     def _tiled(self) -> Tiled:
-        return Tiled(self.task, self.prior, self._tiling, self._region, self._trace, self._estimate)
+        return Tiled(
+            self.task, self.prior, self._tiling, self._region, self._trace, self._estimate, self._operator
+        )
 
     def _without_prior(self, picture: Given) -> Restored | InputError | None:
         """The result of a picture that needs no prior, or its error; None of one that needs it."""

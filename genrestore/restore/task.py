@@ -153,6 +153,13 @@ INVERT = Damage(  # the image of the prior that is nearest to a picture without 
     request=Request(noise_level=0.0, keep=False),
     settings={"generator": LatentSearch(prior_weight=0.0, refine=False)},
 )
+DEJPEG = Damage(
+    "dejpeg",
+    ("denoiser",),
+    "weights '{weights}' are of no denoiser, and this needs one, such as photo",
+    asks=("strength",),
+    noted=("strength",),
+)
 
 
 @dataclass(frozen=True)

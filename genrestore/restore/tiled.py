@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genrestore.restore.blending import feathered, few_values, mixed, stuck_share, unused_bits
 from genrestore.restore.noise import NoiseProfile
+from genrestore.restore.operators import Operator
 from genrestore.restore.priors.patches import PatchesPrior
 from genrestore.restore.problem import NoiseLevel, Prior, Problem
 from genrestore.restore.records import Figure, Given, Restored, Trace, is_clipped
@@ -52,20 +53,23 @@ class Tiled:
     region: Region | None
     trace: Trace | None
     estimate: Callable[[float], None]
+    operator: Callable[[Given], Operator]
 
     def at_levels(
         self, picture: Given, factors: Sequence[float], on_progress: OnProgress
     ) -> Iterator[Restored]:
         """Remove the noise of one picture at several noise levels; see `pictures.Restore.at_levels`."""
-        request, prior = self.task.request, self.prior
+        request, prior, operator = self.task.request, self.prior, self.operator(picture)
         before, shift = prior.overflows, unused_bits(picture.pixels)
         pixels, gain = (picture.pixels << shift, 1 << shift) if shift else (picture.pixels, 1)
         given, tiling = request.noise_level, self.tiling or prior.tilings[0]
+        pixels, tiling = operator.lying(pixels), tiling.aligned(operator.multiple)
         noise = NoiseProfile.even(min(given * gain, 1.0)) if given else self.noise(pixels, tiling)
         notes = self._notes(picture.pixels, noise, gain)
         for factor, tell in zip(factors, shares(on_progress, [1.0] * len(factors)), strict=True):
             level = noise and noise.times(factor * (1.0 if given else request.noise_factor))
-            result = with_less_memory(partial(self._tiles, picture, pixels, level, tell), tiling)
+            work = partial(self._tiles, picture, pixels, level, operator, tell)
+            result = operator.upright(with_less_memory(work, tiling))
             if shift:
                 half = 1 << (shift - 1)
                 result = (np.minimum(result, (1 << 16) - 1 - half) + half) >> shift
@@ -117,6 +121,7 @@ class Tiled:
         picture: Given,
         pixels: Pixels,
         noise: NoiseLevel | None,
+        operator: Operator,
         on_progress: OnProgress,
         tiling: Tiling,
     ) -> Pixels:
@@ -129,7 +134,7 @@ class Tiled:
         def restore(tile: Tile) -> None:
             watch = next(watches) if workers == 1 else UNWATCHED  # side by side they have no order
             damaged = tile.read(pixels)
-            problem = Problem(damaged, noise, clipped=clipped, area=area)
+            problem = Problem(damaged, noise, clipped=clipped, operator=operator, area=area)
             estimate = self.prior.solve(problem, self.task.settings, watch).image
             tile.write(mixed(damaged, estimate, self.task.request, bounded=clipped), result)
 

@@ -51,6 +51,14 @@ class Tiling:
                 f"{self.multiple}"
             )
 
+    def aligned(self, multiple: int) -> Tiling:
+        """Tiles that begin at a multiple of so many pixels too, and are as large or smaller."""
+        common = math.lcm(self.multiple, multiple)
+        overlap = math.ceil(self.overlap / multiple) * multiple
+        kept = max(common, (self.size - 2 * overlap) // common * common)
+        fits = (common, overlap) == (self.multiple, self.overlap)
+        return self if fits else Tiling(kept + 2 * overlap, overlap, common)
+
     def halved(self) -> Tiling | None:
         """Tiles of about half the size with the same overlap, or None where too little would be kept."""
         kept = (self.size - 2 * self.overlap) // 2 // self.multiple * self.multiple

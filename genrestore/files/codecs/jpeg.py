@@ -24,6 +24,7 @@ from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit, turned_
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
 
 Segments = tuple[tuple[int, bytes], ...]
 QUALITY = 95
@@ -52,7 +53,9 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         found.check_work()
         described, segments, has_others = _with_parts(described, data, found)
     lies = metadata.as_it_lies(described, turned) if has_others and turned != 1 else None
-    described = replace(metadata.upright(described, turned), jpeg=_settings(opened, segments), turned=lies)
+    described = replace(
+        metadata.upright(described, turned), jpeg=_settings(opened, segments, turned), turned=lies
+    )
     return pillow.decode(opened, described, turned)
 
 
@@ -133,19 +136,30 @@ def _in_words(segments: Segments) -> Iterator[str]:
             yield _WORDS.get(marker, f"segments APP{marker - APP0}")
 
 
-def _settings(opened: ImageFile, segments: Segments) -> JpegSettings:
+def _settings(opened: ImageFile, segments: Segments, turned: int) -> JpegSettings:
     from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
     assert isinstance(opened, JpegImageFile)
     if opened.mode == "CMYK":
-        return JpegSettings(segments=segments)
+        return JpegSettings(segments=segments, orientation=turned)
     return JpegSettings(
         tables=tuple(tuple(opened.quantization[key]) for key in sorted(opened.quantization)),
         subsampling=max(0, get_sampling(opened)),
         progressive=bool(opened.info.get("progressive", False)),
         keep_rgb=opened.mode == "RGB" and opened.info.get("adobe_transform") == 0,
         segments=segments,
+        planes=tuple(_planes(opened)),
+        orientation=turned,
     )
+
+
+def _planes(opened: JpegImageFile) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """The components, as `JpegSettings.planes` has them; none where one is no whole share of the largest."""
+    across, down = (max(layer[axis] for layer in opened.layer) for axis in (1, 2))
+    if any(across % layer[1] or down % layer[2] for layer in opened.layer):
+        return
+    for _, own_across, own_down, table in opened.layer:
+        yield tuple(opened.quantization[table]), down // own_down, across // own_across
 
 
 def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:

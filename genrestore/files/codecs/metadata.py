@@ -40,6 +40,9 @@ class JpegSettings:
         keep_rgb: The file stores RGB instead of YCbCr.
         segments: Marker and payload of segments to carry over: IPTC, extended XMP, comments, all others that
             hold true.
+        planes: Of each component its quantisation table by rows, and how many rows and columns of the picture
+            one of its rows and columns stands for; empty: they are not what the pixels were made of.
+        orientation: EXIF's number of how the picture lies in the file.
     """
 
     tables: tuple[tuple[int, ...], ...] = ()
@@ -47,6 +50,8 @@ class JpegSettings:
     progressive: bool = False
     keep_rgb: bool = False
     segments: tuple[tuple[int, bytes], ...] = ()
+    planes: tuple[tuple[tuple[int, ...], int, int], ...] = ()
+    orientation: int = 1
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from genrestore.files.codecs.metadata import read_provenance
 from genrestore.files.disk.atomic import is_temporary
 from genrestore.files.plan.jobs import STDIO, Job, OutputOptions
 
-RESULT_INFIXES = ("denoised", "inpainted", "inverted")
+RESULT_INFIXES = ("denoised", "inpainted", "inverted", "dejpeg")
 OWN_INFIXES = (*RESULT_INFIXES, "compare", "preview")
 OWN_OUTPUT = "an output of genrestore; name it to take it as an input"
 TOP = Path()

@@ -279,7 +279,7 @@ class _Batch:
 
     @cached_property
     def _inputs(self) -> frozenset[tuple[int, int] | None]:
-        sources = (job.source for job in self.jobs)
+        sources = (job.source for job in self.jobs if job.is_open)
         return frozenset(outputs.identity(source) for source in sources if source is not None)
 
 

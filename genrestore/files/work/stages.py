@@ -78,6 +78,7 @@ class BatchOptions:
         drop_extras: Replace an input though a part of its file is lost.
         range: The values of black and white in every picture; None: as each picture has them.
         develop: How camera RAW is developed; None: as usual.
+        scaled: Restore pictures on a scale of their own, where they have one; else their values as they are.
     """
 
     max_pixels: int = images.DEFAULT_MAX_PIXELS
@@ -93,6 +94,7 @@ class BatchOptions:
     drop_extras: bool = False
     range: Range | None = None
     develop: Develop | None = None
+    scaled: bool = True
 
     @classmethod
     def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
@@ -199,7 +201,7 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
         provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
     mask = None if options.masks is None else options.masks(job, image)
     notes = (*lost, *notes, *(() if mask is None else mask.notes))
-    scale = Scale.of(image, options.range)
+    scale = Scale.of(image, options.range) if options.scaled else None
     pixels = image.pixels if scale is None else scale.scaled(image.pixels)
     return Picture(job, image, format, notes, provenance, times, pixels, scale, mask)
 

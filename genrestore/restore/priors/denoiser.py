@@ -16,6 +16,7 @@ from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
 from genrestore.restore.data_terms import L2, Anchored, Seamless
 from genrestore.restore.noise import NoiseProfile
+from genrestore.restore.operators import SCHEDULE
 from genrestore.restore.priors.unet import UNetPrior, as_given, usual_turns
 from genrestore.restore.problem import Problem, Solution
 from genrestore.restore.self_ensemble import mean_over
@@ -67,20 +68,24 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
         return noise.profile(tiles, self.estimate_log_level)
 
     def solve(self, problem: Problem, settings: DenoiserSettings, watch: Watch = UNWATCHED) -> Solution:
-        """One pass for noise, and plug-and-play from coarse to fine for holes, of a picture of any size.
+        """One pass for noise, two for what a constraint allows; plug-and-play from coarse to fine for holes.
 
         Args:
-            problem: One picture or tile, 1 or 3 channels.
+            problem: One picture or tile of any size, 1 or 3 channels.
             settings: Of the denoiser.
             watch: Is told the finished share of the steps at the finest scale.
         """
         if problem.known is None:
-            image = problem.damaged.expand(-1, 3, -1, -1)
+            image, allowed = problem.damaged, problem.operator.constraint(problem.damaged)
             turns = settings.turns or usual_turns(problem.area or image[0, 0].numel())
             level, (height, width) = self.level_of(problem), image.shape[-2:]
-            seen = (image, self._as_known(level)) if turns == 1 else self.turnable(image, level)
-            estimate = mean_over(turns, partial(self._run, self.network), *seen)[..., :height, :width]
-            return Solution(as_given(estimate, problem.damaged))
+            for times in (1.0,) if allowed is None else SCHEDULE:
+                seen = image.expand(-1, 3, -1, -1), self._as_known(times * level)
+                shown = seen if turns == 1 else self.turnable(*seen)
+                estimate = mean_over(turns, partial(self._run, self.network), *shown)[..., :height, :width]
+                image = as_given(estimate, problem.damaged)
+                image = image if allowed is None else allowed.prox(image, times)
+            return Solution(image)
         start = self._start(problem.damaged, problem.known, problem.sigma, SCALES - 1)
         image = plug_and_play(
             _term(problem.damaged, problem.known, problem.sigma, start),
