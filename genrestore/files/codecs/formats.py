@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
@@ -233,6 +232,8 @@ def result_of(format: str, header: bytes = b"") -> str:
 
 def has_library(format: str) -> bool:
     """Tell whether the extra that reading a format needs is installed."""
+    from importlib.util import find_spec
+
     library = BY_NAME[format].library
     return not library or find_spec(library) is not None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 import struct
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,7 +19,8 @@ Sides = tuple[float, float]
 TOOL = "genrestore"
 PROVENANCE_KEY = TOOL.encode()
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
-_BOX = uuid.uuid5(uuid.NAMESPACE_URL, "urn:genrestore:provenance").bytes
+_BOX = bytes.fromhex("5615dd08b04e51978e3b5bc47494d160")
+"""The UUID of version 5 of the URL urn:genrestore:provenance."""
 MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
 MAX_STEPS, MAX_READ = 20_000, 2**24
