@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import PIL.Image
 import pytest
@@ -118,6 +119,20 @@ def test_a_projected_picture_is_coded_as_the_file_is(options: Any) -> None:
     within = other.lerp(tensor(decoded), 0.8)  # whose projection stays away from black and white
     assert scan(saved(image(term.prox(within, 1.0)), **options)) == scan(data)
     assert scan(saved(image(within), **options)) != scan(data)
+
+
+@pytest.mark.parametrize("sampling", ["411", "440"])
+def test_unusual_samplings_are_coded_again_as_they_were(sampling: str) -> None:
+    def code(pixels: np.ndarray) -> bytes:
+        coded: bytes = imagecodecs.jpeg8_encode(pixels, level=30, subsampling=sampling)
+        return coded
+
+    data = code(np.asarray(scene(64, 128)))
+    decoded = opened(data)
+    within = tensor(decoded).flip(3).lerp(tensor(decoded), 0.8)
+    projected = coded(decoded).constraint(tensor(decoded)).prox(within, 1.0)
+    assert scan(code(np.asarray(image(projected)))) == scan(data)
+    assert scan(code(np.asarray(image(within)))) != scan(data)
 
 
 def test_the_projection_is_the_nearest_picture_and_changes_none_that_is_allowed() -> None:
