@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "benchmarks"), str(ROOT / "docs")]
@@ -74,13 +74,10 @@ def plain(text: str) -> str:
 
 
 def spelling(parameter: Any) -> str:
-    """How a parameter is written, with the word or the choices for its value."""
-    annotation = parameter.type_descriptor.annotation
-    value = parameter.metavar or "|".join(str(choice) for choice in get_args(annotation)) or "VALUE"
-    if parameter.param_type_name == "argument":
-        return f"`{value}{'...' if parameter.nargs == -1 else ''}`"
-    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    return f"`{names}`" if parameter.is_flag else f"`{names} {value}`".replace("|", "\\|")
+    """How a parameter is written, as code in a cell of a table."""
+    from genrestore.cli.help import spelling
+
+    return f"`{spelling(parameter)}`".replace("|", "\\|")
 
 
 def default(parameter: Any) -> str:

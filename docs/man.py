@@ -9,7 +9,9 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
+
+from genrestore.cli.help import EXAMPLES, spelling
 
 
 def page() -> str:
@@ -34,11 +36,13 @@ def page() -> str:
     ]
     for words, command in commands(root):
         arguments = [one for one in command.params if one.param_type_name == "argument"]
-        lines += [f".SS genrestore {' '.join(words)} {' '.join(spelling(one) for one in arguments)}".rstrip()]
+        lines += [
+            f".SS genrestore {' '.join(words)} {' '.join(text(spelling(one)) for one in arguments)}".rstrip()
+        ]
         lines += paragraphs(inspect.cleandoc(command.help or ""))
         for parameter in command.params:
             if not getattr(parameter, "hidden", False):
-                lines += [".TP", rf"\fB{spelling(parameter)}\fR", text(parameter.help or "")]
+                lines += [".TP", rf"\fB{text(spelling(parameter))}\fR", text(parameter.help or "")]
     lines += [".SH EXIT STATUS", ".nf", *(text(line) for line in EXIT_CODES.splitlines()[1:]), ".fi"]
     lines += [".SH ENVIRONMENT"]
     for name, said in {
@@ -60,19 +64,15 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield (*words, name), command
 
 
-def spelling(parameter: Any) -> str:
-    """How a parameter is written, with the word for its value."""
-    choices = "|".join(str(choice) for choice in get_args(parameter.type_descriptor.annotation))
-    value = parameter.metavar or choices or "VALUE"
-    if parameter.param_type_name == "argument":
-        return text(value + ("..." if parameter.nargs == -1 else ""))
-    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    return text(names if parameter.is_flag else f"{names} {value}")
-
-
 def paragraphs(said: str) -> list[str]:
-    """Paragraphs of help."""
-    return [line for part in said.split("\n\n") for line in (".PP", text(" ".join(part.split())))]
+    """Paragraphs of help; examples line by line."""
+    lines = list[str]()
+    for part in said.split("\n\n"):
+        if part.startswith(EXAMPLES):
+            lines += [".PP", ".nf", *(text(line) for line in part.splitlines()), ".fi"]
+        else:
+            lines += [".PP", text(" ".join(part.split()))]
+    return lines
 
 
 def text(said: str) -> str:

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from genrestore import __version__
 from genrestore.cli import damage, interruption, report, train, weights
 from genrestore.cli.commands import Work, add
 from genrestore.cli.doctor import Doctor
 from genrestore.cli.evaluate import Evaluate
+from genrestore.cli.help import HelpGroup
 from genrestore.cli.sample import Sample
 from genrestore.cli.scatter import Scatter
 from genrestore.errors import GenrestoreError, Interrupted, circumstance
@@ -32,12 +32,15 @@ EXIT_CODES = """\
   4  device or precision not available
   5  weights missing, corrupted, or of a wrong kind
 130  interrupted (Ctrl-C, SIGTERM)"""
+CODES = """\
+[bold]Exit codes:[/bold] 0 done, 1 an input failed, 2 wrong use, 3 no input, 4 device, 5 weights, \
+130 interrupted."""
 NOT_TAKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """Why a stream takes no more bytes; files that are written whole or not at all have errors of their own."""
 _WORDS = "genrestore.words"
 
 
-class ErrorBoundary(TyperGroup):
+class ErrorBoundary(HelpGroup):
     """The outermost group; the one place in which an error becomes a line and an exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -68,7 +71,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 for _name, _record in {**damage.COMMANDS, "evaluate": Evaluate, "scatter": Scatter, "sample": Sample}.items():
-    add(app, _name, _record, epilog=EXIT_CODES)
+    add(app, _name, _record, epilog=CODES)
 app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")
 add(app, "doctor", Doctor, show_help=False)
@@ -91,7 +94,10 @@ def root(
 ) -> None:
     """Restore photographs with generative priors.
 
-    Try: [bold]genrestore denoise photo.png[/bold]
+    Examples:
+        genrestore denoise photo.jpg
+        genrestore inpaint photo.jpg --mask mask.png
+        genrestore denoise -r album/ -o clean/ --report page/
     """
 
 

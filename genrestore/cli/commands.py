@@ -10,6 +10,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from inspect import Parameter, Signature
@@ -21,14 +22,15 @@ import typer
 
 from genrestore import settings
 from genrestore.cli import options
+from genrestore.cli.help import EXAMPLES, HelpCommand
 from genrestore.cli.options import Shared, expand
-from genrestore.errors import UsageError
+from genrestore.errors import GenrestoreError, UsageError
 from genrestore.settings import Option, spelled
 from genrestore.train.settings import HOLES, LEARNING, NETWORK, WHERE, WRITING
 
-OF_RESTORING = (options.MASK, options.FILLING, options.INPUTS, options.RESULTS, options.PRIOR, options.SEARCH)
+OF_RESTORING = (options.MASK, options.FILLING, options.INPUTS, options.RESULTS, options.PRIOR)
 OF_TRAINING = (WHERE, LEARNING, HOLES, NETWORK, WRITING)
-PANELS = ("", *OF_RESTORING, *OF_TRAINING, options.MACHINE, options.SCREEN)
+PANELS = ("", *OF_RESTORING, *OF_TRAINING, options.MACHINE, options.SCREEN, options.SEARCH)
 """Headings of the help, in their order."""
 Work = Callable[[], int]
 GIVEN = ("COMMANDLINE", "ENVIRONMENT")
@@ -146,11 +148,34 @@ def parameter(name: str, hint: Any, option: Option, default: Any) -> Parameter:
     )
 
 
+def weights_names(incomplete: str) -> list[str]:
+    """Names of weights that begin so, for a shell's completion; none where the store cannot be read."""
+    from genrestore.weights import store
+
+    with suppress(OSError, GenrestoreError):
+        return [entry.name for entry in store.entries() if entry.name.startswith(incomplete)]
+    return []
+
+
+def data_names(incomplete: str) -> list[str]:
+    """Names of data sets that begin so, for a shell's completion."""
+    from genrestore.train.data.named import DATASETS
+
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
+COMPLETIONS = {"NAME|PATH": weights_names, "NAME|FOLDER": data_names, "FOLDER[:WEIGHT]": data_names}
+"""What a shell may complete, by the unit of an option; where nothing fits it completes files."""
+
+
 def _declared(word: str, option: Option, parser: Any, item: Any, shown: bool) -> Any:
     """What Typer is told of an option, or of an argument."""
     metavar = "" if item is bool and not any("/" in one for one in option.names) else option.unit or None
+    known = COMPLETIONS.get(option.unit)
     if isinstance(option, Argument):
-        return typer.Argument(metavar=metavar, parser=parser, show_default=False, help=option.help)
+        return typer.Argument(
+            metavar=metavar, parser=parser, show_default=False, help=option.help, autocompletion=known
+        )
     return typer.Option(
         *(option.names or (word,)),
         metavar=metavar,
@@ -160,6 +185,7 @@ def _declared(word: str, option: Option, parser: Any, item: Any, shown: bool) ->
         rich_help_panel=option.panel or None,
         show_default=shown,
         help=option.help,
+        autocompletion=known,
     )
 
 
@@ -213,7 +239,7 @@ def about(record: type) -> str:
     """Help of a record: its docstring without its options, a line a paragraph, to fit any width."""
     paragraphs = inspect.cleandoc(record.__doc__ or "").split("\n\n")
     plain = [one for one in paragraphs if not re.match(r"(Option|Argument|Attribute)s.*:\n", one)]
-    return "\n\n".join(" ".join(one.split()) for one in plain)
+    return "\n\n".join(one if one.startswith(EXAMPLES) else " ".join(one.split()) for one in plain)
 
 
 def add(
@@ -232,4 +258,4 @@ def add(
     function = command(
         lambda context, values: partial(record.of(values).run, context), record.parameters(), text
     )
-    app.command(name=name, help=text, no_args_is_help=show_help, epilog=epilog)(function)
+    app.command(name=name, cls=HelpCommand, help=text, no_args_is_help=show_help, epilog=epilog)(function)

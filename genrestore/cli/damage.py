@@ -26,16 +26,15 @@ class Photographs(Words):
     """The words of commands that restore photographs too, which `--prior dip` does without weights.
 
     Options (Prior):
-        levels (--range LOW,HIGH): The values of black and white in the file, where it uses a part of its
-            bits (medicine, astronomy); what lies outside is kept.
+        levels (--range LOW,HIGH): Black and white in the file's own values, where it uses a part of
+            them; the rest is kept.
 
     Options (Which inputs):
         raw_half: Develop camera RAW at half its size, which is faster.
 
     Options (Where results go):
         in_place: Replace the inputs themselves.
-        drop_extras: With --in-place: replace files too of which a part cannot be kept, as pictures inside
-            a JPEG.
+        drop_extras: With --in-place: even where a part of a file is lost.
     """
 
     in_place: bool = False
@@ -43,7 +42,7 @@ class Photographs(Words):
     levels: Annotated[Range | None, Range.parse] = None
     raw_brightness: float | None = setting(
         None,
-        "Multiply the light of camera RAW by X; else the brightest 0.1 % are white.",
+        "Light of camera RAW times X; else 0.1 % are white.",
         "X",
         panel=INPUTS,
         above=0,
@@ -77,18 +76,23 @@ class Photographs(Words):
 class Denoise(Photographs):
     """Remove noise from photographs.
 
+    Examples:
+        genrestore denoise photo.jpg
+        genrestore denoise -r album/ -o clean/ --report page/
+        cat in.png | genrestore denoise - -o - --sigma 12 > out.png
+
     The result is written beside the input as STEM.denoised.EXT, or where [bold]-o[/bold] says; an input is
     never changed unless [bold]--in-place[/bold] asks for it. The noise level is estimated from each
     picture and shown. Weights decide the prior: those of an autoencoder or a generator are for pictures of
     one class and one size.
 
     Options:
-        sigma (N|Fx): Noise level in 8-bit grey levels, 0 to 255, or F times the estimate, such as 2x;
-            estimated from the picture if left out.
+        sigma (N|Fx): Noise level in grey levels, 0 to 255, or F times the estimate, such as 2x;
+            estimated if left out.
 
     Options (Where results go):
-        preview (X,Y,W,H): Only show this part, in pixels, at several noise levels and at strengths 0 to
-            1: a sheet STEM.preview.png, and no result.
+        preview (X,Y,W,H): Only a sheet of this part at several levels and strengths:
+            STEM.preview.png, and no result.
     """
 
     damage: ClassVar = DENOISE
@@ -172,6 +176,11 @@ def parse_colour(value: str) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Inpaint(Photographs):
     """Fill what is missing from photographs: scratches, captions, date stamps, objects.
+
+    Examples:
+        genrestore inpaint photo.jpg --mask mask.png
+        genrestore inpaint photo.jpg --box 40,700,300,60 -o clean.jpg
+        genrestore inpaint album/ --mask masks/ -o repaired/
 
     A mask says what is missing: a file, the input's own alpha, a colour, or a rectangle. The result is
     written beside the input as STEM.inpainted.EXT, or where [bold]-o[/bold] says. Every pixel outside the
@@ -278,6 +287,11 @@ class Inpaint(Photographs):
 @dataclass(frozen=True, kw_only=True)
 class Invert(Words):
     """Find the latents of pictures: what a generator makes them of.
+
+    Examples:
+        genrestore invert digit.png --weights mnist-gan
+        genrestore invert faces/ -o found/ --weights faces-gan --json
+        genrestore invert --weights mnist-gan --self-test 100
 
     The generator's picture is written beside the input as STEM.inverted.EXT, or where [bold]-o[/bold] says,
     and its latent as STEM.latent.safetensors beside it. It is for pictures of the class and size that the

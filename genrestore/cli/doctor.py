@@ -14,8 +14,9 @@ import typer
 from genrestore import __version__
 from genrestore.cli import options, report
 from genrestore.cli.commands import Record
-from genrestore.cli.options import Machine
+from genrestore.cli.options import SCREEN, Machine
 from genrestore.errors import GenrestoreError
+from genrestore.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +62,17 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor(Machine, Record):
-    """Show versions, devices, folders and formats, and denoise a small picture as a self-test."""
+    """Show versions, devices, folders and formats, and denoise a small picture as a self-test.
+
+    Examples:
+        genrestore doctor
+        genrestore doctor --device cuda
+        genrestore doctor --json
+    """
 
     weights: str = "photo"
     precision: str = "auto"
-    json: bool = False
+    json: bool = setting(False, "The same as one JSON object, on stdout.", panel=SCREEN)
     quiet: bool = False
 
     def run(self, context: typer.Context) -> int:  # noqa: ARG002

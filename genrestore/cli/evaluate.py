@@ -12,10 +12,12 @@ import typer
 
 from genrestore.cli import figures, reference, report, screen
 from genrestore.cli.commands import Record
+from genrestore.cli.options import SCREEN
 from genrestore.cli.pairs import Pair, left_over, plan
 from genrestore.cli.report import Scores
 from genrestore.errors import InputError, NoInputError, UsageError, shown
 from genrestore.files.plan.sources import NamedPictures, several
+from genrestore.settings import setting
 
 SCHEMA = 1
 """Version of the JSON records; a new field keeps it, a changed or missing one raises it."""
@@ -26,6 +28,11 @@ EXAMPLES = 3
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Record):
     """Compare results with clean pictures: PSNR and SSIM of every file, and their mean.
+
+    Examples:
+        genrestore evaluate photo.denoised.png clean.png
+        genrestore evaluate results/ clean/ --json
+        genrestore evaluate results/ clean/ --inputs noisy/ --plot gain.svg
 
     Files are paired by name, with or without [bold].denoised[/bold]. The figures are those of the 8-bit
     range (peak 255), of 16-bit pictures too, over the whole picture and all channels; alpha is left out.
@@ -48,7 +55,7 @@ class Evaluate(Record):
     recursive: bool = False
     overwrite: bool = False
     max_pixels: int | None = None
-    json: bool = False
+    json: bool = setting(False, "One JSON object a result, and one of all, on stdout.", panel=SCREEN)
     quiet: bool = False
 
     def run(self, context: typer.Context) -> int:  # noqa: ARG002

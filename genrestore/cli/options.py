@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from genrestore.errors import UsageError
+from genrestore.restore.settings import ONE_CLASS
 from genrestore.restore.task import MOST_TIMES
 from genrestore.runtime import DEVICES, MAX_SEED, MAX_THREADS, PRECISIONS
 from genrestore.settings import setting
@@ -29,7 +30,7 @@ GREY_LEVELS = 255
 INPUTS, RESULTS = "Which inputs", "Where results go"
 MACHINE, SCREEN = "Machine", "What is said"
 MASK, FILLING = "What is missing", "How it is filled"
-PRIOR, SEARCH = "Prior", "Priors of one class (autoencoders, generators)"
+PRIOR, SEARCH = "Prior", ONE_CLASS
 
 
 def to_unit(grey_levels: float) -> float:
@@ -121,21 +122,18 @@ class Shared:
     """Options that several commands have: a field of such a name is such an option.
 
     Options:
-        weights (NAME|PATH): The prior: a name of [bold]genrestore weights list[/bold], or a file.
+        weights (NAME|PATH): A name of [bold]genrestore weights list[/bold], or a file.
 
     Options (Where results go):
         overwrite: Replace outputs that exist.
-        max_pixels (N, 1 or more): Refuse larger pictures, which may be decompression bombs (250 million if
-            left out).
-        no_provenance: Do not note tool, weights, options, seed and the input's sha256 in the output's
-            metadata.
+        max_pixels (N, 1 or more): Refuse larger pictures (250 million if left out).
+        no_provenance: Do not note in the output how it was made.
 
     Options (What is said):
-        reference (CLEAN): A clean picture, or a folder of them by name: show PSNR and SSIM of the written
-            file.
+        reference (CLEAN): Clean picture, or a folder by name: show PSNR, SSIM.
         json: One JSON object an input, on stdout.
-        json_file (PATH): The JSON objects into this file instead, for example with -o -.
-        report (FOLDER): Make a page of all pictures, before and after, in this folder: open its index.html.
+        json_file (PATH): The JSON objects into this file, as with -o -.
+        report (FOLDER): A page of all, before and after: open its index.html.
         quiet (-q): Say nothing but errors.
     """
 
@@ -146,9 +144,7 @@ class Shared:
     device: str = setting(
         "auto", "Where to compute.", panel=MACHINE, choices=DEVICES, envvar="GENRESTORE_DEVICE"
     )
-    precision: str = setting(
-        "auto", "auto takes bf16 where the hardware multiplies in it.", panel=MACHINE, choices=PRECISIONS
-    )
+    precision: str = setting("auto", "auto: bf16 where hardware has it.", panel=MACHINE, choices=PRECISIONS)
     threads: int | None = setting(
         None, "CPU threads; all cores if left out.", "N", panel=MACHINE, least=1, most=MAX_THREADS
     )

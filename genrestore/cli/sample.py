@@ -30,6 +30,11 @@ COUNT, MOST = 64, 10_000
 class Sample(Machine, Record):
     """Make images of random latents with the weights of a generator or an autoencoder.
 
+    Examples:
+        genrestore sample --weights mnist-gan -n 100 -o digits.png
+        genrestore sample --weights faces-gan -n 1000 --seed 1 -o faces/
+        genrestore sample --weights faces-gan --interpolate 10 -n 8 -o ways.png
+
     They are laid out in one picture, or written one by one into a folder.
 
     Options (Which inputs):

@@ -32,6 +32,11 @@ TABLE = ("input", "AE(input)", "nearest of the data")
 class Scatter(Machine, Record):
     """Show where an autoencoder puts images: a scatter plot of their latents, coloured by class.
 
+    Examples:
+        genrestore scatter --weights mnist-ae --data mnist --download
+        genrestore scatter --weights mnist-ae --data mnist -o pairs.pdf --dims all
+        genrestore scatter --weights mine --data classes/ --outliers --csv latents.csv
+
     Figures of how evenly the latents cover their cube go to standard output.
 
     Options (Which inputs):

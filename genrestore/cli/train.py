@@ -9,15 +9,20 @@ from typing import Any
 import typer
 
 from genrestore.cli import commands, training_screen
+from genrestore.cli.help import HelpCommand, HelpGroup
 from genrestore.cli.options import Shared
 from genrestore.errors import GenrestoreError
 from genrestore.settings import Option, options
 from genrestore.train.kinds import KINDS
 from genrestore.train.settings import LEARNING, DataSettings, Kind, LoopSettings, Request
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=HelpGroup, no_args_is_help=True)
 
-PROCESSES = "Several processes: [bold]torchrun --nproc-per-node N -m genrestore train {} ...[/bold]"
+EXAMPLES = """\
+Examples:
+    genrestore train {0} --data images/ --name mine
+    genrestore train {0} --name mine --resume
+    torchrun --nproc-per-node 2 -m genrestore train {0} --data images/ --name mine"""
 
 
 @app.callback()
@@ -92,7 +97,7 @@ def parameters(kind: Kind) -> list[Any]:
 
 
 for _name, _kind in KINDS.items():
-    _about = f"Train {_kind.about}.\n\n{PROCESSES.format(_name)}"
-    app.command(_name, help=_about, no_args_is_help=True)(
+    _about = f"Train {_kind.about}.\n\n{EXAMPLES.format(_name)}"
+    app.command(_name, cls=HelpCommand, help=_about, no_args_is_help=True)(
         commands.command(partial(work, _kind), parameters(_kind), _about)
     )

@@ -14,8 +14,11 @@ import typer
 
 from genrestore.cli import screen
 from genrestore.cli.commands import Record, add
+from genrestore.cli.help import HelpGroup
+from genrestore.cli.options import SCREEN
 from genrestore.cli.report import one_line, printable, say_json
 from genrestore.errors import WeightsError
+from genrestore.settings import setting
 
 if TYPE_CHECKING:
     from genrestore.weights.store import Entry
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the JSON objects; a new field keeps it, a changed or missing one raises it."""
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=HelpGroup, no_args_is_help=True)
 
 
 @app.callback()
@@ -40,7 +43,7 @@ class Said(Record):
             .safetensors).
     """
 
-    json: bool = False
+    json: bool = setting(False, "The same as JSON, on stdout.", panel=SCREEN)
     quiet: bool = False
 
     def say(self, record: dict[str, Any], note: str = "") -> None:
@@ -53,7 +56,12 @@ class Said(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class List(Said):
-    """List all names: where each comes from, its kind, and what it hides."""
+    """List all names: where each comes from, its kind, and what it hides.
+
+    Examples:
+        genrestore weights list
+        genrestore weights list --json
+    """
 
     def run(self, context: typer.Context) -> int:  # noqa: ARG002
         """Say a line a name."""
@@ -69,7 +77,12 @@ class List(Said):
 
 @dataclass(frozen=True, kw_only=True)
 class Show(Said):
-    """Show what weights say of themselves: networks, training, data, licence."""
+    """Show what weights say of themselves: networks, training, data, licence.
+
+    Examples:
+        genrestore weights show photo
+        genrestore weights show downloads/mine.safetensors --json
+    """
 
     weights: str
 
@@ -88,6 +101,10 @@ class Show(Said):
 @dataclass(frozen=True, kw_only=True)
 class Add(Said):
     """Copy a weights file into your store, after checking it, so that its name can be used.
+
+    Examples:
+        genrestore weights add downloads/mine.safetensors --name mine
+        genrestore weights add downloads/mine.safetensors --name mine --overwrite
 
     Arguments:
         path (PATH): A weights file.
@@ -117,7 +134,12 @@ class Add(Said):
 
 @dataclass(frozen=True, kw_only=True)
 class Verify(Said):
-    """Check weights as a whole: layout, sha256, shapes and values."""
+    """Check weights as a whole: layout, sha256, shapes and values.
+
+    Examples:
+        genrestore weights verify photo
+        genrestore weights verify downloads/mine.safetensors
+    """
 
     weights: str
 
@@ -134,6 +156,9 @@ class Verify(Said):
 @dataclass(frozen=True, kw_only=True)
 class Remove(Said):
     """Delete weights from your store; those that ship with genrestore stay.
+
+    Examples:
+        genrestore weights remove mine
 
     Arguments:
         name (NAME): Weights of your store.
@@ -154,7 +179,11 @@ class Remove(Said):
 
 @dataclass(frozen=True, kw_only=True)
 class Locate(Said):
-    """Print the path of weights, and nothing else."""
+    """Print the path of weights, and nothing else.
+
+    Examples:
+        genrestore weights path photo
+    """
 
     weights: str
 

@@ -76,22 +76,20 @@ class Words(options.Machine, Record):
         output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
             left out.
         suffix (TEXT): Name results STEM.TEXT.EXT.
-        format (png|jpeg|tiff|webp|avif|jxl): Write this format; that of the input if left out.
-        skip_existing: Skip inputs whose result is there, whole and with these parameters; redo other
-            results.
+        format (FORMAT): png, jpeg, tiff, webp, avif or jxl; else the input's.
+        skip_existing: Skip inputs that are done with the same options.
         dry_run: Write nothing; show each [bold]input -> output[/bold] on stdout.
-        compare: Also write input and result side by side, as STEM.compare.EXT beside the output.
+        compare: Also write both side by side, as STEM.compare.EXT.
 
     Options (Which inputs):
         recursive (-r): Go into the folders of a folder; [bold]-o[/bold] mirrors them.
-        files_from (LIST): Also take the inputs that this file names, one a line; - for stdin.
-        null (-0): The names in the list end with a NUL byte, as find -print0 writes them.
-        shard (K/N): Do only share K of N, 1/N to N/N; the shares never overlap.
+        files_from (LIST): Also take the inputs this file lists; - for stdin.
+        null (-0): The list is of find -print0 (NUL after each name).
+        shard (K/N): Do only share K of N; shares never overlap.
         fail_fast: Stop at the first input that fails.
 
     Options (Prior):
-        trace (DIR): Write every step of --prior dip into trace.csv in this folder, and a picture now and
-            then; of a prior of one class a folder for each input.
+        trace (DIR): Write trace.csv and pictures of a search there.
     """
 
     damage: ClassVar[Damage]

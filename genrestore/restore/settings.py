@@ -10,20 +10,22 @@ from typing import Any
 from genrestore.errors import UsageError
 from genrestore.settings import Option, Settings, options, setting
 
+ONE_CLASS = "Priors of one class (autoencoders, generators)"
+"""Heading of options that only they take."""
 COUNTS = (1, 2, 4, 8)
 """Numbers of orientations in a self-ensemble."""
 LOSSES = ("l2", "l1")
 
 most_steps = partial(
     setting,
-    help="The most steps of a prior that searches, which stops by itself",
+    help="Most steps of a search, which stops by itself",
     unit="N",
     least=1,
     most=100_000,
 )
 data_loss = partial(
     setting,
-    help="The data term: squares, or for files of integers the likelihood of clipped noise; or l1",
+    help="The data term: squares (or clipped noise), or l1",
     choices=LOSSES,
 )
 weight = partial(setting, help="How much the prior counts against the data", unit="X", least=0, most=10**6)
@@ -40,8 +42,8 @@ class DenoiserSettings(Settings):
 
     turns: int | None = setting(
         None,
-        "Take the mean of N results, of the picture turned and mirrored: 1, 2, 4, or 8, the best. If left "
-        "out, as many as together have a megapixel.",
+        "Average N passes over turned and mirrored copies (1, 2, 4 or 8): better and slower. By size if left "
+        "out.",
         "N",
         choices=COUNTS,
     )
@@ -64,7 +66,7 @@ class AutoencoderSettings(Settings):
     """
 
     steps: int = most_steps(200)
-    step_size: float = setting(0.05, "Of the descent on pixels, above 0 and at most 1", "X", above=0, most=1)
+    step_size: float = setting(0.05, "Of the descent on pixels, up to 1", "X", above=0, most=1)
     prior_weight: float = weight(4.0)
     loss: str = data_loss("l2")
 
@@ -85,21 +87,17 @@ class LatentSearch(Settings):
     """
 
     steps: int = most_steps(300)
-    restarts: int = setting(
-        4, "Starts of a generator's search, of which the best goes to the end", "N", least=1, most=64
-    )
+    restarts: int = setting(4, "Starts of a search, of which the best goes on", "N", least=1, most=64)
     prior_weight: float = weight(1.0)
     loss: str = data_loss("l2")
     refine: bool = setting(
         True,
-        "Leave the generator's range as far as the picture stands out of its noise (the default), or stay "
-        "with G(z).",
+        "Leave the generator's range where the picture stands out of its noise (the default), or stay in it.",
         names=("--refine/--no-refine",),
     )
     recipe: str | None = setting(
         None,
-        "report: Adam from one random start, 5000 steps; to denoise, with fresh noise added to G(z) at every "
-        "step. For comparison: it is slower and worse.",
+        "report: Adam from one random start, 5000 steps, as a report has it: slower and worse.",
         choices=("report",),
     )
     rate: float | None = setting(

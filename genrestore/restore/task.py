@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from genrestore.errors import UsageError, WeightsError
-from genrestore.restore.settings import PRIORS, DenoiserSettings, Kind, LatentSearch
+from genrestore.restore.settings import ONE_CLASS, PRIORS, DenoiserSettings, Kind, LatentSearch
 from genrestore.settings import Settings, setting
 
 if TYPE_CHECKING:
@@ -55,14 +55,12 @@ class Request(Settings):
         None, "Noise level.", least=0, most=1, hint="it is on the [0, 1] scale: grey levels / 255"
     )
     noise_factor: float = setting(1.0, "Times the estimate.", above=0, most=MOST_TIMES)
-    strength: float = part(1.0, "0 keeps the input, 1 takes the whole restoration.")
-    luma: float = part(
-        1.0, "How much of the brightness noise to take: 0 leaves it, and takes colour noise only."
-    )
-    chroma: float = part(1.0, "How much of the colour noise to take, 0 to 1.")
+    strength: float = part(1.0, "0 keeps the input, 1 is the whole restoration.")
+    luma: float = part(1.0, "Share of the brightness noise to take, 0 to 1.")
+    chroma: float = part(1.0, "Share of the colour noise to take, 0 to 1.")
     feather: int = setting(
         0,
-        "Inside the hole, go over from the picture to the result within N pixels, 0 to 32.",
+        "Blend into the hole over N pixels, 0 to 32.",
         "N",
         panel="What is missing",
         least=0,
@@ -71,8 +69,8 @@ class Request(Settings):
     keep: bool = True
     resize: bool = setting(
         False,
-        "Scale pictures of another size to the one of the prior, and the result back.",
-        panel="Which inputs",
+        "Scale pictures to the prior's size, and results back.",
+        panel=ONE_CLASS,
     )
     fill: str = setting(
         "mean",

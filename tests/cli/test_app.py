@@ -129,13 +129,13 @@ def test_help_lists_the_exit_codes(run: Run, words: list[str]) -> None:
     result = run(*words)
     assert result.exit_code == 0
     for code in (*FAMILY.values(), 0, 130):
-        assert f" {code}  " in result.stdout
+        assert re.search(rf"(^|\s){code}\s", result.stdout)
 
 
 def test_help_lists_every_command_with_words(run: Run) -> None:
     shown = run("--help").stdout
     for command in ("denoise", "doctor", "evaluate", "train", "weights"):
-        assert f"│ {command} " in shown
+        assert f"\n  {command} " in shown
 
 
 @pytest.mark.parametrize("words", [[], ["denoise"]], ids=" ".join)
@@ -143,7 +143,7 @@ def test_no_words_show_the_help(run: Run, words: list[str]) -> None:
     result = run(*words)
     assert result.exit_code == 2
     assert "Usage: genrestore" in result.output
-    assert "error" not in result.stderr
+    assert "error:" not in result.stderr
 
 
 def test_an_interruption_that_a_library_turned_into_its_own_error_is_one() -> None:

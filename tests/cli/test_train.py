@@ -190,8 +190,8 @@ def test_the_recipe_fills_what_was_not_given(run: Run, asked: list[tuple[Any, An
 
 def test_defaults_of_the_help_are_those_of_the_kind(run: Run) -> None:
     for command, steps in (("denoiser", 100000), ("ae", 8000), ("gan", 10000)):
-        shown = " ".join(run("train", command, "--help").stdout.replace("│", " ").split())
-        assert re.search(rf"--steps N Updates in all\. \[default: {steps}\]", shown), shown
+        shown = " ".join(run("train", command, "--help").stdout.split())
+        assert f"--steps N Updates in all. ({steps})" in shown
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(12.4, "12 s"), (245, "4 min 05 s"), (11220, "3 h 07 min")])
