@@ -21,6 +21,11 @@ NOT_CODED = (
 class Dejpeg(Words):
     """Remove what JPEG left in photographs: blocks, rings around edges, colours that run out.
 
+    Examples:
+        genrestore dejpeg photo.jpg
+        genrestore dejpeg -r album/ -o better/ --report page/
+        genrestore dejpeg photo.jpg -o photo.tif
+
     Every JPEG file says how coarsely it was coded. The result is a picture as the prior knows them, among
     those that the same coding would have made this very file of: nothing is invented against it. It is
     written as STEM.dejpeg.png beside the input, or where [bold]-o[/bold] says, since coding it again would
@@ -28,7 +33,7 @@ class Dejpeg(Words):
     no word of it.
 
     Options (Where results go):
-        format (png|jpeg|tiff|webp|avif|jxl): Write this format; PNG if left out. JPEG is written with
+        format (FORMAT): Write this format; PNG if left out. JPEG is written with
             quality 95.
     """
 
