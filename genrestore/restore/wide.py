@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ from genrestore.restore.tiling import (
     Tiling,
     as_tensor,
     depth,
-    pieces,
     put,
+    spans,
     to_float,
 )
 
@@ -101,6 +102,13 @@ def _within(side: slice, hit: Pixels, axis: int) -> slice:
     return slice(side.start + int(places[0]), side.start + int(places[-1]) + 1)
 
 
+def _placed(hole: slice, kept: slice, length: int) -> tuple[slice, slice]:
+    """A side of a part of a hole in the picture, of such a length, and with what is looked at around it."""
+    start, stop = hole.start + kept.start, hole.start + kept.stop
+    margin = min(max(stop - start, NEAR), FAR)
+    return slice(start, stop), slice(max(0, start - margin), min(length, stop + margin))
+
+
 def structure(prior: Any, settings: Any) -> Structure:
     """What gives the structure of a wide hole: the mean that a prior finds where the hole is small enough."""
 
@@ -139,14 +147,12 @@ class Texture:
         """A hole in parts of bounded size, with the pixels of the picture that are not its own."""
         rest = np.ones_like(self.known)
         rest[(..., *hole.area)] = ~hole.missing
-        for piece in pieces(rest, PARTS):
-            sides = [side.stop - side.start for side in piece.fill]
-            margin = min(max(*sides, NEAR), FAR)
-            read = [
-                slice(max(0, side.start - margin), min(length, side.stop + margin))
-                for side, length in zip(piece.fill, rest.shape[-2:], strict=True)
-            ]
-            yield Piece((read[0], read[1]), piece.fill), rest
+        height, width = hole.missing.shape
+        for row, column in product(spans(height, PARTS), spans(width, PARTS)):
+            kept = slice(row.keep_start, row.keep_stop), slice(column.keep_start, column.keep_stop)
+            if hole.missing[kept].any():
+                fill, read = zip(*map(_placed, hole.area, kept, rest.shape[-2:]), strict=True)
+                yield Piece(read, fill), rest
 
     def fill(self, hole: Hole, result: Pixels, so_far: Pixels, watch: Watch) -> str | None:
         """Fill a hole of a picture, [1, channel, height, width]; it is known from now on.

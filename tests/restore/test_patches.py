@@ -9,12 +9,12 @@ import torch
 from genrestore.errors import InputError, UsageError
 from genrestore.restore.components import Components
 from genrestore.restore.pictures import Restore
-from genrestore.restore.priors.patches import NOTHING_TO_COPY
+from genrestore.restore.priors.patches import NOTHING_TO_COPY, PatchesPrior
 from genrestore.restore.solvers.patch_match import synthesised
 from genrestore.restore.solvers.patch_scale import Sources
 from genrestore.restore.solvers.poisson import blended
 from genrestore.restore.task import INPAINT, Request, Task
-from genrestore.restore.wide import all_holes, wide_holes
+from genrestore.restore.wide import Texture, all_holes, wide_holes
 from genrestore.runtime import Runtime
 
 HEIGHT, WIDTH = 150, 170
@@ -167,6 +167,19 @@ def test_only_wide_holes_are_wide() -> None:
     known[..., 120:150, 10:40] = False
     assert [each.name for each in wide_holes(known)] == ["60,50,44,44"]
     assert len(all_holes(known)) == 3
+
+
+@pytest.mark.parametrize(("side", "count"), [(300, 1), (1024, 1), (1100, 4)])
+def test_a_hole_is_filled_at_once_wherever_it_lies_unless_it_is_huge(side: int, count: int) -> None:
+    known = np.ones((1, 1, 1500, 1500), bool)
+    known[..., 300 : 300 + side, 350 : 350 + side] = False
+    (hole,) = wide_holes(known)
+    parts = [piece for piece, _ in Texture(PatchesPrior(None, Runtime.create("cpu")), known).parts(hole)]
+    covered = np.zeros_like(known)
+    for piece in parts:
+        covered[(..., *piece.fill)] = True
+    assert len(parts) == count
+    assert (covered == ~known).all()
 
 
 def test_auto_is_mean_for_what_knows_no_other() -> None:
