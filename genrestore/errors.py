@@ -25,7 +25,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def circumstance(error: BaseException) -> str | None:
-    """What the machine lacks, in one line, where that and no fault of ours is what an error says."""
+    """Lack of the machine in one line, where that and no fault of ours is what an error says."""
     if _is_lack_of_memory(error):
         return "not enough memory; give the process more, or a smaller task"
     if not isinstance(error, OSError):
@@ -40,7 +40,7 @@ def circumstance(error: BaseException) -> str | None:
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error, of whatever type, says that there was not enough; also one that it came of."""
+    """True if an error, of whatever type, says that there was not enough; also one that it came of."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if any(said in str(error) for said in NO_MEMORY):

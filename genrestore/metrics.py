@@ -1,4 +1,4 @@
-"""How near a picture is to its reference: PSNR and SSIM."""
+"""Distances of a picture from its reference: PSNR and SSIM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where and how tensors are computed: device, precision, threads and seed, made once and handed down."""
+"""Runtime: device, precision, threads and seed, made once and handed down."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def usable_cores(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc
 
 
 def _quota(group: Path) -> float:
-    """How many cores' time a control group may use; infinity where it does not say."""
+    """Cores whose time a control group may use; infinity where it does not say."""
     try:
         if (limit := group / "cpu.max").exists():
             quota, period = limit.read_text(encoding="ascii").split()
@@ -144,7 +144,7 @@ def _quota(group: Path) -> float:
 
 
 def bf16_is_fast(device: str) -> bool:
-    """Whether the hardware of `device` multiplies in bfloat16 (AVX512-bf16, AMX, Ampere and later)."""
+    """True if the hardware of `device` multiplies in bfloat16 (AVX512-bf16, AMX, Ampere and later)."""
     import torch
 
     if device == "cuda":

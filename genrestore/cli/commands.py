@@ -169,7 +169,7 @@ COMPLETIONS = {"NAME|PATH": weights_names, "NAME|FOLDER": data_names, "FOLDER[:W
 
 
 def _declared(word: str, option: Option, parser: Any, item: Any, shown: bool) -> Any:
-    """What Typer is told of an option, or of an argument."""
+    """Option or argument for Typer."""
     metavar = "" if item is bool and not any("/" in one for one in option.names) else option.unit or None
     known = COMPLETIONS.get(option.unit)
     if isinstance(option, Argument):

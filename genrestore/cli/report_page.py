@@ -44,7 +44,7 @@ _SAFE = "/-._~!$&()*+,=@"
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one input.
+    """Outcome of one input.
 
     Attributes:
         source: The input; None is standard input.
@@ -181,7 +181,7 @@ class Page:
         return path
 
     def _content(self) -> dict[str, object]:
-        """What the template is filled with."""
+        """Values that the template is filled with."""
         from markupsafe import Markup
 
         style, script = (
@@ -246,7 +246,7 @@ class Page:
         return images.read(path, max_pixels=limit)
 
     def _place(self, name: str) -> Path:
-        """Where a small picture goes."""
+        """Place of a small picture."""
         self._renew()
         (self.folder / SMALL).mkdir(parents=True, exist_ok=True)
         return self.folder / SMALL / name
@@ -314,7 +314,7 @@ def _template() -> Template:
 
 
 def _hash(text: str) -> str:
-    """How a content security policy names the one style or script that may run."""
+    """Name that a content security policy has for the one style or script that may run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -333,7 +333,7 @@ def _named(tiles: Sequence[Tile]) -> list[tuple[str, Tile]]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """What names are sorted by: numbers in them by their size."""
+    """Key that names are sorted by: numbers in them by their size."""
     parts = re.split(r"([0-9]+)", name.casefold())
     return [(int(part) if number % 2 else 0, part) for number, part in enumerate(parts)]
 

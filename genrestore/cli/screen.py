@@ -66,7 +66,7 @@ def is_terminal() -> bool:
 
 
 def columns() -> int | None:
-    """How wide stderr's terminal is; None where it is none, and lines are as long as they are."""
+    """Columns of stderr's terminal; None where it is none, and lines are as long as they are."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns if is_terminal() else None
     except (OSError, ValueError):

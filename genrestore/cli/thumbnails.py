@@ -24,7 +24,7 @@ _GROUND = 128
 
 
 def is_shown_by_browsers(path: Path) -> bool:
-    """Whether the format of a file is one of the web's, told by its content.
+    """True if the format of a file is one of the web's, told by its content.
 
     Raises:
         OSError: It cannot be read.

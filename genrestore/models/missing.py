@@ -1,4 +1,4 @@
-"""How a denoiser is shown what is missing: as a pixel so noisy that it tells nothing."""
+"""Missing pixels as a denoiser is shown them: as a pixel so noisy that it tells nothing."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Request(Settings):
         return None if self.noise_level is None else round(self.noise_level * 255, 4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one of each kind, so that caches can be kept by it
 class Damage:
     """A kind of damage, and who restores it.
 

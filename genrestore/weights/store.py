@@ -74,7 +74,7 @@ def home() -> Path:
 
 
 def is_path(weights: str) -> bool:
-    """Whether a value of --weights is a path rather than a name: it has a separator, or the suffix."""
+    """True if a value of --weights is a path rather than a name: it has a separator, or the suffix."""
     separators = (os.sep, os.altsep) if os.altsep else (os.sep,)
     return weights.endswith(SUFFIX) or any(separator in weights for separator in separators)
 
@@ -102,7 +102,7 @@ def resolve(weights: str) -> Path:
 
 
 def entries() -> list[Entry]:
-    """What every known name stands for, sorted by name; the user's store comes before what ships."""
+    """Entries of all known names, sorted by name; the user's store comes before what ships."""
     own, shipped = _files(home() / "weights"), _files(SHIPPED)
     names = sorted(own.keys() | shipped.keys())
     return [
@@ -191,7 +191,7 @@ def save(
 
 
 def place(name: str) -> Path:
-    """Where weights of that name lie in the user's store, existing or not.
+    """Path of weights of that name in the user's store, existing or not.
 
     Raises:
         UsageError: Not a name: other signs than letters, digits, '.', '_' and '-', or the suffix of a file.
@@ -205,7 +205,7 @@ def place(name: str) -> Path:
 
 
 def check_free(name: str, overwrite: bool = False) -> Path:
-    """Where weights of that name will lie, if they may.
+    """Path where weights of that name will lie, if they may.
 
     Raises:
         UsageError: Not a name, or the store has it and `overwrite` is not given.

@@ -240,3 +240,7 @@ def test_a_prior_of_one_class_says_which_size_it_takes(tmp_path: Path) -> None:
     prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
     with pytest.raises(UsageError, match=r"shape \[1, 3, 28, 28\]: must be \[batch, 1, 28, 28\]"):
         prior.denoise(torch.rand(1, 3, 28, 28), 0.1)
+
+
+def test_a_damage_can_be_a_key() -> None:
+    assert {DENOISE: 1, INVERT: 2}[INVERT] == 2

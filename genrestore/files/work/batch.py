@@ -33,7 +33,7 @@ _OF_ONE_INPUT = (InputError, MemoryError, OSError)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job.
+    """Outcome of one job.
 
     Attributes:
         job: The job.
@@ -91,7 +91,7 @@ def run(
 
 
 def examine(job: Job, options: BatchOptions) -> Existing:
-    """What `run` will make of an output that exists; with `options.skip_existing` only."""
+    """Judgement of `run` on an output that exists; with `options.skip_existing` only."""
     if not options.skip_existing:
         return Existing()
     return skipping.examine(
@@ -104,7 +104,7 @@ def examine(job: Job, options: BatchOptions) -> Existing:
 
 
 def in_the_way(job: Job, existing: Existing, options: BatchOptions) -> str | None:
-    """Why a job cannot be done because of what exists, one line, or None."""
+    """Reason why a job cannot be done because of what exists, one line, or None."""
     if existing.foreign is None or options.overwrite:
         return None
     place = shown(existing.foreign)
@@ -159,7 +159,7 @@ class _Batch:
         return replace(picture, seconds=time.perf_counter() - started)
 
     def _can_be_ahead(self, job: Job) -> bool:
-        """Whether there is a file to read, and no result that is to be looked at first."""
+        """True if there is a file to read, and no result that is to be looked at first."""
         if not job.is_open or job.source is None or not sources.is_file(job.source):
             return False
         return not (self.options.skip_existing and job.target is not None and os.path.lexists(job.target))

@@ -211,7 +211,7 @@ class Masks:
         return Mask(~missing[None, None], tuple(notes), options.uses_alpha, copyable)
 
     def _copyable(self, job: Job, missing: Array) -> Array | None:
-        """Where texture may be copied from, bool [1, 1, height, width]; None: from all that is known.
+        """Pixels that texture may be copied from, bool [1, 1, height, width]; None: from all that is known.
 
         Raises:
             InputError: A rectangle outside, a mask that does not fit, or nothing is left.

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Stages(Generic[Item, Taken, Worked, Result]):
-    """What is done with every item, one stage after the other.
+    """Stages of every item, one after the other.
 
     Attributes:
         ahead: Takes an item up before its turn, in another thread; None where it has to wait for it.

@@ -1,4 +1,4 @@
-"""What happens to one picture: it is read, restored, written. Each stage may have a thread of its own."""
+"""Stages of one picture: it is read, restored, written. Each stage may have a thread of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Told(Protocol):
 
     @property
     def in_domain(self) -> bool | None:
-        """Whether the prior knows such pictures; None where it knows all."""
+        """True if the prior knows such pictures; None where it knows all."""
 
     @property
     def figures(self) -> Figures:
@@ -61,7 +61,7 @@ class Restored(Protocol):
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How a batch is run.
+    """Options of a batch.
 
     Attributes:
         max_pixels: Larger pictures fail before they are decoded.
@@ -154,7 +154,7 @@ class Picture:
 
     @property
     def known(self) -> Array | None:
-        """Whether a pixel is known, bool [1, 1, height, width]; None: every one is."""
+        """Known pixels, bool [1, 1, height, width]; None: every one is."""
         return None if self.mask is None else self.mask.known
 
     @property
@@ -273,7 +273,7 @@ def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str
 
 
 def _before(image: Image, mask: Mask | None) -> Array:
-    """What a comparison shows left of the result: the input, and its mask if it has one."""
+    """Left side of a comparison: the input, and its mask if it has one."""
     return image.pixels if mask is None else mask.beside(image.pixels)
 
 
