@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from genrestore.cli.commands import parameter
 from genrestore.cli.options import PRIOR, SEARCH
 from genrestore.errors import UsageError, shown
-from genrestore.restore.settings import PRIORS, LatentSearch, settings_of
+from genrestore.restore.settings import PRIORS, settings_of
 from genrestore.restore.task import Task
 from genrestore.settings import spelled
 
@@ -91,12 +91,11 @@ def _settings(words: Words, kind: str, size: int | None) -> Any:
         if "rate" in given:
             raise UsageError("--lr: is about Adam, which --recipe report searches with; the usual needs none")
         return replace(usual, **given)
-    for name in ("restarts", "refine", "prior_weight"):
+    for name in type(usual).NOT_OF_RECIPE:
         if name in given:
             raise UsageError(f"{spelled(name)} and --recipe report contradict each other; give one")
-    assert size is not None  # generators have one
     given.pop("recipe")
-    return LatentSearch.report(size, **given)
+    return type(usual).report(size, **given)
 
 
 def _refuse_foreign(words: Words, kind: str) -> None:

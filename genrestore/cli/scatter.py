@@ -25,6 +25,8 @@ SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
 DRAWN = 10
 """Outliers of each kind in the picture; the shares are of all of them."""
+NARROW, SHOWN = 0.1, 10
+"""Standard deviation, as a share of the uniform distribution's, that is told; coordinates that are named."""
 TABLE = ("input", "AE(input)", "nearest of the data")
 
 
@@ -54,6 +56,7 @@ class Scatter(Machine, Record):
         output (-o PATH): The picture: PNG, SVG or PDF by its name.
         dims (N,N,...|all): Coordinates of the latent, counted from 0; a grid of all pairs for more than two.
         pca: The two principal components of the latents instead of coordinates.
+        zoom: Scale the axes to the cloud; left out, they show all of [0, 1].
         csv (PATH): Write all latents into this file, a row an image.
 
     Options (What is said):
@@ -71,6 +74,7 @@ class Scatter(Machine, Record):
     outlier_image: list[Path] | None = None
     dims: str = "0,1"
     pca: bool = False
+    zoom: bool = False
     csv: Path | None = None
     overwrite: bool = False
     json: bool = False
@@ -78,6 +82,8 @@ class Scatter(Machine, Record):
 
     def run(self, context: typer.Context) -> int:  # noqa: ARG002
         """Draw, and say the figures."""
+        if self.zoom and self.pca:
+            raise UsageError("--zoom: is about axes from 0 to 1, and those of --pca follow the cloud anyway")
         output, own = self.output, self.outlier_image or []
         table = output.with_name(f"{output.stem}.table{output.suffix}") if self.outliers or own else None
         figures.check_outputs("-o", [output, table, self.csv], overwrite=self.overwrite)
@@ -95,7 +101,7 @@ class Scatter(Machine, Record):
         stack = images.stack()
         others = studies.draw_out_of_class(stack, self.seed) if self.outliers else {}
         study = studies.examine(encoder, stack, {**others, **own_images(own, reading)})
-        figures.write(output, picture(study, images, axes), overwrite=self.overwrite)
+        figures.write(output, picture(study, images, axes, zoom=self.zoom), overwrite=self.overwrite)
         if table is not None:
             from genrestore.study.scatter import table as draw_table
 
@@ -168,8 +174,11 @@ def own_images(paths: Sequence[Path], reading: Reading) -> dict[str, Any]:
     return {name: torch.from_numpy(one.transpose(2, 0, 1).copy())[None] for name, one in pixels.items()}
 
 
-def picture(study: Study, images: ImageSet, axes: Sequence[int]) -> Any:
-    """The scatter plot as a matplotlib figure; without axes, of principal components."""
+def picture(study: Study, images: ImageSet, axes: Sequence[int], *, zoom: bool) -> Any:
+    """The scatter plot as a matplotlib figure; without axes, of principal components.
+
+    Coordinates of a latent are drawn on [0, 1], where a sigmoid puts them, or scaled to the cloud.
+    """
     from genrestore.study import scatter as drawing
 
     others = {name: points[:DRAWN] for name, points in study.outlier_latents.items()}
@@ -180,7 +189,8 @@ def picture(study: Study, images: ImageSet, axes: Sequence[int]) -> Any:
         points, moved = drawing.project(study.latent, list(others.values()))
         names = ["first component", "second component"]
     marked = [drawing.Marked(name, one) for name, one in zip(others, moved, strict=True)]
-    return drawing.plot(drawing.Cloud(points, images.labels, images.classes), marked, names)
+    cloud = drawing.Cloud(points, images.labels, images.classes)
+    return drawing.plot(cloud, marked, names, whole=bool(axes) and not zoom)
 
 
 def write_csv(path: Path, study: Study, images: ImageSet, *, overwrite: bool) -> None:
@@ -212,5 +222,12 @@ def show(figures: dict[str, Any], weights: str, encoder: Encoder, *, as_json: bo
         f"{figures['images']} images  occupied cells {figures['occupied_cells']:.3f}  "
         f"sliced Wasserstein distance to uniform {figures['sliced_wasserstein']:.4f}"
     )
+    narrow = [f"z[{axis}]" for axis, one in enumerate(figures["variance"]) if one < NARROW**2 / 12]
+    if narrow:
+        some = ", ".join(narrow[:SHOWN]) + (", ..." if len(narrow) > SHOWN else "")
+        typer.echo(
+            f"{len(narrow)} of {len(figures['variance'])} coordinates spread less than a tenth as far as "
+            f"latents that fill [0, 1]: {some}"
+        )
     for name, share in figures["outliers"].items():
         typer.echo(report.printable(f"{name}  {100 * share:.0f} % among the data"))

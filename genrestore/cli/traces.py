@@ -129,7 +129,7 @@ def write(folder: Path, trace: Steps, damaged: Any, source: Path | None = None) 
     from genrestore.restore import trace as drawing
 
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["step", "data", "prior", "sum"], lineterminator="\n")
+    writer = csv.DictWriter(text, ["stage", "step", "data", "prior", "sum"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(trace.rows)
     with atomic(folder / "trace.csv", source=source) as stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from genrestore.errors import UsageError
 from genrestore.settings import Option, Settings, options, setting
@@ -29,6 +29,20 @@ data_loss = partial(
     choices=LOSSES,
 )
 weight = partial(setting, help="How much the prior counts against the data", unit="X", least=0, most=10**6)
+report_recipe = partial(setting, None, choices=("report",))
+rate_of_adam = partial(setting, None, unit="X", above=0, most=10, names=("--lr",))
+
+
+def check_recipe(settings: Any) -> None:
+    """Refuse a rate and a recipe that are not together.
+
+    Raises:
+        UsageError: Names what is missing.
+    """
+    if settings.recipe is None and settings.rate is not None:
+        raise UsageError("rate: is about Adam, of the recipe 'report'; the usual search needs none")
+    if settings.recipe is not None and settings.rate is None:
+        raise UsageError("recipe report: needs a rate")
 
 
 @dataclass(frozen=True)
@@ -63,12 +77,47 @@ class AutoencoderSettings(Settings):
         step_size: Of a step on pixels, a share of 1 / (1/σ² + 2λ), above 0 and at most 1.
         prior_weight: λ of D(x; y) + λ R(x), images in [0, 1].
         loss: The data term: "l2", "l1".
+        recipe: "report": Adam from the damaged picture at one rate; None: ours.
+        rate: Of Adam, with the recipe only; None where there is none.
     """
+
+    NOT_OF_RECIPE: ClassVar = ("step_size",)
 
     steps: int = most_steps(200)
     step_size: float = setting(0.05, "Of the descent on pixels, up to 1", "X", above=0, most=1)
     prior_weight: float = weight(4.0)
     loss: str = data_loss("l2")
+    recipe: str | None = report_recipe(
+        help="report: Adam, as two reports search with it: slower and worse.",
+    )
+    rate: float | None = rate_of_adam(
+        help="Of Adam, with --recipe report (autoencoders 0.01; generators 0.05, from 64 pixels on 0.005)."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_recipe(self)
+
+    @classmethod
+    def report(
+        cls,
+        size: int = 28,  # noqa: ARG003
+        *,
+        steps: int = 1000,
+        rate: float = 0.01,
+        prior_weight: float = 4.0,
+        loss: str = "l2",
+    ) -> AutoencoderSettings:
+        """The report's descent: 1000 steps, or 10000, at a rate of 0.1, 0.01 or 0.001.
+
+        Args:
+            size: Side of the pictures; all sides have the same.
+            steps: Of Adam.
+            rate: Of Adam.
+            prior_weight: λ on [0, 1]: 4 is 1 on [−1, 1].
+            loss: "l2" or "l1".
+        """
+        return cls(steps, prior_weight=prior_weight, loss=loss, recipe="report", rate=rate)
 
 
 @dataclass(frozen=True)
@@ -86,6 +135,8 @@ class LatentSearch(Settings):
         rate: Of Adam, with the recipe only; None where there is none.
     """
 
+    NOT_OF_RECIPE: ClassVar = ("restarts", "refine", "prior_weight")
+
     steps: int = most_steps(300)
     restarts: int = setting(4, "Starts of a search, of which the best goes on", "N", least=1, most=64)
     prior_weight: float = weight(1.0)
@@ -95,28 +146,16 @@ class LatentSearch(Settings):
         "Leave the generator's range where the picture stands out of its noise (the default), or stay in it.",
         names=("--refine/--no-refine",),
     )
-    recipe: str | None = setting(
-        None,
-        "report: Adam from one random start, 5000 steps, as a report has it: slower and worse.",
-        choices=("report",),
+    recipe: str | None = report_recipe(
+        help="report: Adam from one random start, 5000 steps, as a report has it: slower and worse.",
     )
-    rate: float | None = setting(
-        None,
-        "Of Adam, with --recipe report (0.05, from 64 pixels on 0.005); the usual search needs none.",
-        "X",
-        above=0,
-        most=10,
-        names=("--lr",),
-    )
+    rate: float | None = rate_of_adam(help="Of Adam, with --recipe report (0.05, from 64 pixels on 0.005).")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.recipe is None and self.rate is not None:
-            raise UsageError("rate: is about Adam, of the recipe 'report'; the usual search needs none")
+        check_recipe(self)
         if self.recipe is not None and (self.restarts != 1 or self.refine):
             raise UsageError("recipe report: has one start and does not refine")
-        if self.recipe is not None and self.rate is None:
-            raise UsageError("recipe report: needs a rate")
 
     @classmethod
     def report(

@@ -116,7 +116,7 @@ class Damage:
     kinds: tuple[str, ...]
     refusal: str = ""
     request: Request = field(default_factory=Request)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     asks: tuple[str, ...] = ("resize",)
     noted: tuple[str, ...] = ()
     noted_if_given: tuple[str, ...] = ()

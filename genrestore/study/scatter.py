@@ -61,13 +61,14 @@ def project(latent: Tensor, others: Sequence[Tensor]) -> tuple[Tensor, list[Tens
     return (latent - mean) @ axes[:2].T, [(other - mean) @ axes[:2].T for other in others]
 
 
-def plot(cloud: Cloud, marked: Sequence[Marked], names: Sequence[str]) -> Any:
+def plot(cloud: Cloud, marked: Sequence[Marked], names: Sequence[str], *, whole: bool = False) -> Any:
     """One panel for two axes, a grid of all pairs for more.
 
     Args:
         cloud: The data; its points have as many axes as there are names.
         marked: Outliers, edged in black.
         names: Of the axes.
+        whole: Let every axis go from 0 to 1, so that a cloud that fills little of it looks like that.
 
     Returns:
         A matplotlib figure.
@@ -83,6 +84,8 @@ def plot(cloud: Cloud, marked: Sequence[Marked], names: Sequence[str]) -> Any:
                 axes.set_axis_off()
                 continue
             _panel(axes, cloud, marked, (column, row + 1), size=9.0 if last == 1 else 2.0)
+            if whole:
+                axes.set(xlim=(0, 1), ylim=(0, 1))
             if row == last - 1:
                 axes.set_xlabel(names[column])
             if column == 0:

@@ -145,7 +145,10 @@ def test_a_trace_tells_how_the_search_went(run: Run, weights: str) -> None:
     assert done.exit_code == 0, done.stderr
     assert sorted(path.name for path in Path("way").iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
     with Path("way/1.png/trace.csv").open(newline="") as stream:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+        read = list(csv.DictReader(stream))
+    assert list(dict.fromkeys(row.pop("stage") for row in read)) == ["latent", "pixels"]
+    rows = [{name: float(value) for name, value in row.items()} for row in read]
+    assert len(list(Path("way/1.png").glob("step-*.png"))) >= 6
     assert [row["step"] for row in rows] == list(range(len(rows)))
     assert all(row["sum"] == pytest.approx(row["data"] + row["prior"]) for row in rows)
     files = {path.name for path in Path("way/1.png").iterdir()}
@@ -198,6 +201,20 @@ def test_wrong_use_is_one_line(run: Run, weights: str, words: list[str], message
     wrong = run("denoise", "digits/0.png", "-o", "x.png", "--weights", weights, *SIGMA, *words)
     assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.stderr
     assert not Path("x.png").exists()
+
+
+def test_the_recipe_of_the_report_is_traced_at_every_step(run: Run, weights: str) -> None:
+    words = ["--weights", weights, "--recipe", "report", "--steps", "70", "--lr", "0.1", "--trace", "way"]
+    done = run("denoise", "digits/0.png", "-o", "x.png", *words, *SIGMA)
+    assert done.exit_code == 0, done.stderr
+    rows = list(csv.DictReader(Path("way/0.png/trace.csv").read_text().splitlines()))
+    assert [int(row["step"]) for row in rows] == list(range(71))
+    assert {"step-0000.png", "step-0070.png"} <= {path.name for path in Path("way/0.png").iterdir()}
+    wrong = run("denoise", "digits/0.png", "-o", "y.png", "--weights", weights, "--lr", "0.1", *SIGMA)
+    assert (wrong.exit_code, "--lr: is about Adam, which --recipe report" in wrong.stderr) == (2, True)
+    wrong = run("denoise", "digits/0.png", "-o", "y.png", "--recipe", "report", *SIGMA)
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    assert "--recipe: is for weights of an autoencoder or a generator, and 'photo' are of" in wrong.stderr
 
 
 def test_inpainting_writes_a_trace_too(run: Run, weights: str) -> None:

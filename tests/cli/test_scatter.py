@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
+from genrestore.weights.header import read_header
+from genrestore.weights.store import save
 from tests import tiny
 from tests.cli.conftest import Run
 from tests.train import toy
@@ -59,6 +63,34 @@ def test_json_is_one_object_with_the_outliers(run: Run, words: list[str]) -> Non
     assert np.mean([float(row["z1"]) for row in rows[:20]]) == pytest.approx(record["mean"][1], abs=1e-5)
 
 
+def test_a_cloud_that_has_collapsed_looks_like_that_and_is_told(
+    run: Run, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from genrestore.study import scatter
+
+    ranges, draw = list[tuple[float, float]](), scatter.plot
+
+    def plot(*given: Any, **more: bool) -> Any:
+        figure = draw(*given, **more)
+        ranges.append(figure.axes[0].get_xlim())
+        return figure
+
+    monkeypatch.setattr(scatter, "plot", plot)
+    tensors = load_file(words[2])
+    tensors["autoencoder.to_latent.2.weight"] *= 0.01
+    tensors["autoencoder.to_latent.2.bias"] *= 0
+    save(tmp_path / "narrow.safetensors", read_header(Path(words[2])), tensors)
+    for more in ([], ["--zoom"], ["--pca"]):
+        done = run(*words[:2], str(tmp_path / "narrow.safetensors"), *words[3:], *more, "--overwrite")
+        assert done.exit_code == 0, done.stderr
+        line = "2 of 2 coordinates spread less than a tenth as far as latents that fill [0, 1]: z[0], z[1]"
+        assert line in done.stdout.splitlines()
+    assert ranges[0] == (0, 1)
+    assert ranges[1][1] - ranges[1][0] < 0.1
+    assert ranges[2] != (0, 1)
+    assert "spread less" not in run(*words, "-o", "wide.png").stdout
+
+
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_vector_pictures_are_the_same_twice(run: Run, words: list[str], suffix: str, start: bytes) -> None:
     for name in ("a", "b"):
@@ -77,7 +109,6 @@ def test_principal_components_and_the_training_part(run: Run, words: list[str]) 
 def test_all_pairs_make_a_grid(run: Run, tmp_path: Path, words: list[str]) -> None:
     from genrestore.models import NETWORKS
     from genrestore.weights.header import Header, NetworkSpec
-    from genrestore.weights.store import save
 
     arguments = {"size": 28, "channels": 3, "latent": 4, "width": 2, "hidden": 2}
     header = Header(
@@ -111,6 +142,7 @@ def test_classes_may_be_chosen(run: Run, words: list[str]) -> None:
         (["--dims", "0,0"], 2, "--dims 0,0: at least two different"),
         (["--dims", "a"], 2, "--dims a: must be all, or numbers"),
         (["--dims", "0,2"], 2, "--dims 0,2: the latent has coordinates 0 to 1"),
+        (["--zoom", "--pca"], 2, "--zoom: is about axes from 0 to 1"),
         (["--classes", "ten"], 2, "--classes ten: no class ten; there are 0, 1, 2"),
         (["--data-root", "nowhere"], 2, "--data mnist: not found in nowhere"),
         (["--weights", "photo"], 5, "weights 'photo' are of kind 'denoiser'; latents need an autoencoder"),

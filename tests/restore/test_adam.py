@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.restore.solvers.adam import descend_until_near, minimise
-from genrestore.restore.solvers.steps import Step
+from genrestore.restore.solvers.adam import descend_by_adam, descend_until_near, minimise
+from genrestore.restore.solvers.steps import Step, Watch
 
 TARGET = torch.tensor([[0.2, 0.9], [0.5, 0.4], [0.7, 0.1]]).reshape(3, 1, 1, 2)
 
@@ -42,6 +42,22 @@ def test_it_is_torch_s_adam_with_a_cosine() -> None:
         schedule.step()
     found = minimise(distance, torch.full_like(TARGET, 0.5), steps=20, step_size=0.005)
     assert torch.allclose(found, point.detach(), atol=1e-5)
+
+
+def test_descent_by_adam_is_torch_s_at_one_rate_and_tells_every_step() -> None:
+    point, told = torch.full_like(TARGET, 0.5).requires_grad_(), list[Step]()
+    optimiser = torch.optim.Adam([point], 0.2)
+    for _ in range(5):
+        optimiser.zero_grad()
+        (distance(point) + 3 * roughness(point)).sum().backward()
+        optimiser.step()
+    start = torch.full_like(TARGET, 0.5)
+    watch = Watch(step=told.append)
+    found = descend_by_adam(distance, roughness, start, weight=3.0, steps=5, rate=0.2, watch=watch)
+    assert torch.allclose(found, point.detach(), atol=1e-6)
+    assert [step.index for step in told] == list(range(6))
+    assert (torch.equal(told[0].image, start), torch.equal(told[-1].image, found)) == (True, True)
+    assert torch.equal(told[2].energies["prior"], 3 * roughness(told[2].image))
 
 
 def test_it_gives_the_best_step_not_the_last() -> None:

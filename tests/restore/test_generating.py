@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import genrestore
 from genrestore.errors import UsageError
 from genrestore.metrics import psnr
 from genrestore.restore.pictures import Restore
+from genrestore.restore.problem import Problem
 from genrestore.restore.settings import AutoencoderSettings, LatentSearch
 from genrestore.runtime import Runtime
 from tests import tiny
@@ -82,6 +84,18 @@ def test_the_recipe_of_the_report_adds_noise_and_ends_farther_from_the_data(weig
     assert distances[0] > distances[1]
     again = denoiser(weights, settings=search)(damaged[3])
     assert np.array_equal(again.pixels, with_noise[3].pixels)
+
+
+@pytest.mark.parametrize("loss", ["l2", "l1"])
+def test_the_recipe_s_objective_is_plain_whatever_the_noise(weights: str, loss: str) -> None:
+    """No clipping, no error of the generator, no weight of the noise: D is ½ ‖G(z) − y‖² or ‖G(z) − y‖₁."""
+    prior: Any = denoiser(weights).prior
+    y = torch.from_numpy(noisy(pictures(1)[0], STRONG, 0)).float() / 255
+    problem = Problem(y, STRONG / 255, torch.ones_like(y[:, :1]), clipped=True)  # a mask: no noise is added
+    found = prior.find(problem, LatentSearch.report(28, steps=3, loss=loss))
+    apart = found.image - y
+    expected = apart.square().sum() / 2 if loss == "l2" else apart.abs().sum()
+    assert float(found.data) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_where_the_generator_says_it_all_refining_takes_little_noise_over(weights: str) -> None:

@@ -67,7 +67,8 @@ def test_the_way_from_the_prior_ends_where_the_noise_explains_the_rest(weights: 
         assert [step.index for step in steps] == list(range(len(steps)))
         assert len(steps) < 200
         image = torch.from_numpy(damaged[index]) / 255
-        distances = [float((step.image - image).square().mean()) for step in steps]
+        assert [step.stage for step in steps] == ["latent"] * 81 + ["pixels"] * (len(steps) - 81)
+        distances = [float((step.image - image).square().mean()) for step in steps[81:]]
         assert all(later <= earlier + 1e-6 for earlier, later in zip(distances, distances[1:], strict=False))
 
 
@@ -115,7 +116,8 @@ def test_a_picture_of_another_kind_is_called_far(weights: str) -> None:
 def starts(weights: str, damaged: Pixels, **settings: Any) -> tuple[torch.Tensor, Pixels]:
     """Where the descent begins, and the result."""
     restored, seen = watched(partial(task, weights, **settings), [damaged])
-    return seen.rows[0][0].image, restored[0].pixels
+    start = next(step.image for step in seen.rows[0] if step.stage == "pixels")
+    return start, restored[0].pixels
 
 
 def test_the_descent_begins_at_what_the_restorer_says(weights: str, tmp_path: Path) -> None:
@@ -143,18 +145,49 @@ def test_a_hole_without_noise_is_what_the_restorer_says(tmp_path: Path) -> None:
     assert np.abs(restored[~known].astype(int) - hole).max() <= 1
 
 
-@pytest.mark.parametrize(
-    "settings", [{"settings": AutoencoderSettings(loss="l1")}, {"noise_level": 120 / 255}]
-)
-def test_what_a_restorer_has_not_learned_it_is_not_asked(
-    weights: str, tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_what_a_restorer_has_not_learned_it_is_not_asked(weights: str, tmp_path: Path) -> None:
     with_restorer = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
-    damaged = noisy(clean_pictures()[4], 0)
+    damaged, settings = noisy(clean_pictures()[4], 0), {"noise_level": 120 / 255}
     for mine, theirs in zip(
         starts(with_restorer, damaged, **settings), starts(weights, damaged, **settings), strict=True
     ):
         assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("loss", ["l2", "l1"])
+def test_every_loss_begins_at_the_restorer_s_estimate(tmp_path: Path, loss: str) -> None:
+    path = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
+    damaged, how = noisy(clean_pictures()[4], 0), AutoencoderSettings(loss=loss)
+    (restored,), seen = watched(partial(task, path, settings=how), [damaged])
+    steps = seen.rows[0]
+    estimate = next(step.image for step in steps if step.stage == "restorer")
+    assert torch.equal(next(step.image for step in steps if step.stage == "pixels"), estimate)
+    _, expected = task(path).prior.restored(torch.from_numpy(damaged) / 255, None, SIGMA)
+    assert torch.allclose(estimate, expected, atol=1e-5)
+    assert restored.pixels.shape == damaged.shape
+
+
+@pytest.mark.parametrize(("loss", "known"), [("l2", False), ("l2", True), ("l1", False)])
+def test_the_recipe_of_the_report_is_adam_on_the_pixels_of_plain_terms(
+    tmp_path: Path, loss: str, known: bool
+) -> None:
+    path = str(tiny.save_autoencoder(tmp_path, "with", restorer={}))
+    damaged, there = noisy(clean_pictures()[4], 0), known_square() if known else None
+    how = AutoencoderSettings.report(steps=7, rate=0.03, prior_weight=2.0, loss=loss)
+    restore = partial(denoiser if there is None else inpainter, path, runtime=RUNTIME, noise_level=SIGMA)
+    (made,) = together(restore(settings=how), [damaged], [there])
+    y = torch.from_numpy(damaged).float() / 255
+    mask = torch.ones_like(y) if there is None else torch.from_numpy(there).float()
+    x = (mask * y).requires_grad_()
+    adam = torch.optim.Adam([x], 0.03)
+    for _ in range(7):
+        adam.zero_grad()
+        apart = mask * (x - y)
+        data = apart.square().sum() / (2 * SIGMA**2) if loss == "l2" else apart.abs().sum() / SIGMA
+        (data + 2 * (restore().prior.reconstruct(x) - x).square().sum()).backward()
+        adam.step()
+    expected = (255 * x.detach().clamp(0, 1)).round().byte().numpy()
+    assert np.abs(made.pixels.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("settings", [{"strength": 0.0}, {"noise_level": 0.0}])

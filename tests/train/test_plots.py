@@ -57,6 +57,14 @@ print(os.environ["MPLBACKEND"])
         assert picture.format == "PNG"
 
 
+def test_a_loss_is_drawn_with_its_parts_and_both_players_together() -> None:
+    names = ["loss", "reconstruction", "coverage", "score"]
+    assert run.panels(names) == [["loss", "reconstruction", "coverage"], ["score"]]
+    players = ["discriminator", "generator", "generator_gradient"]
+    assert run.panels(players) == [["discriminator", "generator"], ["generator_gradient"]]
+    assert run.panels(["reconstruction"]) == [["reconstruction"]]
+
+
 def test_every_number_of_the_log_has_a_panel(tmp_path: Path) -> None:
     rows = [{"step": 1.0, "seconds": 1.0, "loss": 0.5}, {"step": 2.0, "loss": 0.25, "score": 3.0}]
     run.save_losses(tmp_path / "loss.png", rows)

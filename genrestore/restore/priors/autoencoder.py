@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.restorer import STRONGEST, Restorer
-from genrestore.restore.data_terms import LEAST_NOISE, PixelTerm
+from genrestore.restore.data_terms import DATA_TERMS, LEAST_NOISE, PixelTerm, masked
 from genrestore.restore.priors.one_size import SAMPLES, OneSizePrior, check_alike
 from genrestore.restore.problem import Problem, Solution, padded
 from genrestore.restore.self_ensemble import cycle_spinning
 from genrestore.restore.settings import BATCH, AutoencoderSettings
-from genrestore.restore.solvers.adam import Discrepancy, descend_until_near, minimise
-from genrestore.restore.solvers.steps import UNWATCHED, OnProgress, Tally, Watch, shares
+from genrestore.restore.solvers.adam import Discrepancy, descend_by_adam, descend_until_near, minimise
+from genrestore.restore.solvers.steps import UNWATCHED, OnStep, Step, Tally, Watch, shares
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
@@ -73,19 +74,26 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
         Args:
             problem: The pictures, at most `BATCH`.
             settings: Weights and steps.
-            watch: Is told the start and every step on pixels, with all `BATCH` pictures, and the finished
-                share; where the way is short it leaps to 1.
+            watch: Is told every step with all `BATCH` pictures: over latents, with −log p(z) as its prior,
+                the restorer's estimate, and on pixels; and the finished share, which leaps to 1 where the
+                way is short.
         """
+        if settings.recipe is not None:
+            return self._by_recipe(problem, settings, watch)
         count, sigma = len(problem.damaged), problem.sigma
         problem = problem.padded()
         term = problem.term(settings.loss)
-        begin, restored = self._begin(problem, settings)
+        begin, restored = self._begin(problem)
         steps = SEARCH_STEPS if restored is None else FINAL_STEPS
         constraint = sigma == 0
         works = [steps, PIXEL_STEP * _expected_steps(settings.steps, constraint, restored is None)]
         searching, descending = shares(watch.progress, works)
-        nearest = self._nearest(term, begin, steps, searching)
+        nearest = self._nearest(term, begin, steps, Watch(searching, watch.step))
         first = nearest if restored is None else restored
+        if restored is not None and watch.step is not None:
+            energies = {"data": term.value(first), "prior": settings.prior_weight * self.value(first)}
+            watch.step(Step(steps + 1, first, energies, stage="restorer"))
+            steps += 1
         level = max(sigma, LEAST_NOISE)
         reached = Discrepancy(problem.damaged, first, level, problem.clipped, problem.known).reached
         if constraint:
@@ -99,9 +107,35 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
             step_size=_step_size(settings, None if constraint else level),
             reached=_counted(reached, Tally(descending, works[1] / PIXEL_STEP)),
             constrain=problem.with_known if constraint else _clipped,
-            on_step=watch.step,
+            on_step=_after(steps + 1, watch.step),
         )
         descending(1.0)
+        distance = problem.beyond_noise(nearest)
+        return Solution(image[:count], nearest[:count], distance[:count], self.own_distance)
+
+    def _by_recipe(self, problem: Problem, settings: AutoencoderSettings, watch: Watch) -> Solution:
+        """Restore as a report has it, with neither restorer nor end: Adam on x, from x = M y.
+
+            ‖M (x − y)‖² / 2σ² + λ ‖AE(x) − x‖²
+
+        Plain squares, whatever was clipped. Where there is no noise, σ is half a grey level, and known pixels
+        are put back at the end.
+        """
+        count, problem = len(problem.damaged), problem.padded()
+        level = max(problem.sigma, LEAST_NOISE)
+        image = descend_by_adam(
+            DATA_TERMS[settings.loss](problem.damaged, level, problem.known).value,
+            self.value,
+            masked(problem.damaged, problem.known),
+            weight=settings.prior_weight,
+            steps=settings.steps,
+            rate=settings.rate or 0.0,
+            watch=watch,
+        ).clamp(0, 1)
+        if problem.sigma == 0:
+            image = problem.with_known(image)
+        with torch.no_grad():
+            nearest = self.reconstruct(image)
         distance = problem.beyond_noise(nearest)
         return Solution(image[:count], nearest[:count], distance[:count], self.own_distance)
 
@@ -169,9 +203,9 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
         with torch.inference_mode():
             return self.reconstruct(padded(image))[:1]
 
-    def _begin(self, problem: Problem, settings: AutoencoderSettings) -> tuple[Tensor, Tensor | None]:
+    def _begin(self, problem: Problem) -> tuple[Tensor, Tensor | None]:
         """Standard coordinates to search from, and the restorer's estimate if there is one of such damage."""
-        if settings.loss == "l2" and self.restores(problem.sigma):
+        if self.restores(problem.sigma):
             return self.restored(problem.damaged, problem.known, problem.sigma)
         with torch.no_grad():
             begin = self.coordinates(problem.filled())
@@ -180,15 +214,21 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
             )  # farther out is none of the class
             return begin * usual.clamp(max=1), None
 
-    def _nearest(self, term: PixelTerm, begin: Tensor, steps: int, on_progress: OnProgress) -> Tensor:
+    def _nearest(self, term: PixelTerm, begin: Tensor, steps: int, watch: Watch) -> Tensor:
         """G(z*), the likeliest image of the decoder; −log p(z) is ½ ‖a‖² in standard coordinates."""
+
+        def note(done: int, coordinates: Tensor) -> None:
+            watch.progress(done / steps)
+            if watch.step is not None:
+                with torch.no_grad():
+                    image = self.decode(coordinates)
+                    energies = {"data": term.value(image), "prior": 0.5 * coordinates.square().sum(1)}
+                watch.step(Step(done, image, energies, stage="latent"))
 
         def energy(coordinates: Tensor) -> Tensor:
             return term.value(self.decode(coordinates)) + 0.5 * coordinates.square().sum(1)
 
-        found = minimise(
-            energy, begin, steps=steps, step_size=SEARCH_RATE, on_step=lambda done: on_progress(done / steps)
-        )
+        found = minimise(energy, begin, steps=steps, step_size=SEARCH_RATE, on_step=note)
         with torch.no_grad():
             return self.decode(found)
 
@@ -198,6 +238,13 @@ def _expected_steps(most: int, constraint: bool, is_start_rough: bool) -> int:
     if constraint:
         return most if is_start_rough else 1
     return min(most, USUAL_STEPS)
+
+
+def _after(before: int, on_step: OnStep | None) -> OnStep | None:
+    """A callback for steps on pixels that come after so many others."""
+    if on_step is None:
+        return None
+    return lambda step: on_step(replace(step, index=before + step.index, stage="pixels"))
 
 
 def _counted(reached: Callable[[Tensor], Tensor], tally: Tally) -> Callable[[Tensor], Tensor]:

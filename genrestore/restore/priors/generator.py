@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from genrestore.models.dcgan import Generator, LatentEncoder
-from genrestore.restore.data_terms import L2, Seamless
+from genrestore.restore.data_terms import DATA_TERMS, L2, PixelTerm, Seamless
 from genrestore.restore.noise import expected_shift, expected_square
 from genrestore.restore.priors.one_size import OneSizePrior, by_batches, check_alike
 from genrestore.restore.problem import Problem, Solution
@@ -79,6 +79,9 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         are known exactly, they are put back and the hole follows them smoothly (`Seamless`). Of a picture
         without damage it is the inversion: z* = argmin_z ‖G(z) − x‖.
 
+        The report's recipe is ‖G(z) + n − y‖ of the known pixels alone, squares or absolute values, with n of
+        level σ drawn anew at every step where there is noise and no hole.
+
         Args:
             problem: The pictures.
             settings: Of the search.
@@ -93,8 +96,11 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
 
     def find(self, problem: Problem, settings: LatentSearch, watch: Watch = UNWATCHED) -> Found:
         """The latents whose images fit best, where `solve` searches for them."""
-        error = 0.0 if problem.is_whole else self.own_distance / 2
-        energy = LatentEnergy(self, problem.term(settings.loss, error), settings.prior_weight)
+        if settings.recipe is not None:  # plain ‖G(z) + n − y‖, whatever the noise
+            term: PixelTerm = DATA_TERMS[settings.loss](problem.damaged, 1.0, problem.known)
+        else:
+            term = problem.term(settings.loss, 0.0 if problem.is_whole else self.own_distance / 2)
+        energy = LatentEnergy(self, term, settings.prior_weight)
         generator = self.runtime.generator()
         draws = self.draw(settings.restarts, generator)
         start = problem.filled()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genrestore.restore.data_terms import DataTerm, masked
 from genrestore.restore.noise import expected_square
-from genrestore.restore.solvers.steps import OnStep, Step
+from genrestore.restore.solvers.steps import UNWATCHED, OnStep, Step, Watch
 
 Energy = Callable[[Tensor], Tensor]
 """Takes [batch, ...], gives the energy of each item, [batch]."""
@@ -27,7 +27,7 @@ def minimise(
     *,
     steps: int,
     step_size: float,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Minimise the energy of every item by Adam, with steps that shrink to nothing.
 
@@ -41,7 +41,7 @@ def minimise(
         start: [batch, ...].
         steps: How many.
         step_size: η of the first step.
-        on_step: Is told the number of steps done.
+        on_step: Is told the number of steps done, from 0, and where the items are, before every step.
 
     Returns:
         Where the energy of each item was least, [batch, ...].
@@ -54,6 +54,8 @@ def minimise(
         better = energies < least
         least = torch.where(better, energies, least)
         best = torch.where(_like(better, best), value, best)
+        if on_step is not None:
+            on_step(index, value)
         if index == steps:
             break
         first = torch.lerp(gradient, first, DECAYS[0])
@@ -61,9 +63,45 @@ def minimise(
         mean, square = first / (1 - DECAYS[0] ** (index + 1)), second / (1 - DECAYS[1] ** (index + 1))
         rate = step_size * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * index / steps)))
         value = value - rate * mean / (square.sqrt() + 1e-8)
-        if on_step is not None:
-            on_step(index + 1)
     return best
+
+
+def descend_by_adam(
+    data_term: Energy,
+    prior: Energy,
+    start: Tensor,
+    *,
+    weight: float,
+    steps: int,
+    rate: float,
+    watch: Watch = UNWATCHED,
+) -> Tensor:
+    """Minimise D(x; y) + λ R(x) by a number of steps of Adam on x at one rate, as a report has it.
+
+    Args:
+        data_term: D(·; y).
+        prior: R.
+        start: First estimate, [batch, channel, height, width].
+        weight: λ.
+        steps: How many.
+        rate: Of Adam.
+        watch: Is told the start and every step, and the finished share.
+
+    Returns:
+        The last estimate, wherever it is; shape of `start`.
+    """
+    value = start.clone()
+    optimiser = torch.optim.Adam([value], rate)
+    for index in range(steps + 1):
+        if watch.step is not None:
+            with torch.no_grad():
+                energies = {"data": data_term(value), "prior": weight * prior(value)}
+            watch.step(Step(index, value.clone(), energies))
+        if index < steps:
+            _, value.grad = _gradient(lambda image: data_term(image) + weight * prior(image), value)
+            optimiser.step()
+        watch.progress((index + 1) / (steps + 1))
+    return value
 
 
 def _to_unit_range(image: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -21,18 +21,21 @@ class Step:
         energies: Of each picture there, [batch], by term: "data" (D), "prior" (λ R), "held_out" (D of pixels
             that the solver does not see).
         active: Which pictures go on, bool [batch]; None: all.
+        stage: What the solver is at: "latent", "restorer", "pixels"; "" where it has one thing to do.
     """
 
     index: int
     image: Tensor
     energies: Mapping[str, Tensor] = field(default_factory=dict)
     active: Tensor | None = None
+    stage: str = ""
 
     def only(self, place: int) -> Step:
         """That of one picture alone, as a batch of one."""
         one = slice(place, place + 1)
         energies = {name: energy[one] for name, energy in self.energies.items()}
-        return Step(self.index, self.image[one], energies, None if self.active is None else self.active[one])
+        active = None if self.active is None else self.active[one]
+        return replace(self, image=self.image[one], energies=energies, active=active)
 
 
 OnStep = Callable[[Step], None]

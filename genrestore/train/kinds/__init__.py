@@ -120,6 +120,11 @@ class AutoencoderSettings(Settings):
         choices=COVERAGES,
     )
     cover_weight: float = learning(1.5, "Loss = reconstruction + X times coverage.", "X", least=0, most=1e6)
+    hidden_norm: bool = network(
+        True,
+        "With --cover: bring the encoder's hidden layer to a mean square of 1.",
+        names=("--hidden-norm/--no-hidden-norm",),
+    )
     outliers: float = share(
         0.5,
         "Out-of-class images (noise, negatives, shapes) beside those of a batch, as a share of it: with "
@@ -227,6 +232,12 @@ ENCODER = Kind(
 """Trainings that follow others."""
 
 
+def _celeba(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The report's images where they are CelebA's: 64×64 in colour."""
+    named = {str(words).partition(":")[0] for words in given.get("data", ())}
+    return {"size": 64, "channels": 3} if "celeba" in named else {}
+
+
 def _autoencoder_report(given: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
     """Epochs and settings of the report's autoencoders.
 
@@ -236,19 +247,20 @@ def _autoencoder_report(given: Mapping[str, Any]) -> tuple[float, dict[str, Any]
     cover = given.get("cover", "none")
     plain = cover == "none"
     loop = {"batch_size": 48, "schedule": "constant", "warmup": 0, "optimiser": "adamw", "ema_decay": 0.0}
-    model = {"loss": "mean-square", "cover": cover, "cover_weight": 1 / 80, "outliers": 0.0}
+    model = {"loss": "mean-square", "cover": cover, "cover_weight": 1 / 80}
+    model |= {"outliers": 0.0, "hidden_norm": False}
     latent = {} if plain else {"latent_dim": 10}
     rate = {"learning_rate": 1e-3 if plain else 5e-4, "restorer_steps": 0}
-    return 50 if plain else 100, {**loop, **model, **latent, **rate}
+    return 50 if plain else 100, {**loop, **model, **latent, **rate, **_celeba(given)}
 
 
-def _gan_report(given: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:  # noqa: ARG001
+def _gan_report(given: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
     """Epochs and settings of the report's generators."""
     loop = {"batch_size": 128, "learning_rate": 2e-4, "warmup": 0, "schedule": "constant"}
     average = {"optimiser": "adamw", "ema_decay": 0.0}
     discriminator = {"d_norm": "batch", "d_deeper": False, "d_rate": 1.0, "r1": 0.0}
     model = {"latent_dim": 100, "width": 64, "momentum": 0.5, "augment": (), "mirror": False}
-    return 15, {**loop, **average, **discriminator, **model}
+    return 15, {**loop, **average, **discriminator, **model, **_celeba(given)}
 
 
 OF_ONE_CLASS = LoopSettings(batch_size=64, schedule="trapezoid", validate_every=1000, sample_every=1000)

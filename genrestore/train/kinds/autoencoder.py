@@ -55,7 +55,7 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
             "latent": chosen.latent_dim,
             "width": chosen.width,
             "hidden": chosen.hidden,
-            "bounded": chosen.cover != "none",
+            "bounded": chosen.hidden_norm and chosen.cover != "none",
         }
         return {"autoencoder": NetworkSpec("autoencoder", arguments)}
 

@@ -182,10 +182,16 @@ class Training(ABC, Generic[Chosen, Batch]):
         """
 
     def learn(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Update along the gradient of the sum of a loss's parts, scalars, each times its factor."""
+        """Update along the gradient of the sum of a loss's parts, scalars, each times its factor.
+
+        Returns:
+            The parts, and where there are several their weighted sum, "loss".
+        """
         terms = [self.factors.get(name, 1.0) * part for name, part in parts.items()]
-        self.descend(reduce(operator.add, terms), *self.optimisers)
-        return {name: part.detach() for name, part in parts.items()}
+        loss = reduce(operator.add, terms)
+        self.descend(loss, *self.optimisers)
+        whole = {"loss": loss.detach()} if len(parts) > 1 else {}
+        return {**whole, **{name: part.detach() for name, part in parts.items()}}
 
     def descend(self, loss: Tensor, name: str) -> None:
         """Step of one optimiser along the gradient of a scalar, averaged over processes and clipped."""

@@ -34,7 +34,7 @@ HOLE = 1 / 2
 CERTAIN = 0.01
 """A discriminator whose loss is below is right and sure of it: all of `losses.ADVERSARIAL` are 0 there."""
 PATIENCE = 300
-"""Steps in a row; the first hundred steps of a healthy training may be like that."""
+"""Steps in a row; a healthy training may be like that for a hundred, and come back."""
 EVERY = 50
 """Steps between looks, since a look waits for the GPU."""
 

@@ -42,6 +42,13 @@ FOLDERS = ("samples", "encoder", "restorer")
 PATIENCE = 6.0
 """Seconds in which the processes that prepared batches for a training that was killed end too."""
 NOT_PLOTTED = frozenset({"step", "seconds", "images_per_second", "learning_rate"})
+TOGETHER = (
+    ("loss", "reconstruction", "coverage", "outliers"),
+    ("loss", "restored", "made"),
+    ("loss", "latent", "own", "real"),
+    ("discriminator", "generator"),
+)
+"""Numbers that are drawn in one panel where the log has them."""
 PRIVATE = ("data_root", "download")
 """Options of the data that weights do not tell."""
 
@@ -242,8 +249,16 @@ def _numbers(row: Mapping[str, str]) -> dict[str, float]:
     return {name: int(value) if value.isdigit() else float(value) for name, value in row.items() if value}
 
 
+def panels(names: Sequence[str]) -> list[list[str]]:
+    """Numbers of the log that are drawn together: a loss with its parts, both players, all others alone."""
+    groups = [[name for name in group if name in names] for group in TOGETHER]
+    groups = [group for group in groups if len(group) > 1]
+    shared = {name for group in groups for name in group}
+    return [*groups, *([name] for name in names if name not in shared)]
+
+
 def save_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Draw every number of the log over the steps, one panel each, as PNG.
+    """Draw every number of the log over the steps, as PNG: a loss beside its parts, all others alone.
 
     Args:
         path: The file.
@@ -252,20 +267,26 @@ def save_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in NOT_PLOTTED]
     if not names:
         return
-    columns = min(3, len(names))
-    lines = -(-len(names) // columns)
+    groups = panels(names)
+    columns = min(3, len(groups))
+    lines = -(-len(groups) // columns)
     figure = plotting.figure(5 * columns, 3.2 * lines)
-    for index, name in enumerate(names):
-        axes = figure.add_subplot(lines, columns, index + 1)
-        points = [(row["step"], row[name]) for row in rows if name in row]
-        axes.plot(
-            [step for step, _ in points],
-            [value for _, value in points],
-            marker="." if len(points) < 30 else "",
-        )
-        if name.startswith("loss") and all(value > 0 for _, value in points):
+    for index, group in enumerate(groups):
+        axes, values = figure.add_subplot(lines, columns, index + 1), list[float]()
+        for name in group:
+            points = [(row["step"], row[name]) for row in rows if name in row]
+            values += [value for _, value in points]
+            axes.plot(
+                [step for step, _ in points],
+                [value for _, value in points],
+                marker="." if len(points) < 30 else "",
+                label=name,
+            )
+        if group[0] == "loss" and all(value > 0 for value in values):
             axes.set_yscale("log")
-        axes.set_title(name)
+        axes.set_title(" and ".join(group) if len(group) == 2 else group[0])
+        if len(group) > 1:
+            axes.legend()
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     content = io.BytesIO()
