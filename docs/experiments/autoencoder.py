@@ -95,10 +95,8 @@ def denoising(name: str, weights: str, bench: Bench, after: list[int]) -> list[s
         ours = together(DENOISE, weights, damaged, sigma=sigma)
         lines.append(f"{title} | **ours** | {before} | | **{mean(scores(ours, clean)):.2f}** |")
         path = PLACE / f"{name}-{sigma:g}.png"
-        strip(path, [damaged / 255, *shown, ours / 255, clean / 255])
-        with Image.open(path) as picture:
-            large = picture.convert("L").resize([3 * side for side in picture.size], Image.Resampling.NEAREST)
-        large.save(path, optimize=True)
+        heads = ["damaged", *(f"{count} steps" for count in after), "ours", "clean"]
+        strip(path, [damaged / 255, *shown, ours / 255, clean / 255], heads=heads)
     return lines
 
 

@@ -32,7 +32,7 @@ from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
 from genrestore.train.loop.run import save_grid
 
 TASKS, LOSSES = ("invert", "denoise", "inpaint"), ("l2", "l1")
-CLASSES = {"digits": ("Digits", "mnist-gan", 6), "faces": ("Colour faces", "faces-rgb-gan", 4)}
+CLASSES = {"digits": ("Digits", "mnist-gan", 20), "faces": ("Colour faces", "faces-rgb-gan", 20)}
 """Heading, weights and number of images."""
 OUR_STEPS, THEIR_STEPS = (0, 5, 20, 60), (0, 50, 200, 1000)
 """What a strip shows besides the last."""
@@ -79,8 +79,10 @@ class Case:
         return made if self.known is None else np.where(self.known[:, None], self.clean, made)
 
     def score(self, made: Pixels) -> str:
-        """Mean PSNR of images [image, channel, size, size] in grey levels."""
-        return f"{mean(scores(self.whole(made), self.clean)):.2f}"
+        """Mean PSNR of images [image, channel, size, size] in grey levels, and the spread of that mean."""
+        found = scores(self.whole(made), self.clean)
+        spread = np.std(found) / max(1, len(found) - 1) ** 0.5
+        return f"{mean(found):.2f} ± {spread:.2f}"
 
     def distance(self, image: Tensor, loss: str) -> float:
         """Root mean square or mean absolute difference in grey levels of G(z) from the known pixels of y."""
@@ -174,7 +176,9 @@ def strips(name: str, case: Case, loss: str, recipe: Way, mine: Way) -> str:
         lines.append([case.damaged / 255, *shown, case.whole(way.result) / 255, case.clean / 255])
     rows = [[column[index] for column in line] for index in range(min(2, len(case.clean))) for line in lines]
     path = PLACE / f"gan-{name}-{case.task}-{loss}.png"
-    strip(path, [np.stack(column) for column in zip(*rows, strict=True)], count=len(rows))
+    heads = ["damaged", *(f"{a} | {b}" for a, b in zip(THEIR_STEPS, OUR_STEPS, strict=True))]
+    columns = [np.stack(column) for column in zip(*rows, strict=True)]
+    strip(path, columns, count=len(rows), heads=[*heads, "G(z)", "result", "clean"])
     return f"{case.task}, {loss.upper()}:\n\n![]({path.name})\n"
 
 

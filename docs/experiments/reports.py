@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from digits import (
     together,
 )
 from pictures import Pixels
+from PIL import Image, ImageDraw
 from tables import Row, Section
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,10 +67,27 @@ def fill(page: Path, parts: dict[str, list[str]]) -> None:
     page.write_text(text, encoding="utf-8")
 
 
-def strip(path: Path, columns: list[Pixels], count: int = 5) -> None:
-    """Write images [image, channel, height, width] in [0, 1] as a grid, the first ones of each column."""
+def strip(path: Path, columns: list[Pixels], count: int = 5, heads: Sequence[str] = ()) -> None:
+    """Write images [image, channel, height, width] in [0, 1] as a grid, the first ones of each column.
+
+    Digits are shown three times as large; heads, if there are any, stand over the columns.
+    """
     images = np.stack([one[:count] for one in columns], 1)
     save_grid(path, torch.from_numpy(images.reshape(-1, *images.shape[2:])).float(), columns=len(columns))
+    headed(path, heads, 3 if images.shape[-1] == 28 else 1)
+
+
+def headed(path: Path, heads: Sequence[str], scale: int) -> None:
+    """Enlarge a picture of columns, and write over each what it shows."""
+    with Image.open(path) as picture:
+        large = picture.resize([scale * side for side in picture.size], Image.Resampling.NEAREST)
+    top = 14 if heads else 0
+    whole = Image.new("RGB", (large.width, large.height + top), "white")
+    whole.paste(large, (0, top))
+    for place, head in enumerate(heads):
+        middle = (place + 0.5) * large.width / len(heads)
+        ImageDraw.Draw(whole).text((middle, 1), head, fill="black", anchor="ma", font_size=11)
+    whole.save(path, optimize=True)
 
 
 @lru_cache(maxsize=1)

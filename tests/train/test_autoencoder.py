@@ -84,7 +84,8 @@ def test_a_step_follows_the_slope_of_reconstruction_and_of_coverage_by_its_weigh
     loss = terms["reconstruction"] + 0.25 * terms["coverage"]
     expected = torch.autograd.grad(loss, list(network.parameters()))
     found = made.step(batch)
-    assert found.keys() == terms.keys()
+    assert found.keys() == {"loss", *terms}
+    assert float(found["loss"]) == pytest.approx(float(loss.detach()), rel=1e-4)
     for name, term in terms.items():
         assert float(found[name]) == pytest.approx(float(term.detach()), rel=1e-4)
     for parameter, slope in zip(network.parameters(), expected, strict=True):
@@ -225,6 +226,10 @@ def test_the_report_s_recipe() -> None:
     assert (filled["epochs"], filled["learning_rate"], filled["latent_dim"]) == (100, 5e-4, 3)
     assert 20 * 4 * settings.cover_weight == 1  # its squares are on [-1, 1]
     assert recipe(cover="moments")[1].latent_dim == 10
+    assert (settings.hidden_norm, recipe(cover="moments", hidden_norm=True)[1].hidden_norm) == (False, True)
+    celeba = recipe(data=["celeba:2"])[1]
+    assert (celeba.size, celeba.channels, recipe(data=["mnist"])[1].size) == (64, 3, 28)
+    assert recipe(data=["celeba"], size=32)[1].size == 32
     assert not any("epochs" in recipe(**given)[0] for given in ({"steps": 3}, {"resume": True}))
 
 

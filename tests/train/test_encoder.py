@@ -58,8 +58,9 @@ def test_a_step_reports_the_parts_of_the_loss_and_lowers_it(tmp_path: Path) -> N
     losses = []
     for step in range(60):
         numbers = {name: float(value) for name, value in made.step(made.batch(step, range(10))).items()}
-        assert set(numbers) == {"latent", "own", "real"}
+        assert set(numbers) == {"loss", "latent", "own", "real"}
         losses.append(numbers["latent"] + IMAGE_WEIGHT * (numbers["own"] + numbers["real"]))
+        assert numbers["loss"] == pytest.approx(losses[-1], rel=1e-4)
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 

@@ -272,3 +272,5 @@ def test_the_report_s_recipe() -> None:
         0,
     ]
     assert (filled["latent_dim"], filled["width"], filled["momentum"]) == (100, 64, 0.5)
+    celeba = KINDS["gan"].recipe.fill({"data": ["celeba"]})
+    assert (celeba["size"], celeba["channels"], "size" in filled) == (64, 3, False)

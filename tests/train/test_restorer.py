@@ -61,7 +61,7 @@ def test_a_step_reports_the_parts_of_the_loss_and_lowers_it(tmp_path: Path) -> N
     losses = []
     for step in range(60):
         numbers = {name: float(value) for name, value in made.step(made.batch(step, range(10))).items()}
-        assert set(numbers) == {"restored", "made"}
+        assert set(numbers) == {"loss", "restored", "made"}
         losses.append(numbers["restored"])
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
