@@ -129,7 +129,10 @@ def write(folder: Path, trace: Steps, damaged: Any, source: Path | None = None) 
     from genrestore.restore import trace as drawing
 
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["stage", "step", "data", "prior", "sum"], lineterminator="\n")
+    names = ["step", "data", "prior", "sum"]
+    if any(row["stage"] for row in trace.rows):
+        names.insert(0, "stage")
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(trace.rows)
     with atomic(folder / "trace.csv", source=source) as stream:
