@@ -120,20 +120,20 @@ class Mixture:
         grey: Share of all samples turned to grey, replicated to three channels.
         processed: Share of the samples of correlated noise that went through a camera's own noise reduction.
         aligned: Share of the samples whose JPEG blocks begin at their corner, as in files that were not cut.
-        soft: Share of the samples whose scene is not sharp to the pixel; of Gaussian noise and JPEG alone a
-            quarter of it.
+        soft: Share of the samples of correlated noise whose scene is not sharp to the pixel, as those of
+            a camera at full size; of the others a quarter of it.
     """
 
     largest: float = 75 / 255
-    camera: float = 0.13
-    correlated: float = 0.35
-    jpeg: float = 0.22
+    camera: float = 0.2
+    correlated: float = 0.33
+    jpeg: float = 0.25
     impulses: float = 0.05
     rounded: float = 0.25
     grey: float = 0.3
     processed: float = 0.5
     aligned: float = 0.7
-    soft: float = 0.8
+    soft: float = 0.95
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def degrade(patch: Tensor, mixture: Mixture, generator: torch.Generator) -> Samp
     offsets = _offsets(generator)
     corner = offsets if chance(generator, mixture.aligned) else _corner(generator)
     noise_of_files = kind < mixture.camera + mixture.correlated
-    if chance(generator, mixture.soft / (1 if noise_of_files else 4)):
+    if chance(generator, mixture.soft / (1 if mixture.camera <= kind and noise_of_files else 4)):
         patch = soften(patch, generator)
     if kind < mixture.camera:
         noisy, clean = camera.photograph(patch, camera.draw_settings(generator), generator, corner)
@@ -107,9 +107,9 @@ def soften(patch: Tensor, generator: torch.Generator) -> Tensor:
         patch = guided_filter(patch, radius, log_uniform(generator, 0.02, 0.12) ** 2)
     kind = uniform(generator)
     if kind < 0.65:
-        patch = camera.rescale(patch, uniform(generator, 1.2, 3.0))
+        patch = camera.rescale(patch, uniform(generator, 1.3, 3.0))
     if kind > 0.4:
-        patch = camera.blur(patch, log_uniform(generator, 0.4, 1.8))
+        patch = camera.blur(patch, log_uniform(generator, 0.5, 1.8))
     return patch.clamp(0, 1)
 
 
