@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import fourier_shift, gaussian_filter
 
 Pixels = np.ndarray[Any, Any]
 
@@ -225,6 +226,19 @@ def large_picture(megapixels: int, sigma: float) -> Pixels:
     for top in range(0, len(noisy), 512):
         noisy[top : top + 512] = to_bytes(gaussian(noisy[top : top + 512], sigma, top))
     return noisy
+
+
+def registered(truth: Pixels, picture: Pixels) -> Pixels:
+    """A truth moved by a fraction of a pixel to a picture, by least squares: Lucas and Kanade, 1981."""
+    aim, moved, shift = gaussian_filter(picture.mean(2, dtype=float), 1), truth.astype(float), np.zeros(2)
+    for _ in range(4):
+        start = gaussian_filter(moved.mean(2), 1)
+        slopes = np.stack([*np.gradient(-start), np.ones_like(start)], 2).reshape(-1, 3)
+        shift += np.linalg.lstsq(slopes, (aim - start).ravel(), rcond=None)[0][:2]
+        wide = np.pad(truth.astype(float), ((16, 16), (16, 16), (0, 0)), mode="reflect")
+        waves = [fourier_shift(np.fft.fft2(wide[..., channel]), shift) for channel in range(3)]
+        moved = np.stack([np.fft.ifft2(plane).real for plane in waves], 2)[16:-16, 16:-16]
+    return moved.clip(0, 255)
 
 
 def random_hole(height: int, width: int, missing: float, index: int) -> Pixels:
