@@ -189,13 +189,13 @@ def edges(bench: Bench) -> Section:  # noqa: ARG001
         known[80:160, 80:160] = False
         result = genrestore.inpaint(clean, ~known, fill="auto")
         level = (light.min() + light.max()) / 2
-        place = (cv2.blur(result[..., 1], (3, 3)) <= level)[:, 80:160].sum(0)
+        place = (cv2.blur(result[..., 1], (3, 3)) > level)[:, 80:160].sum(0)
         inside = (line[80:160] > 84) & (line[80:160] < 156)
         off.append(float(np.abs(place - line[80:160])[inside].mean()))
     section = Section("Straight edges across a hole of 80×80, drawn")
     section.rows = [
         Row("of 20, off by 2 pixels at most", sum(one <= 2 for one in off), 18, 20, ""),
-        Row("off by, mean", mean(off), unit="levels", more=False),
+        Row("off by, mean", mean(off), unit="px", more=False),
     ]
     section.details = {"off": off}
     return section

@@ -255,7 +255,7 @@ def _origins(scale: Scale, places: Tensor, distances: Tensor) -> Tensor:
 
 def _unlike(scale: Scale, distances: Tensor) -> float:
     """Median distance of the patches at the edge of the hole, in those of any two patches of the source."""
-    given = scale.features[scale.centres]
+    given = scale.features[scale.some]
     any_two = (given - given.roll(len(given) // 2, 0)).square().sum(1).median().clamp(min=1e-8)
     edge = scale.missing.flatten()[scale.active] == 0
     return float((distances[edge].median() if bool(edge.any()) else distances.median()) / any_two)
