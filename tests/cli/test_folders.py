@@ -124,7 +124,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["--format", "gif"], "--format gif: written are png, jpeg, tiff and webp"),
+            (["--format", "gif"], "--format gif: written are png, jpeg, tiff, webp, avif, jxl"),
             (["--suffix", "a/b"], "--suffix 'a/b': must be a word for the middle of a file's name"),
             (["--suffix", "."], "--suffix '.': must be a word"),
             (["--shard", "3/2"], "--shard 3/2: K is counted from 1 to N"),

@@ -131,7 +131,7 @@ def on_a_terminal(words: list[str], columns: int = 80) -> tuple[int, str]:
 def test_a_terminal_on_stdin_shows_the_help(photo: Path, weights: str) -> None:
     code, screen = on_a_terminal(denoise(weights, "-"))
     assert code == 2
-    assert "Usage: " in screen
+    assert "Usage:" in screen
     assert screen.rstrip().endswith("genrestore: error: -: stdin is a terminal; pipe a picture into it")
 
 

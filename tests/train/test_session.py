@@ -163,11 +163,11 @@ def test_interrupted_and_resumed_without_a_word_is_the_same(asked: Request, tmp_
 
 def test_the_second_of_two_trainings_is_named_where_it_stops(asked: Request) -> None:
     second = replace(toy.KIND, name="restorer", settings=toy.ToySettings(interrupt_at=2))
-    first = replace(toy.KIND, then=lambda settings, loop: replace(second, loop=loop))
+    first = replace(toy.KIND, then=second)
     with pytest.raises(Interrupted, match=r"^restorer: stopped at step 3 of 8; go on with --resume$"):
         session.run(first, asked, toy.RUNTIME, toy.Witness())
     diverging = replace(second, settings=toy.ToySettings(nan_at=2))
-    first = replace(toy.KIND, then=lambda settings, loop: replace(diverging, loop=loop))
+    first = replace(toy.KIND, then=diverging)
     with pytest.raises(Diverged, match=r"^restorer: loss is nan at step"):
         session.run(first, replace(asked, overwrite=True), toy.RUNTIME, toy.Witness())
 
@@ -360,7 +360,7 @@ def test_more_workers_than_cores_are_said_in_one_line(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
     witness = toy.Witness()
-    followed = replace(toy.KIND, then=lambda settings, loop: replace(toy.KIND, loop=loop))
+    followed = replace(toy.KIND, then=replace(toy.KIND, name="restorer"))
     result = session.run(followed, replace(asked, loop={**asked.loop, "workers": 2}), toy.RUNTIME, witness)
     assert result.finished
     told = "--workers 2: more than this machine has cores (1), which may slow it down"

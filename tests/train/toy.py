@@ -33,6 +33,8 @@ class ToySettings:
     widths: tuple[int, ...] = (1, 2)
     nan_at: int = -1
     interrupt_at: int = -1
+    restorer_steps: int = 8
+    restorer_width: int = 4
 
 
 class ToyTraining(Training[ToySettings, Tensor]):

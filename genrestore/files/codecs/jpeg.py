@@ -154,12 +154,13 @@ def _settings(opened: ImageFile, segments: Segments, turned: int) -> JpegSetting
 
 
 def _planes(opened: JpegImageFile) -> Iterator[tuple[tuple[int, ...], int, int]]:
-    """The components, as `JpegSettings.planes` has them; none where one is no whole share of the largest."""
+    """The components, as `JpegSettings.planes` has them; none where one has no table or no whole share."""
     across, down = (max(layer[axis] for layer in opened.layer) for axis in (1, 2))
-    if any(across % layer[1] or down % layer[2] for layer in opened.layer):
+    tables = opened.quantization
+    if any(across % layer[1] or down % layer[2] or layer[3] not in tables for layer in opened.layer):
         return
     for _, own_across, own_down, table in opened.layer:
-        yield tuple(opened.quantization[table]), down // own_down, across // own_across
+        yield tuple(tables[table]), down // own_down, across // own_across
 
 
 def _write_aspect(stream: BinaryIO, sides: tuple[int, int]) -> None:
