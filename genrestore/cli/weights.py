@@ -31,7 +31,7 @@ app = typer.Typer(cls=HelpGroup, no_args_is_help=True)
 
 @app.callback()
 def root() -> None:
-    """List, show, add, verify, remove and locate priors."""
+    """List, show, add, verify, export, remove and locate priors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +154,34 @@ class Verify(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Export(Said):
+    """Write a denoiser and its estimator as ONNX, with a model card, for programs without torch.
+
+    Examples:
+        genrestore weights export photo --onnx photo.onnx
+        genrestore weights export photo --onnx photo-half.onnx --half
+
+    Options:
+        onnx (PATH): The denoiser's file; the estimator is STEM.estimator.onnx, the model card STEM.md.
+        half: Compute in float16, in half the bytes; inputs and outputs stay float32.
+    """
+
+    weights: str
+    onnx: Path
+    half: bool = False
+    overwrite: bool = False
+
+    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+        """Convert and write."""
+        from genrestore.weights import export
+
+        files = export.export(self.weights, self.onnx, half=self.half, overwrite=self.overwrite)
+        paths = [str(file) for file in files]
+        self.say({"files": paths}, f"exported '{self.weights}': {', '.join(paths)}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Remove(Said):
     """Delete weights from your store; those that ship with genrestore stay.
 
@@ -198,7 +226,15 @@ class Locate(Said):
         return 0
 
 
-COMMANDS = {"list": List, "show": Show, "add": Add, "verify": Verify, "remove": Remove, "path": Locate}
+COMMANDS = {
+    "list": List,
+    "show": Show,
+    "add": Add,
+    "verify": Verify,
+    "export": Export,
+    "remove": Remove,
+    "path": Locate,
+}
 for _name, _command in COMMANDS.items():
     add(app, _name, _command, show_help=False)
 

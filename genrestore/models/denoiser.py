@@ -68,7 +68,8 @@ class ResidualUNet(nn.Module):
         height, width = image.shape[-2:]
         stacked = torch.cat([image, as_noise_map(noise_level, image, self.levels)], dim=1)
         stacked = pad_to_multiple(stacked, self.multiple)
-        features = self.head(functional.pixel_unshuffle(stacked, 2))
+        folded = functional.pixel_unshuffle(stacked, 2).to(self.head.weight.dtype)
+        features = self.head(folded)
         skips: list[Tensor] = []
         for stage, shrink in zip(self.down, self.shrink, strict=False):
             features = stage(features)

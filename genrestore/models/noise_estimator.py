@@ -47,7 +47,7 @@ class NoiseEstimator(nn.Module):
             Natural logarithm of σ (on the [0, 1] scale), [batch, levels, ⌈height / 8⌉, ⌈width / 8⌉].
         """
         folded = functional.pixel_unshuffle(pad_to_multiple(image, self.multiple), 2)
-        features = functional.relu(self.head(folded))
+        features = functional.relu(self.head(folded.to(self.head.weight.dtype)))
         features = self.body(functional.relu(self.shrink(features)))
         level: Tensor = self.tail(functional.relu(features))
         return level.float()

@@ -211,11 +211,16 @@ def check_free(name: str, overwrite: bool = False) -> Path:
         UsageError: Not a name, or the store has it and `overwrite` is not given.
     """
     target = place(name)
-    _check_free(target, overwrite)
+    check_absent(target, overwrite)
     return target
 
 
-def _check_free(path: Path, overwrite: bool) -> None:
+def check_absent(path: Path, overwrite: bool) -> None:
+    """Refuse to replace a file, unless that was asked for.
+
+    Raises:
+        UsageError: It exists, and `overwrite` is not given.
+    """
     if os.path.lexists(path) and not overwrite:
         raise UsageError(f"{path}: exists; replace it with --overwrite")
 
@@ -245,6 +250,6 @@ def _files(folder: Path) -> dict[str, Path]:
 def _write(path: Path, raw: bytes, overwrite: bool, source: Path | None = None) -> None:
     from genrestore.files.disk.atomic import atomic
 
-    _check_free(path, overwrite)
+    check_absent(path, overwrite)
     with atomic(path, overwrite=overwrite, source=source) as stream:
         stream.write(raw)

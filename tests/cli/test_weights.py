@@ -64,7 +64,7 @@ def spoil(path: Path) -> Path:
     return path
 
 
-COMMANDS = ("list", "show", "add", "verify", "remove", "path")
+COMMANDS = ("list", "show", "add", "verify", "export", "remove", "path")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_no_command_shows_the_help() -> None:
     assert "Usage: genrestore weights" in result.output
 
 
-@pytest.mark.parametrize("name", ["show", "add", "verify", "remove", "path"])
+@pytest.mark.parametrize("name", ["show", "add", "verify", "export", "remove", "path"])
 def test_missing_words_are_named_and_stdout_stays_empty(name: str) -> None:
     result = run(name)
     assert (result.exit_code, result.stdout) == (2, "")
