@@ -132,3 +132,11 @@ def test_occupied_cells_by_hand() -> None:
     assert coverage.occupied(latent) == pytest.approx((3 + 2 + 2) / 3 / 100)
     assert coverage.occupied(torch.tensor([[0.05], [0.07], [0.95]])) == pytest.approx(0.2)
     assert coverage.occupied(uniform(20000, 2)) == 1.0
+
+
+def test_the_sliced_distance_to_the_cube_grows_with_its_coordinates() -> None:
+    latent = torch.rand(50, 3, generator=torch.Generator().manual_seed(1)).square()
+    uniform = torch.rand(latent.shape, generator=(draws := torch.Generator().manual_seed(2)))
+    expected = 3 * coverage.sliced_distance(latent, uniform, draws)
+    found = coverage.sliced_wasserstein(latent, torch.Generator().manual_seed(2))
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)

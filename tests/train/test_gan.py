@@ -52,6 +52,19 @@ def test_a_batch_holds_images_and_latents_for_each_update(tmp_path: Path) -> Non
     assert len(seen) == 10, "an epoch of ten images shows each once"
 
 
+def test_a_step_goes_on_with_the_images_after_those_of_all_updates_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, taken = training(tmp_path, 5, d_steps=2), list[int]()
+    usual = made.images.take
+    monkeypatch.setattr(
+        made.images, "take", lambda places: usual([(taken.append(one), one)[1] for one in places])
+    )
+    for step in range(3):
+        made.batch(step, range(5))
+    assert taken == list(range(30))
+
+
 def test_a_batch_is_the_same_in_parts(tmp_path: Path) -> None:
     made = training(tmp_path, mirror=True)
     whole, parts = made.batch(3, range(4)), [made.batch(3, [0, 1]), made.batch(3, [2, 3])]

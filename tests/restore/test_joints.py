@@ -1,0 +1,257 @@
+"""What formulas become together: the weight, the level and the error that each is handed by the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from genrestore.restore import noise
+from genrestore.restore.blending import mixed
+from genrestore.restore.operators import SCHEDULE, Component, Jpeg
+from genrestore.restore.priors import autoencoder as autoencoders
+from genrestore.restore.priors import denoiser as denoisers
+from genrestore.restore.priors import generator as generators
+from genrestore.restore.priors import load_prior, unet
+from genrestore.restore.priors.autoencoder import AutoencoderPrior
+from genrestore.restore.problem import Problem
+from genrestore.restore.settings import AutoencoderSettings, DenoiserSettings, LatentSearch
+from genrestore.restore.solvers.adam import Discrepancy
+from genrestore.restore.task import Request
+from genrestore.restore.tiling import Tiling
+from genrestore.restore.wiener import without_noise
+from genrestore.runtime import Runtime
+from tests import tiny
+from tests.restore.restorers import denoiser
+from tests.restore.test_generator_prior import prior as generator_prior
+
+RUNTIME = Runtime("cpu", "fp32", 1, 0)
+WHOLE = 96
+
+
+def test_all_of_a_picture_says_how_often_its_tiles_are_turned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an estimate would change where a large picture is cut."""
+    monkeypatch.setattr(unet, "SMALL", 2 * 64 * 64)  # a tile could be turned twice, the picture cannot
+    weights = str(tiny.save_denoiser(tmp_path))
+    restore = denoiser(weights, 0.1, runtime=RUNTIME, tiling=Tiling(64, 16, 16))
+    calls: list[int] = []
+    network = restore.prior.network
+    monkeypatch.setattr(
+        restore.prior, "network", lambda *inputs: (calls.append(inputs[0].shape[-1]), network(*inputs))[1]
+    )
+    restore(np.zeros((1, 3, WHOLE, WHOLE), np.uint8))
+    assert calls == [64, 64, 64, 64]
+
+
+def test_a_constraint_is_met_after_each_step_of_the_prior(tmp_path: Path) -> None:
+    prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    draws = torch.Generator().manual_seed(0)
+    damaged = 0.4 + 0.2 * torch.rand(1, 3, 32, 32, generator=draws)
+    operator = Jpeg(tuple(Component((12,) * 64) for _ in range(3)))
+    level = 0.02
+    found = prior.solve(Problem(damaged, level, operator=operator), DenoiserSettings(turns=1)).image
+    term, expected = operator.constraint(damaged), damaged
+    for times in SCHEDULE:
+        expected = term.prox(prior.denoise(expected, times * level), 1.0)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.fixture
+def autoencoder(tmp_path: Path) -> AutoencoderPrior:
+    prior = load_prior(str(tiny.save_autoencoder(tmp_path)), RUNTIME)
+    assert isinstance(prior, AutoencoderPrior)
+    return prior
+
+
+def test_the_weight_of_the_prior_is_the_one_that_is_set(autoencoder: AutoencoderPrior) -> None:
+    """Without it nothing but the data draws: every pixel goes the same share of the way from start to y."""
+    with torch.no_grad():
+        clean = autoencoder.network.decode(torch.tensor([[0.9, 0.1]]))
+    damaged = clean + 0.2 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+
+    def shares(weight: float) -> Tensor:
+        found = autoencoder.solve(Problem(damaged, 0.1), AutoencoderSettings(prior_weight=weight))
+        assert found.nearest is not None
+        moved, whole = found.image - found.nearest, damaged - found.nearest
+        inside = ((found.image > 0.01) & (found.image < 0.99) & (whole.abs() > 0.05)).flatten()
+        return (moved / whole).flatten()[inside]
+
+    without = shares(0.0)
+    assert without.mean() > 0.05
+    assert without.std() < 1e-3
+    assert shares(50.0).std() > 1e-3
+
+
+@pytest.mark.parametrize(("sigma", "error"), [(0.1, 0.03), (0.0, 0.0)])
+def test_a_search_reckons_with_half_of_what_a_generator_misses(
+    monkeypatch: pytest.MonkeyPatch, sigma: float, error: float
+) -> None:
+    told: list[float] = []
+    usual = Problem.term
+
+    def term(self: Problem, loss: str = "l2", error: float = 0.0) -> Any:
+        told.append(error)
+        return usual(self, loss, error)
+
+    monkeypatch.setattr(Problem, "term", term)
+    prior = generator_prior({"error_99": 0.06})
+    prior.find(Problem(torch.full((1, 1, 28, 28), 0.5), sigma), LatentSearch(steps=1, restarts=1))
+    assert told == [error]
+
+
+def test_the_noise_of_the_report_has_the_level_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    usual = generators.search_by_adam
+
+    def search(*values: Any, **words: Any) -> Any:
+        given.append(words["noise"])
+        return usual(*values, **words)
+
+    monkeypatch.setattr(generators, "search_by_adam", search)
+    settings = LatentSearch.report(28, steps=1)
+    for level in (0.25, 0.0):
+        generator_prior().find(Problem(torch.full((1, 1, 28, 28), 0.5), level), settings)
+    assert float(torch.stack([given[0]() for _ in range(20)]).std()) == pytest.approx(0.25, rel=0.03)
+    assert given[1] is None
+
+
+def test_strength_goes_for_luma_and_chroma_alike() -> None:
+    damaged, restored = torch.rand(2, 1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    found = mixed(damaged, restored, Request(strength=0.5, luma=0.6, chroma=0.2), bounded=False)
+    change = restored - damaged
+    luma = torch.einsum("c,bchw->bhw", torch.tensor([0.299, 0.587, 0.114]), change)[:, None]
+    torch.testing.assert_close(found, damaged + 0.3 * luma + 0.1 * (change - luma))
+
+
+def test_what_clipping_hides_is_added_by_and_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half way from where it begins to where it is whole, half of it."""
+    low, high = noise.STRONG
+    level = torch.full((20,), (low + high) / 2).log()
+    level[:2] = np.log(8 / 255)
+    colour = torch.full((3, 20), 0.5)
+    colour[:, :2] = 0.0
+    half = noise.before_clipping(level, colour)
+    monkeypatch.setattr(noise, "STRONG", (0.0, 1e-6))
+    whole = noise.before_clipping(level, colour)
+    assert (whole - level)[:2].min() > 0.1
+    torch.testing.assert_close(half, (level + whole) / 2)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_hole_is_as_deep_at_every_scale(scale: int) -> None:
+    known = torch.ones(1, 1, 80 // scale, 80 // scale)
+    known[..., 5 // scale : 75 // scale, 5 // scale : 75 // scale] = 0
+    trust = denoisers._term(torch.zeros_like(known), known, 0.0, torch.zeros_like(known), scale).trust
+    middle = trust[0, 0, 40 // scale]
+    deep = scale * (torch.arange(80 // scale) - 5 // scale + 1)
+    first, last = denoisers.DEEP
+    expected = ((last - deep) / (last - first)).clamp(0, 1)
+    part = slice(5 // scale, 35 // scale)
+    torch.testing.assert_close(middle[part], expected[part].float())
+
+
+def test_a_latent_is_as_likely_as_the_class_has_it(
+    autoencoder: AutoencoderPrior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    energies: list[Any] = []
+    usual = autoencoders.minimise
+
+    def minimise(energy: Any, *values: Any, **words: Any) -> Tensor:
+        energies.append(energy)
+        return usual(energy, *values, **words)
+
+    monkeypatch.setattr(autoencoders, "minimise", minimise)
+    problem = Problem(torch.full((1, 1, 28, 28), 0.3), 0.1)
+    autoencoder.solve(problem, AutoencoderSettings(steps=1))
+    point = torch.tensor([[0.5, -2.0]]).expand(16, -1)
+    data = problem.padded().term().value(autoencoder.decode(point))
+    torch.testing.assert_close(energies[0](point) - data, torch.full((16,), 4.25 / 2), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.2])
+def test_starts_are_drawn_around_what_the_encoder_says(monkeypatch: pytest.MonkeyPatch, sigma: float) -> None:
+    given: list[Tensor] = []
+    usual = generators.search
+
+    def search(energy: Any, starts: Tensor, **words: Any) -> Any:
+        given.append(starts)
+        return usual(energy, starts, **words)
+
+    monkeypatch.setattr(generators, "search", search)
+    prior = generator_prior()
+    image = torch.full((1, 1, 28, 28), 0.4)
+    prior.find(Problem(image, sigma), LatentSearch(steps=1, restarts=8))
+    draws, encoded = prior.draw(8, RUNTIME.generator()), prior.encode(image)
+    expected = encoded + 0.6 * draws
+    expected[0] = encoded[0]
+    if sigma:
+        expected[1::2] = draws[1::2]
+    torch.testing.assert_close(given[0][0], expected)
+
+
+def test_two_standard_errors_of_chance_are_no_deviation() -> None:
+    """One ring by hand: the mean of the picture, a single number."""
+    size, mean, power = 8, 0.05, 8**2 * 0.05**2
+    noise_power = torch.tensor([power / 20])
+    found = without_noise(torch.full((1, 1, size, size), mean), noise_power)
+    kept = 1 - (1 + 2 * 2**0.5) / 20
+    torch.testing.assert_close(found, torch.full_like(found, kept * mean))
+
+
+def test_smaller_tiles_keep_half_of_what_the_larger_kept() -> None:
+    halves = Tiling(768, 32, 16).halved()
+    assert halves == Tiling(352 + 2 * 32, 32, 16)
+
+
+def test_the_middle_of_a_step_of_brightness_has_its_level() -> None:
+    log_levels = torch.linspace(-5, -2, 2 * noise.BINS).reshape(2, noise.BINS)
+    profile = noise.NoiseProfile(log_levels, 0.1, 0.1)
+    for step in (0, 5, noise.BINS - 1):
+        image = torch.full((1, 3, 8, 8), (step + 0.5) / noise.BINS)
+        torch.testing.assert_close(profile.level(image)[0, :, 0, 0].log(), log_levels[:, step])
+
+
+def test_a_self_test_finds_images_that_no_start_begins_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior, made = generator_prior(), list[Tensor]()
+    usual = prior.generate
+    monkeypatch.setattr(prior, "generate", lambda latent: (made.append(latent), usual(latent))[1])
+    prior.self_test(4, LatentSearch(steps=1, restarts=4), lambda _: None)
+    assert not torch.equal(made[0], prior.draw(4, RUNTIME.generator()))
+
+
+def test_a_start_that_misses_little_lets_the_way_end_early() -> None:
+    """Its squares are e² / (m + e) at the end, with m = 3 e a quarter of Morozov's."""
+    damaged, start = torch.full((1, 1, 8, 8), 0.5), torch.full((1, 1, 8, 8), 0.3)
+    rule = Discrepancy(damaged, start, 0.1, clipped=False)
+    for distance, reached in ((0.0995, False), (0.051, False), (0.049, True)):
+        assert bool(rule.reached(damaged - distance)) is reached
+
+
+@pytest.mark.parametrize(("level", "expected"), [(0.1, 0.5 / 106), (None, 0.5 / 6)])
+def test_a_step_on_pixels_is_a_share_of_the_inverse_curvature(level: float | None, expected: float) -> None:
+    settings = AutoencoderSettings(prior_weight=3.0, step_size=0.5)
+    assert autoencoders._step_size(settings, level) == pytest.approx(expected)
+
+
+def test_what_clipping_moves_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of black half of the noise is left, and its mean, σ / √2π, is taken from the picture."""
+    told: list[tuple[Tensor, Tensor]] = []
+    usual = generators.without_noise
+
+    def without(deviation: Tensor, noise: Tensor) -> Tensor:
+        told.append((deviation, noise))
+        return usual(deviation, noise)
+
+    monkeypatch.setattr(generators, "without_noise", without)
+    black, sigma = torch.zeros(1, 1, 8, 8), 0.1
+    generators.refined(Problem(black + 0.02, sigma, clipped=True), black)
+    deviation, level = told[0]
+    shift = sigma / (2 * np.pi) ** 0.5
+    torch.testing.assert_close(deviation, black + 0.02 - shift)
+    torch.testing.assert_close(level, torch.tensor([sigma**2 / 2 - shift**2]))
