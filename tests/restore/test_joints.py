@@ -15,11 +15,12 @@ from genrestore.restore.blending import mixed
 from genrestore.restore.operators import SCHEDULE, Component, Jpeg
 from genrestore.restore.priors import autoencoder as autoencoders
 from genrestore.restore.priors import denoiser as denoisers
+from genrestore.restore.priors import dip as untrained
 from genrestore.restore.priors import generator as generators
 from genrestore.restore.priors import load_prior, unet
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.problem import Problem
-from genrestore.restore.settings import AutoencoderSettings, DenoiserSettings, LatentSearch
+from genrestore.restore.settings import AutoencoderSettings, DenoiserSettings, DipSettings, LatentSearch
 from genrestore.restore.solvers.adam import Discrepancy
 from genrestore.restore.task import Request
 from genrestore.restore.tiling import Tiling
@@ -255,3 +256,20 @@ def test_what_clipping_moves_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> Non
     shift = sigma / (2 * np.pi) ** 0.5
     torch.testing.assert_close(deviation, black + 0.02 - shift)
     torch.testing.assert_close(level, torch.tensor([sigma**2 / 2 - shift**2]))
+
+
+def test_some_pixels_are_never_fitted_and_tell_when_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    def fit(term: Any, network: Any, held_out: Any, **words: Any) -> Tensor:
+        told.append((term.known, held_out.known, words["patience"]))
+        return torch.zeros_like(term.damaged)
+
+    monkeypatch.setattr(untrained, "fit", fit)
+    known = torch.ones(1, 1, 64, 64)
+    known[..., :16] = 0
+    untrained.DipPrior(None, RUNTIME).solve(Problem(torch.zeros(1, 3, 64, 64), 0.0, known), DipSettings(300))
+    seen, apart, patience = told[0]
+    assert patience == 30
+    torch.testing.assert_close(seen + apart, known)
+    assert float(apart.sum() / known.sum()) == pytest.approx(0.05, abs=0.015)

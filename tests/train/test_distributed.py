@@ -54,6 +54,33 @@ def test_one_process_is_the_trivial_case() -> None:
     assert parameter.grad.tolist() == [1, 1]
 
 
+def test_two_processes_with_equal_gradients_have_them_as_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed.distributed, "all_reduce", lambda sums: sums.mul_(2))
+    parameter = torch.nn.Parameter(torch.zeros(2, 3))
+    parameter.grad = torch.arange(6.0).reshape(2, 3)
+    distributed.average_gradients([parameter])
+    assert torch.equal(parameter.grad, torch.arange(6.0).reshape(2, 3))
+
+
+def test_rows_of_a_process_weigh_as_many_times_as_there_are_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def all_gather(pieces: list[torch.Tensor], rows: torch.Tensor) -> None:
+        pieces[0].fill_(5.0)
+        pieces[1].copy_(rows)
+
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    monkeypatch.setattr(distributed.distributed, "all_gather", all_gather)
+    rows = torch.tensor([[1.0], [2.0]], requires_grad=True)
+    everyone = distributed.gather(rows)
+    assert everyone.tolist() == [[5.0], [5.0], [1.0], [2.0]]
+    (everyone.flatten() * torch.tensor([7.0, 7.0, 3.0, 4.0])).sum().backward()
+    assert rows.grad is not None
+    assert rows.grad.tolist() == [[6.0], [8.0]]
+
+
 def test_a_batch_that_cannot_be_divided_names_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "world_size", lambda: 3)
     with pytest.raises(UsageError, match="--batch-size 4: must be a multiple of the 3 processes"):
