@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -25,16 +26,51 @@ LARGEST_SHIPPED = 12_000_000
 """Bytes of one weights file in the wheel."""
 
 
+GRAFTED = (".ci", "benchmarks", "docs", "examples", "genrestore", "tests")
+"""Folders that an archive has all of, and files beside them."""
+BESIDE = (".dockerignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "MANIFEST.in")
+BESIDE += ("README.md", "mkdocs.yml", "pyproject.toml")
+
+
+def built(what: str, folder: Path) -> Path:
+    """The one file that setuptools builds of a folder: an "sdist" or a "wheel"."""
+    code = f"from setuptools import build_meta; print(build_meta.build_{what}('out'))"
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
+    return folder / "out" / done.stdout.splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel, built from a copy of what is needed for it."""
-    copy = tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source archive of a copy of the tree, unpacked."""
+    copy, there = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("archive")
+    for name in BESIDE:
         shutil.copy(ROOT / name, copy)
-    shutil.copytree(ROOT / "genrestore", copy / "genrestore", ignore=shutil.ignore_patterns("__pycache__"))
-    code = "from setuptools import build_meta; build_meta.build_wheel('out')"
-    subprocess.run([sys.executable, "-c", code], cwd=copy, check=True, capture_output=True, timeout=300)
-    return next((copy / "out").glob("*.whl"))
+    for name in GRAFTED:
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with tarfile.open(built("sdist", copy)) as packed:
+        packed.extractall(there, filter="data")
+    (whole,) = there.iterdir()
+    return whole
+
+
+@pytest.fixture(scope="module")
+def wheel(archive: Path) -> Path:
+    """A wheel that is built from the archive."""
+    return built("wheel", archive)
+
+
+@pytest.mark.slow
+def test_the_archive_is_the_tree_so_that_its_tests_are_those_that_run_here(archive: Path) -> None:
+    found = [file for name in GRAFTED for file in (ROOT / name).rglob("*") if file.is_file()]
+    files = [ROOT / name for name in BESIDE] + [file for file in found if "__pycache__" not in file.parts]
+    assert len(files) > 400
+    assert [
+        str(file.relative_to(ROOT))
+        for file in files
+        if not (archive / file.relative_to(ROOT)).is_file()
+        or file.read_bytes() != (archive / file.relative_to(ROOT)).read_bytes()
+    ] == []
 
 
 def test_the_installed_version_is_the_packages() -> None:
