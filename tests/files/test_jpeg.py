@@ -38,6 +38,18 @@ def test_tables_subsampling_and_scans(
         assert ("progressive" in result.info) == progressive
 
 
+@pytest.mark.parametrize(("subsampling", "down", "across"), [(0, 1, 1), (1, 1, 2), (2, 2, 2)])
+def test_each_component_has_its_own_table_and_share_of_the_samples(
+    tmp_path: Path, subsampling: int, down: int, across: int
+) -> None:
+    luma, chroma = (tuple(range(start, start + 64)) for start in (1, 101))
+    tables = [list(luma), list(chroma)]
+    path = make.save(tmp_path / "a.jpg", make.smooth(3), qtables=tables, subsampling=subsampling)
+    jpeg = images.read(path).metadata.jpeg
+    assert jpeg is not None
+    assert jpeg.planes == ((luma, 1, 1), (chroma, down, across), (chroma, down, across))
+
+
 def test_a_second_pass_changes_next_to_nothing(tmp_path: Path) -> None:
     path = make.save(tmp_path / "a.jpg", make.smooth(3), quality=85)
     first = images.read(path)

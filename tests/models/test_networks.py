@@ -143,6 +143,16 @@ def test_measured_latents_are_standard_normal_in_standard_coordinates() -> None:
     assert torch.allclose(network.from_standard(coordinates), latent, atol=1e-3)
 
 
+def test_the_fewer_latents_are_measured_the_less_their_coordinates_go_together() -> None:
+    """L Lᵀ = (1 − s) C + s · mean(diag C) · I,  s = d / (n + d)."""
+    network = small_autoencoder()
+    logits = torch.randn(9, 3, generator=torch.Generator().manual_seed(1))
+    network.measure(logits.sigmoid())
+    covariance, share = torch.cov(logits.T, correction=0), 3 / 12
+    expected = (1 - share) * covariance + share * covariance.diagonal().mean() * torch.eye(3)
+    assert torch.allclose(network.spread @ network.spread.T, expected, atol=1e-4)
+
+
 def test_before_it_is_measured_uniform_latents_are_usual() -> None:
     latent = torch.rand(20_000, 3, generator=torch.Generator().manual_seed(2))
     coordinates = small_autoencoder().standard(latent)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
 from genrestore.restore.blending import mixed
 from genrestore.restore.operators import SCHEDULE, Component, Jpeg
@@ -155,6 +156,38 @@ def test_a_hole_is_as_deep_at_every_scale(scale: int) -> None:
     expected = ((last - deep) / (last - first)).clamp(0, 1)
     part = slice(5 // scale, 35 // scale)
     torch.testing.assert_close(middle[part], expected[part].float())
+
+
+def test_at_half_the_size_a_hole_counts_as_deep_as_in_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales, usual = list[tuple[int, int]](), denoisers._term
+
+    def term(image: Tensor, *others: Any) -> Any:
+        scales.append((image.shape[-1], others[3] if len(others) > 3 else 1))
+        return usual(image, *others)
+
+    monkeypatch.setattr(denoisers, "_term", term)
+    monkeypatch.setattr(denoisers, "plug_and_play", lambda term, denoiser, start, *_, **__: start)
+    known = torch.ones(1, 1, 80, 80)
+    known[..., 20:60, 20:60] = 0
+    image = torch.rand(1, 3, 80, 80, generator=torch.Generator().manual_seed(0))
+    prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    found = prior.solve(Problem(image, 0.0, known), DenoiserSettings()).image
+    assert scales == [(40, 2), (80, 1)]
+    rough = doubled(fill(*halved(image, known)), (80, 80))  # and what is known corrects it in the hole
+    torch.testing.assert_close(found, torch.where(known > 0, image, rough + fill(image - rough, known)))
+
+
+def test_each_step_of_the_prior_mirrors_the_picture_and_its_result_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior: Any = load_prior(str(tiny.save_denoiser(tmp_path)), RUNTIME)
+    uneven = torch.arange(16.0).reshape(1, 1, 4, 4)
+    monkeypatch.setattr(prior, "denoise", lambda image, level: image * uneven)
+    denoise, image = prior._mirrored(), torch.rand(1, 3, 4, 4)
+    for axes in ((), (3,), (2,), (2, 3), ()):
+        torch.testing.assert_close(denoise(image, 0.1), image * uneven.flip(axes))
 
 
 def test_a_latent_is_as_likely_as_the_class_has_it(

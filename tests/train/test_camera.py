@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -104,6 +105,28 @@ def test_less_exposure_is_a_darker_picture_with_less_light_and_its_noise() -> No
     noisy, clean = photograph(torch.full((3, 200, 200), 0.8), linear, generator())
     torch.testing.assert_close(clean, torch.full_like(clean, 0.2))
     assert float((noisy - clean).var()) == pytest.approx(0.01 * 0.2, rel=0.03)
+
+
+def test_a_quarter_of_the_light_is_half_as_bright_through_a_square_root() -> None:
+    _, clean = photograph(scene(), replace(SILENT, gamma=2.0, exposure=0.25), generator())
+    torch.testing.assert_close(clean, scene() / 2, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("blurs", [(0.0, 2.0), (2.0, 0.0), (1.0, 3.0)])
+def test_brightness_and_colour_of_noise_are_smoothed_each_by_its_own_width(
+    blurs: tuple[float, float],
+) -> None:
+    luma_blur, chroma_blur = blurs
+    settings = CameraSettings(
+        gain=0, read=0.01, pattern=None, quality=None, gamma=1.0, luma_blur=luma_blur, chroma_blur=chroma_blur
+    )
+    noisy, clean = photograph(torch.full((3, 128, 128), 0.5), settings, generator())
+    noise = noisy - clean
+    luma = noise.mean(0, keepdim=True)
+    for plane, blur in ((luma, luma_blur), (noise - luma, chroma_blur)):
+        together = float((plane[..., 1:] * plane[..., :-1]).mean() / plane.square().mean())
+        expected = math.exp(-1 / (4 * blur**2)) if blur else 0.0  # of a Gaussian filter's noise
+        assert together == pytest.approx(expected, abs=0.06)
 
 
 def test_sharpening_makes_edges_steeper_and_noise_stronger() -> None:

@@ -230,6 +230,16 @@ def test_stuck_pixels_are_few_and_not_in_the_level(kind: str) -> None:
     assert 1e-4 < sum(far) / len(far) < 0.04
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_stuck_pixels_change_neither_the_level_nor_the_clean_picture(kind: str) -> None:
+    whole, stuck = (
+        degrade(smooth(), replace(KINDS[kind], rounded=1, impulses=share), generator(5)) for share in (0, 1)
+    )
+    assert torch.equal(stuck.level, whole.level)
+    assert torch.equal(stuck.clean, whole.clean)
+    assert not torch.equal(stuck.noisy, whole.noisy)
+
+
 def test_brightness_is_most_of_all_green_and_least_blue() -> None:
     """ITU-R BT.601, in all three channels."""
     colours = torch.eye(3)[:, :, None]  # a red, a green and a blue pixel

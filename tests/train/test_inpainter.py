@@ -9,6 +9,7 @@ import torch
 
 from genrestore.errors import UsageError
 from genrestore.runtime import Runtime
+from genrestore.train.data import holes
 from genrestore.train.kinds import InpainterSettings
 from genrestore.train.kinds.inpainter import InpainterTraining
 from tests.train.test_denoiser import LOOP, images
@@ -71,6 +72,18 @@ def test_some_samples_are_seen_again_with_one_or_two_guesses() -> None:
     assert set(guesses.tolist()) == {1, 2}
     assert float((guesses == 2).float().mean()) == pytest.approx(0.4, abs=0.1)
     assert not training(again=0.0).batch(0, range(8)).guesses.any()
+
+
+def test_as_many_patches_miss_single_pixels_as_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, usual = list[tuple[object, ...]](), holes.draw
+
+    def draw(*given: object) -> torch.Tensor:
+        asked.append(given[2:])
+        return usual(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(holes, "draw", draw)
+    training(scattered=0.8).batch(0, range(3))
+    assert asked == [(0.8,)] * 3
 
 
 def test_grey_patches_have_grey_noise() -> None:

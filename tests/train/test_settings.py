@@ -49,6 +49,12 @@ def test_trapezoid_falls_linearly_at_the_end() -> None:
     )
 
 
+def test_a_trapezoid_that_falls_while_it_still_rises_does_both() -> None:
+    settings = LoopSettings(steps=10, warmup=8, schedule="trapezoid", cooldown=0.5)
+    expected = [min(1, (step + 1) / 8) * min(1, (10 - step) / 5) for step in range(11)]
+    assert [settings.rate(step) for step in range(11)] == pytest.approx(expected)
+
+
 def test_settings_survive_json() -> None:
     import dataclasses
     import json
