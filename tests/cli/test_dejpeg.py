@@ -32,7 +32,7 @@ def dejpeg(run: Run, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def write(name: str, **options: Any) -> bytes:
     """Save the scene as a JPEG under a name; its bytes."""
-    data = saved(scene(), **{"quality": 30} | options)
+    data = saved(scene(), **{"quality": 60} | options)
     Path(name).parent.mkdir(exist_ok=True)
     Path(name).write_bytes(data)
     return data
@@ -40,7 +40,7 @@ def write(name: str, **options: Any) -> bytes:
 
 def test_the_result_is_a_png_that_is_coded_as_the_file_is(weights: str, tmp_path: Path) -> None:
     """A real file in a real process."""
-    data = saved(scene(), quality=30, subsampling="4:2:0")
+    data = saved(scene(), quality=60, subsampling="4:2:0")
     (tmp_path / "photo.jpg").write_bytes(data)
     words = ["dejpeg", "photo.jpg", "--weights", weights, "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "genrestore", *words], cwd=tmp_path, check=True)
@@ -48,7 +48,7 @@ def test_the_result_is_a_png_that_is_coded_as_the_file_is(weights: str, tmp_path
     assert (tmp_path / "photo.jpg").read_bytes() == data
     with Image.open(tmp_path / "photo.dejpeg.png") as restored, Image.open(tmp_path / "photo.jpg") as before:
         assert np.abs(np.asarray(restored, int) - np.asarray(before, int)).mean() > 0.5
-        assert scan(saved(restored, quality=30, subsampling="4:2:0")) == scan(data)
+        assert scan(saved(restored, quality=60, subsampling="4:2:0")) == scan(data)
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
@@ -65,7 +65,7 @@ def test_a_turned_picture_comes_out_upright(dejpeg: Run, orientation: int) -> No
     turned = Image.fromarray(pixels)
     turned.info["exif"] = stored.tobytes()
     lying = ImageOps.exif_transpose(turned)
-    assert scan(saved(lying, quality=30, subsampling="4:2:0")) == scan(data)
+    assert scan(saved(lying, quality=60, subsampling="4:2:0")) == scan(data)
 
 
 def test_wide_colours_stay_those_that_were_coded(dejpeg: Run) -> None:
@@ -74,7 +74,7 @@ def test_wide_colours_stay_those_that_were_coded(dejpeg: Run) -> None:
     assert dejpeg("photo.jpg").exit_code == 0
     with Image.open("photo.dejpeg.png") as restored:
         assert restored.info["icc_profile"] == profile
-        assert scan(saved(restored, quality=30, subsampling="4:4:4")) == scan(data)
+        assert scan(saved(restored, quality=60, subsampling="4:4:4")) == scan(data)
 
 
 def test_strength_takes_a_share(dejpeg: Run) -> None:
@@ -111,7 +111,7 @@ def test_what_is_no_jpeg_fails_where_it_is_named_and_is_skipped_in_a_folder(dejp
 
 @pytest.mark.parametrize("mode", ["CMYK", "PNG"])
 def test_what_cannot_be_restored_by_its_tables_says_so_in_a_line(dejpeg: Run, mode: str) -> None:
-    data = saved(scene().convert("CMYK"), quality=30)
+    data = saved(scene().convert("CMYK"), quality=60)
     if mode == "PNG":
         scene().save("piped.png")
         data = Path("piped.png").read_bytes()

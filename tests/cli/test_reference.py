@@ -41,6 +41,13 @@ def test_depths_meet_on_the_8_bit_range(tmp_path: Path) -> None:
     assert reference.compare(deep, grey).psnr == pytest.approx(28.1308, abs=1e-3)
 
 
+def test_two_pictures_of_16_bits_have_the_same_figure(tmp_path: Path) -> None:
+    for level in (100, 110):
+        Image.fromarray(np.full((16, 16), level * 257, np.uint16)).save(tmp_path / f"{level}.png")
+    found = reference.compare(tmp_path / "110.png", tmp_path / "100.png")
+    assert found.psnr == pytest.approx(28.1308, abs=1e-4)
+
+
 def test_figures_are_those_of_another_library(tmp_path: Path) -> None:
     from skimage.metrics import peak_signal_noise_ratio
 

@@ -16,6 +16,9 @@ import genrestore
 from genrestore.errors import InputError, UsageError
 from genrestore.restore.api import coded
 from genrestore.restore.operators import MARGIN, Component, Jpeg, before_upsampling, dct, inverse_dct
+from genrestore.restore.pictures import Restore
+from genrestore.restore.task import DEJPEG, Task
+from genrestore.restore.tiling import Tiling
 from genrestore.runtime import Runtime
 from tests import tiny
 
@@ -121,6 +124,18 @@ def test_a_projected_picture_is_coded_as_the_file_is(options: Any) -> None:
     assert scan(saved(image(within), **options)) != scan(data)
 
 
+def test_steps_of_sharp_chroma_are_those_of_the_file() -> None:
+    """A mean over the pixels of a sample would say others: the decoder has drawn them smooth."""
+    colours = np.random.default_rng(1).integers(90, 165, (32, 48, 3)).astype(np.uint8)
+    options: dict[str, Any] = {"qtables": [[9] * 64, [20] * 64], "subsampling": "4:2:0"}
+    source = PIL.Image.fromarray(colours).resize((96, 64), PIL.Image.Resampling.NEAREST)
+    data = saved(source, **options)
+    decoded = opened(data)
+    within = tensor(decoded).flip(3).lerp(tensor(decoded), 0.8)
+    projected = coded(decoded).constraint(tensor(decoded)).prox(within, 1.0)
+    assert scan(saved(image(projected), **options)) == scan(data)
+
+
 @pytest.mark.parametrize("sampling", ["411", "440"])
 def test_unusual_samplings_are_coded_again_as_they_were(sampling: str) -> None:
     def code(pixels: np.ndarray) -> bytes:
@@ -203,9 +218,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_python_gives_a_picture_that_is_coded_as_the_file_is(weights: str, mode: str) -> None:
-    options: dict[str, Any] = {"quality": 25} | ({"subsampling": "4:2:0"} if mode == "RGB" else {})
+    options: dict[str, Any] = {"quality": 60} | ({"subsampling": "4:2:0"} if mode == "RGB" else {})
     data = saved(scene().convert(mode), **options)
     decoded = opened(data)
+    denoised = genrestore.denoise(decoded, weights=weights, runtime=RUNTIME)
+    assert scan(saved(denoised, **options)) != scan(data)
     restored = genrestore.dejpeg(decoded, weights=weights, runtime=RUNTIME)
     assert (restored.mode, restored.size) == (mode, decoded.size)
     assert np.abs(np.asarray(restored, int) - np.asarray(decoded, int)).mean() > 0.5
@@ -214,6 +231,18 @@ def test_python_gives_a_picture_that_is_coded_as_the_file_is(weights: str, mode:
         np.asarray(decoded), components=coded(decoded).components, weights=weights, runtime=RUNTIME
     )
     np.testing.assert_array_equal(array, np.asarray(restored))
+
+
+def test_tiles_begin_where_blocks_do(weights: str) -> None:
+    """Forty pixels of each would be kept, and blocks of reduced chroma have sixteen."""
+    options: dict[str, Any] = {"quality": 60, "subsampling": "4:2:0"}
+    data = saved(scene(), **options)
+    decoded = opened(data)
+    operator, pixels = coded(decoded), np.asarray(decoded).transpose(2, 0, 1)[None]
+    task = Task.of(DEJPEG, weights)
+    restore = Restore(task, RUNTIME, tiling=Tiling(56, 8, 8), operator=lambda _: operator)
+    restored = restore(pixels).pixels[0].transpose(1, 2, 0)
+    assert scan(saved(PIL.Image.fromarray(restored), **options)) == scan(data)
 
 
 def test_python_refuses_what_does_not_say_how_it_was_coded(weights: str) -> None:

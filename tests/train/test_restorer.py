@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ def test_validation_is_of_strong_and_weak_noise_and_of_missing_pixels(tmp_path: 
     assert found["strong"] == pytest.approx(12.4, abs=0.1)  # 0.92 σ² is left beyond 2 σ
     assert found["missing"] > 50  # half a grey level from 0.5
     assert found["score"] == pytest.approx(sum(found[name] for name in ("strong", "weak", "missing")) / 3)
+
+
+def test_known_pixels_are_put_back_before_what_is_missing_is_measured(tmp_path: Path) -> None:
+    class Grey(Perfect):
+        """Says that everything is grey, a quarter too dark."""
+
+        def correct(self, features: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+            """[batch, 1, 28, 28]."""
+            del made
+            return torch.full_like(features, 0.25)
+
+    made = training(tmp_path)
+    made.validation = torch.full((50, 1, 28, 28), 255, dtype=torch.uint8)
+    found = made.validate({**made.networks, "restorer": Grey(28, 1, 2, 4)})
+    assert found["missing"] == pytest.approx(-10 * math.log10(0.75**2 / 2), abs=0.1)  # half is known
 
 
 def test_samples_are_damaged_made_restored_and_clean(tmp_path: Path) -> None:
