@@ -6,7 +6,8 @@
 A generated part stands between two comment lines, `<!-- generated: NAME -->` and `<!-- end -->`. NAME is
 `reference COMMAND` for what a command takes, `figures BENCHMARK` for everything that this benchmark measured,
 or `figures highlights` for what the README shows of all; benchmarks/results.json holds the figures. `formats
-list` and `formats kept` are what is read and written, and what comes back, tried out by docs/kept.py.
+list`, `formats kept` and `formats extras` are what is read and written, what comes back, tried out by
+docs/kept.py, and what brings more.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def generated(kind: str, name: str) -> str:
     if kind == "figures":
         return highlights() if name == "highlights" else tables.markdown([*tables.load()[name].values()])
     if kind == "formats":
-        return {"list": kept.list_of_formats, "kept": kept.table}[name]()
+        return {"list": kept.list_of_formats, "kept": kept.table, "extras": kept.list_of_extras}[name]()
     raise ValueError(f"'{kind} {name}' is no generated part; known: reference, figures, formats")
 
 

@@ -147,3 +147,13 @@ def list_of_formats() -> str:
         needs = f"`pip install 'genrestore[{known.extra}]'`" if known.extra else ""
         lines.append(f"| {known.label} | {suffixes} | {result} | {needs} |")
     return "\n".join(lines) + "\n"
+
+
+def list_of_extras() -> str:
+    """The extras, with what they bring."""
+    from genrestore.cli.doctor import extras
+
+    lines = ["| `pip install` | brings | for |", "|---|---|---|"]
+    for name, (package, brings) in extras().items():
+        lines.append(f"| `'genrestore[{name}]'` | {package} | {brings} |")
+    return "\n".join(lines) + "\n"

@@ -37,6 +37,11 @@ LIBRARIES = (
     "typer",
     "rich",
 )
+EXTRAS = {
+    "onnx": ("onnxscript", "weights export --onnx"),
+    "community": ("spandrel", "other people's networks for weights add"),
+}
+"""What extras bring besides formats: a package, and its use."""
 PILLOW_FEATURES = {"JPEG": "jpg", "WEBP": "webp"}
 """Formats that a Pillow may be built without."""
 NOISE = 25.0
@@ -77,7 +82,7 @@ class Doctor(Machine, Record):
 
     def run(self, context: typer.Context) -> int:  # noqa: ARG002
         """Look at everything, and say it."""
-        findings, code = [*_versions(), *_folders(), *_formats(), *_devices()], 0
+        findings, code = [*_versions(), *_folders(), *_formats(), *_extras(), *_devices()], 0
         try:
             findings += [_taken(self.runtime, self.device), self_test(self.weights, self.runtime)]
         except GenrestoreError as error:
@@ -164,6 +169,25 @@ def _formats() -> Iterator[Finding]:
             yield Finding("formats", name, "missing", formats.BY_NAME[name].refusal)
         else:
             yield Finding("formats", name, "ok", f"read{' and written' if name in formats.WRITABLE else ''}")
+
+
+def extras() -> dict[str, tuple[str, str]]:
+    """Every extra of genrestore, with a package that it brings, and what that is for."""
+    from genrestore.files.codecs import formats
+
+    of_formats = {
+        one.extra: (one.library, f"{one.name}, {'read and written' if one.written else 'read'}")
+        for one in formats.FORMATS
+        if one.extra
+    }
+    return {**of_formats, **EXTRAS}
+
+
+def _extras() -> Iterator[Finding]:
+    for name, (package, brings) in extras().items():
+        found = _version(package)
+        how = f"{package} {found}" if found else f"pip install 'genrestore[{name}]'"
+        yield Finding("extras", name, "ok" if found else "missing", f"{how}: {brings}")
 
 
 def _devices() -> Iterator[Finding]:

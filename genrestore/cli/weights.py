@@ -17,7 +17,7 @@ from genrestore.cli.commands import Record, add
 from genrestore.cli.help import HelpGroup
 from genrestore.cli.options import SCREEN
 from genrestore.cli.report import one_line, printable, say_json
-from genrestore.errors import WeightsError
+from genrestore.errors import UsageError, WeightsError
 from genrestore.settings import setting
 
 if TYPE_CHECKING:
@@ -100,35 +100,49 @@ class Show(Said):
 
 @dataclass(frozen=True, kw_only=True)
 class Add(Said):
-    """Copy a weights file into your store, after checking it, so that its name can be used.
+    """Put weights into your store, after checking them, so that their name can be used.
+
+    Other people's networks are taken with an extra, which knows them by their tensors:
+    [bold]pip install 'genrestore[community]'[/bold].
 
     Examples:
         genrestore weights add downloads/mine.safetensors --name mine
         genrestore weights add downloads/mine.safetensors --name mine --overwrite
+        genrestore weights add scunet.safetensors --name scunet --licence Apache-2.0
 
     Arguments:
-        path (PATH): A weights file.
+        path (PATH): A weights file of genrestore, or a safetensors file of other people.
 
     Options:
         name (NAME): What the weights are called from now on: letters, digits, '.', '_' and '-'.
+        licence (TEXT): Terms of other people's weights; needed for them, since no file says it.
     """
 
     path: Path
     name: str
+    licence: str | None = None
     overwrite: bool = False
 
     def run(self, context: typer.Context) -> int:  # noqa: ARG002
-        """Copy."""
-        from genrestore.weights import store
+        """Copy, or give a header first."""
+        from genrestore.weights import header, store
 
         name = self.name
         store.check_free(name, self.overwrite)
-        found = _verify(self.path)
-        target = store.add(self.path, name, self.overwrite)
+        if header.is_ours(store.existing(self.path)):
+            if self.licence is not None:
+                raise UsageError("--licence: weights of genrestore say it themselves; leave it out")
+            record, what = {"sha256": _verify(self.path)}, ""
+            target = store.add(self.path, name, self.overwrite)
+        else:
+            from genrestore.weights import community
+
+            target, adopted = store.place(name), community.adopt(self.path, self.licence)
+            about = store.save(target, adopted.header, adopted.tensors, self.overwrite)
+            record, what = {"sha256": about.sha256, "kind": about.kind}, f" ({community.words(about)})"
         entry = next(entry for entry in store.entries() if entry.name == name)
         hides = "" if entry.hides is None else f"; it hides the '{name}' that ships with genrestore"
-        record = {"name": name, "path": str(target), "sha256": found}
-        self.say(record, f"added '{name}': {target}{hides}")
+        self.say({"name": name, "path": str(target), **record}, f"added '{name}'{what}: {target}{hides}")
         return 0
 
 

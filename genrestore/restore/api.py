@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from genrestore.errors import UsageError
 from genrestore.restore.operators import Component, Jpeg
 from genrestore.restore.pictures import Restore
+from genrestore.restore.priors.module import Denoiser, ModulePrior
 from genrestore.restore.settings import LatentSearch
-from genrestore.restore.task import DEJPEG, DENOISE, INPAINT, INVERT, Request, Task
+from genrestore.restore.task import DEJPEG, DENOISE, INPAINT, INVERT, Damage, Request, Task
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 
@@ -32,6 +34,7 @@ def denoise(
     noise_factor: float = 1.0,
     turns: int | None = None,
     weights: str = "photo",
+    prior: Denoiser | torch.nn.Module | None = None,
     runtime: Runtime | None = None,
 ) -> Image:
     """Remove noise from a picture: what `genrestore denoise` does, from Python.
@@ -48,6 +51,8 @@ def denoise(
         turns: The mean of so many estimates, of the picture turned and mirrored, 1, 2, 4 or 8; None lets its
             size decide. For weights of one class it must be None.
         weights: A name in the store or a path.
+        prior: Your own denoiser instead of weights: an object with `denoise(x, sigma)` and, if it can tell,
+            `noise_level(x)`; see `genrestore.restore.priors.module.Denoiser`.
         runtime: Device, precision and seed; None settles them for this machine.
 
     Returns:
@@ -59,7 +64,7 @@ def denoise(
         DeviceError: The runtime's device is not available.
     """
     request = Request(noise_level, noise_factor, strength, luma, chroma)
-    restore = Restore(Task.of(DENOISE, weights, request, turns=turns), runtime)
+    restore = _restore(DENOISE, weights, prior, request, runtime, turns)
     return apply(image, lambda pixels: restore(pixels).pixels)
 
 
@@ -133,6 +138,7 @@ def inpaint(
     source: tuple[int, int, int, int] | None = None,
     avoid: Any = None,
     weights: str = "photo-inpaint",
+    prior: Denoiser | torch.nn.Module | None = None,
     runtime: Runtime | None = None,
 ) -> Image:
     """Fill the missing pixels of a picture: what `genrestore inpaint` does, from Python.
@@ -153,6 +159,7 @@ def inpaint(
             known.
         avoid: Which pixels texture is not copied from, as `mask`.
         weights: A name in the store or a path.
+        prior: Your own denoiser instead of weights, as `genrestore.denoise` takes it, for plug-and-play.
         runtime: Device, precision and seed; None settles them for this machine.
 
     Returns:
@@ -168,7 +175,7 @@ def inpaint(
     if fill == "mean" and not (source is avoid is None):
         raise UsageError("source and avoid: say where texture is copied from, and fill 'mean' copies none")
     allowed = None if source is avoid is None else _copyable(there, source, avoid)
-    restore = Restore(Task.of(INPAINT, weights, Request(noise_level, feather=feather, fill=fill)), runtime)
+    restore = _restore(INPAINT, weights, prior, Request(noise_level, feather=feather, fill=fill), runtime)
 
     def filled(pixels: Pixels) -> Pixels:
         if pixels.shape[-2:] != there.shape[-2:]:
@@ -213,6 +220,23 @@ def invert(
 
     result = apply(image, made)
     return result, torch.cat(latents)
+
+
+def _restore(
+    damage: Damage,
+    weights: str,
+    prior: Denoiser | torch.nn.Module | None,
+    request: Request,
+    runtime: Runtime | None,
+    turns: int | None = None,
+) -> Restore:
+    """What restores a damage by weights or by a prior of the caller's own."""
+    if prior is None:
+        return Restore(Task.of(damage, weights, request, turns=turns), runtime)
+    runtime, settings = runtime or Runtime.create(), damage.usual("denoiser")
+    settings = settings if turns is None else replace(settings, turns=turns)
+    task = Task(damage, "denoiser", None, request, settings)
+    return Restore(task, runtime, prior=ModulePrior(prior, runtime))
 
 
 def apply(image: Image, function: PixelFunction) -> Image:

@@ -37,6 +37,7 @@ class Restore:
         trace: Is told every step of each search.
         estimate: Is told after some steps of a long search how many seconds the picture takes at most.
         operator: A of a picture, of those of any size without holes; raises InputError where there is none.
+        prior: The prior, of a task without weights; None: the task says which.
 
     Attributes:
         task: Damage, prior, request and settings.
@@ -52,8 +53,9 @@ class Restore:
         trace: Trace | None = None,
         estimate: Callable[[float], None] = _ignore,
         operator: Callable[[Given], Operator] = lambda _: IDENTITY,
+        prior: Prior[Any] | None = None,
     ) -> None:
-        self.task = task
+        self.task, self._made = task, prior
         self._runtime = runtime
         self._tiling, self._region = tiling, region
         self._trace, self._estimate, self._operator = trace, estimate, operator
@@ -61,7 +63,7 @@ class Restore:
     @cached_property
     def prior(self) -> Prior[Any]:
         """The prior, loaded when it is first needed."""
-        return priors.make(self.task.kind, self.task.chosen, self._runtime or Runtime.create())
+        return self._made or priors.make(self.task.kind, self.task.chosen, self._runtime or Runtime.create())
 
     @property
     def provenance(self) -> dict[str, Any]:

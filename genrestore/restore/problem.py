@@ -151,6 +151,7 @@ class Prior(ABC, Generic[Settings]):
         levels: Noise levels that it is told: 1, or 2 for luma and chroma.
         workers: Threads that may call `solve` at once.
         overflows: Calls whose half precision overflowed, so that they were done again in float32.
+        whole: It must see a picture as a whole, and its tiles are as large as memory lets them be.
         tilings: The usual tiles of a picture with noise, and of one with holes.
     """
 
@@ -162,6 +163,7 @@ class Prior(ABC, Generic[Settings]):
     levels: int = 1
     workers: int = 1
     overflows: int = 0
+    whole: bool = False
     tilings: tuple[Tiling, Tiling] = (Tiling(), Tiling(size=576, overlap=32))  # holes: each tile is cut down
 
     @abstractmethod

@@ -205,6 +205,8 @@ class Kind:
         one_class: Its pictures are of one class and one size.
         batch: Pictures that it restores at once.
         has_weights: It is read from a file.
+        community: Module and class where its network is other people's; "" where there is no other.
+        blind: It is told no noise level.
     """
 
     where: str
@@ -213,10 +215,12 @@ class Kind:
     one_class: bool = False
     batch: int = 1
     has_weights: bool = True
+    community: str = ""
+    blind: bool = False
 
-    def load(self) -> Any:
-        """The class of the prior; imports torch."""
-        module, name = self.where.split(":")
+    def load(self, *, community: bool = False) -> Any:
+        """The class of the prior, of genrestore's own networks or other people's; imports torch."""
+        module, name = ((community and self.community) or self.where).split(":")
         return getattr(import_module(module), name)
 
 
@@ -224,9 +228,20 @@ BATCH = 16
 """Pictures in every call of a network of one size: fewer are padded."""
 
 PRIORS = {
-    "denoiser": Kind("genrestore.restore.priors.denoiser:DenoiserPrior", DenoiserSettings, "a denoiser"),
+    "denoiser": Kind(
+        "genrestore.restore.priors.denoiser:DenoiserPrior",
+        DenoiserSettings,
+        "a denoiser",
+        community="genrestore.restore.priors.community:ToldPrior",
+    ),
+    "denoiser-blind": Kind(
+        "genrestore.restore.priors.community:BlindPrior", DenoiserSettings, "a blind denoiser", blind=True
+    ),
     "inpainter": Kind(
         "genrestore.restore.priors.inpainter:InpainterPrior", InpainterSettings, "an inpainter"
+    ),
+    "inpainter-blind": Kind(
+        "genrestore.restore.priors.community:MaskedPrior", InpainterSettings, "a blind inpainter", blind=True
     ),
     "autoencoder": Kind(
         "genrestore.restore.priors.autoencoder:AutoencoderPrior",

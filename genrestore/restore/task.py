@@ -128,7 +128,7 @@ class Damage:
 
 DENOISE = Damage(
     "denoise",
-    ("denoiser", "autoencoder", "generator", "dip"),
+    ("denoiser", "denoiser-blind", "autoencoder", "generator", "dip"),
     "weights '{weights}' are of no denoiser, and this needs one, such as photo",
     asks=("strength", "luma", "chroma", "resize"),
     noted=("sigma", "strength"),
@@ -136,7 +136,8 @@ DENOISE = Damage(
 )
 INPAINT = Damage(
     "inpaint",
-    tuple(PRIORS),
+    tuple(kind for kind in PRIORS if kind != "denoiser-blind"),
+    "weights '{weights}' are of kind '{kind}', which cannot fill holes; photo-inpaint can",
     request=Request(noise_level=0.0, fill="auto"),
     settings={"denoiser": DenoiserSettings(turns=1)},
     asks=("feather", "resize", "fill"),
@@ -153,7 +154,7 @@ INVERT = Damage(  # the image of the prior that is nearest to a picture without 
 )
 DEJPEG = Damage(
     "dejpeg",
-    ("denoiser",),
+    ("denoiser", "denoiser-blind"),
     "weights '{weights}' are of no denoiser, and this needs one, such as photo",
     asks=("strength",),
     noted=("strength",),
@@ -207,8 +208,8 @@ class Task:
         if kind not in PRIORS or kind not in damage.kinds:
             raise WeightsError(damage.refusal.format(weights=chosen.name, kind=kind))
         settings, request = settings or damage.usual(kind), request or damage.request
-        if PRIORS[kind].one_class and request.fill == "auto":
-            request = replace(request, fill="mean")
+        if (PRIORS[kind].one_class or kind == "inpainter-blind") and request.fill == "auto":
+            request = replace(request, fill="mean")  # which it also does where holes are wide
         task = cls(damage, kind, chosen, request, settings)
         task._check(turns)
         return task if turns is None else replace(task, settings=replace(settings, turns=turns))
@@ -257,6 +258,11 @@ class Task:
                     f"weights '{name}' are of kind '{self.kind}': its search takes {prior.settings.__name__}"
                 )
             raise UsageError(f"weights '{name}' are of kind '{self.kind}', which has no such settings")
+        told = request.noise_level != self.damage.request.noise_level or request.noise_factor != 1
+        if prior.blind and told:
+            raise UsageError(
+                f"weights '{name}' are of kind '{self.kind}', which is told no noise level: leave it out"
+            )
         mixed = (request.luma, request.chroma, request.noise_factor, turns) != (1, 1, 1, None)
         if prior.one_class and request.fill == "texture":
             raise UsageError(

@@ -237,6 +237,11 @@ class Tiled:
             )
         if pixels.shape[1] == 1 and request.chroma != 1:
             notes.append("a grey picture has no colour noise: chroma does nothing")
+        tiling = self.tiling or self.prior.tilings[0]
+        if self.prior.whole and max(pixels.shape[-2:]) > tiling.size:
+            notes.append(
+                "these weights look at a picture as a whole, for which memory is short: restored in parts"
+            )
         if self.prior.levels == 1 and (request.luma, request.chroma) != (1, 1):
             notes.append("these weights know one noise level: luma and chroma act on the result")
         return notes

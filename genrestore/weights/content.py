@@ -97,8 +97,7 @@ def read(path: Path) -> Content:
     """
     read_header(path)  # what is not ours is not read as a whole
     try:
-        if path.stat().st_size > _memory():
-            raise MemoryError
+        check_fits(path)
         return check(path.read_bytes(), path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({reason(error)})") from error
@@ -106,7 +105,18 @@ def read(path: Path) -> Content:
         raise WeightsError(f"{path}: needs more memory than there is") from error
 
 
-def _memory() -> float:
+def check_fits(path: Path) -> None:
+    """Refuse a file that is larger than the machine's memory.
+
+    Raises:
+        WeightsError: It is.
+        OSError: It cannot be looked at.
+    """
+    if path.stat().st_size > memory():
+        raise WeightsError(f"{path}: needs more memory than there is")
+
+
+def memory() -> float:
     """Bytes of memory that the machine has; infinite where it does not tell."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

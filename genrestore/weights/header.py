@@ -21,7 +21,9 @@ FORMAT = 1
 """The format that is written, and the newest that is read; a new or changed field raises it."""
 KINDS = {
     "denoiser": False,
+    "denoiser-blind": False,
     "inpainter": False,
+    "inpainter-blind": False,
     "autoencoder": True,
     "generator": True,
 }
@@ -33,6 +35,12 @@ MAX_HEADER = 2**20
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A network's role; no dot, since tensors are named "ROLE.KEY"."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_GIVE = "give a weights file made by genrestore"
+_ADVICE = (
+    "make a .safetensors file of it with torch.load(..., weights_only=True), "
+    "in the two lines of docs/networks.md"
+)
 
 
 class NewerFormat(ValueError):
@@ -220,10 +228,34 @@ def read_text(stream: BinaryIO, path: Path) -> str:
     Raises:
         WeightsError: Not safetensors, cut off, or without a header of ours.
     """
+    text = _own_text(stream, path)
+    if text is None:
+        raise WeightsError(
+            f"{path}: not genrestore weights: a safetensors file without a header of genrestore; "
+            "give a weights file made by genrestore, or make one of it with genrestore weights add"
+        )
+    return text
+
+
+def is_ours(path: Path) -> bool:
+    """True if a safetensors file has a header of ours, false if it has none.
+
+    Raises:
+        WeightsError: No safetensors, or cut off.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _own_text(stream, path) is not None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({reason(error)})") from error
+
+
+def _own_text(stream: BinaryIO, path: Path) -> str | None:
+    """The JSON text of our header, or None of a safetensors file without one; `read_text` has the rest."""
     start = stream.read(8)
     length = int.from_bytes(start, "little")
     if len(start) < 8 or not 2 <= length <= MAX_HEADER:
-        raise WeightsError(f"{path}: {_what_it_is(start)}; give a weights file made by genrestore")
+        raise WeightsError(f"{path}: {_what_it_is(start)}; {_ADVICE if _is_pickle(start) else _GIVE}")
     content = stream.read(length)
     if len(content) < length:
         raise damaged(path, f"it is cut off: {len(content)} of {length} bytes of its header are there")
@@ -233,12 +265,7 @@ def read_text(stream: BinaryIO, path: Path) -> str:
         raise WeightsError(f"{path}: not a safetensors file, or damaged ({error})") from error
     metadata = layout.get("__metadata__") if isinstance(layout, dict) else None
     text = metadata.get(KEY) if isinstance(metadata, dict) else None
-    if not isinstance(text, str):
-        raise WeightsError(
-            f"{path}: not genrestore weights: a safetensors file without a header of genrestore; "
-            "give a weights file made by genrestore"
-        )
-    return text
+    return text if isinstance(text, str) else None
 
 
 def damaged(path: Path, what: str) -> WeightsError:
@@ -253,12 +280,21 @@ def reason(error: Exception) -> str:
     return str(error).removeprefix("Error while deserializing").removeprefix(" header").removeprefix(": ")
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _is_pickle(start: bytes) -> bool:
+    return start.startswith((b"PK\x03\x04", *(bytes((0x80, protocol)) for protocol in range(6))))
+
+
 def _what_it_is(start: bytes) -> str:
     if not start:
         return "is empty"
     if start.startswith(b"PK\x03\x04"):
         return "not genrestore weights: a zip archive (a .pt file of torch.save?), which may hold a pickle"
-    if start[0] == 0x80 and start[1:2] <= b"\x05":
+    if _is_pickle(start):
         return "not genrestore weights: a pickle (a .pt or .pkl file), which can run code and is never loaded"
     return "not genrestore weights: no safetensors file, or its header is damaged"
 

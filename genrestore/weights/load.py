@@ -16,8 +16,8 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from genrestore.errors import WeightsError
 from genrestore.models import NETWORKS
 from genrestore.runtime import Runtime
-from genrestore.weights import content, store
-from genrestore.weights.header import KINDS, Header, NetworkSpec, damaged
+from genrestore.weights import community, content, store
+from genrestore.weights.header import KINDS, Header, NetworkSpec, damaged, first_line
 
 SPARE = 1000
 """Tensors that a network may have more than a file, so that what the file lacks can be named."""
@@ -70,6 +70,9 @@ def load_file(path: Path) -> Loaded:
     for role, spec in found.header.networks.items():
         own = {name.partition(".")[2]: name for name in tensors if name.partition(".")[0] == role}
         values = {key: tensors[name] for key, name in own.items()}
+        if community.is_one(spec):
+            networks[role] = community.build(spec, values, path)
+            continue
         with _no_more_than(SPARE + len(values)):
             empty = _build(spec, path, "meta")
         _check(values, empty, role, path)
@@ -113,9 +116,8 @@ def _build(spec: NetworkSpec, path: Path, device: str) -> nn.Module:
         with torch.random.fork_rng(devices=[]), torch.device(device):
             return NETWORKS[spec.name](**spec.arguments).float()
     except Exception as error:  # whatever a constructor raises at arguments that are not meant for it
-        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise damaged(
-            path, f"{spec.name} cannot be built from {reprlib.repr(spec.arguments)} ({first})"
+            path, f"{spec.name} cannot be built from {reprlib.repr(spec.arguments)} ({first_line(error)})"
         ) from error
 
 

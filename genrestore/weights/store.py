@@ -90,7 +90,7 @@ def resolve(weights: str) -> Path:
         WeightsError: No such file or name; names the known ones.
     """
     if is_path(weights):
-        path = _existing(Path(weights))
+        path = existing(Path(weights))
         return path if is_path(str(path)) else path.absolute()  # "./photo" must not become a name
     found = {entry.name: entry.path for entry in entries()}
     if weights in found:
@@ -127,7 +127,7 @@ def add(path: Path, name: str, overwrite: bool = False) -> Path:
     from genrestore.weights import content
 
     target = check_free(name, overwrite)
-    checked = content.read(_existing(path))
+    checked = content.read(existing(path))
     _write(target, checked.raw, overwrite, path)
     return target
 
@@ -225,7 +225,12 @@ def check_absent(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path}: exists; replace it with --overwrite")
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        WeightsError: It is not, or no plain file.
+    """
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:

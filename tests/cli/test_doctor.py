@@ -20,7 +20,7 @@ def doctor(run: Run, weights: str) -> Run:
 def test_says_what_is_here_and_passes_its_self_test(doctor: Run, genrestore_home: Path) -> None:
     result = doctor("--device", "cpu")
     assert (result.stderr, result.exit_code) == ("", 0)
-    for section in ("versions", "folders", "formats", "devices", "self-test"):
+    for section in ("versions", "folders", "formats", "extras", "devices", "self-test"):
         assert f"\n{section}\n" in f"\n{result.stdout}"
     lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
     assert ["genrestore", __version__] in lines
@@ -94,3 +94,19 @@ def test_a_missing_format_is_told_and_no_failure(doctor: Run, monkeypatch: pytes
     lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
     assert ["WEBP", "MISSING: this Pillow was built without it"] in lines
     assert result.exit_code == 0
+
+
+def test_every_extra_is_named_and_is_one_of_the_package(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genrestore.cli import doctor as command
+
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    offered = project["project"]["optional-dependencies"]
+    assert command.extras().keys() == offered.keys() - {"test", "bench", "docs"}
+    for name, (package, _) in command.extras().items():
+        assert any(package.lower() in line.lower().replace("-", "_") for line in offered[name])
+    monkeypatch.setattr(command, "_version", lambda name: None)
+    found = {one["name"]: one for one in json.loads(doctor("--json").stdout)["findings"]}
+    for name in command.extras():
+        assert found[name]["state"] == "missing"
+        assert found[name]["detail"].startswith(f"pip install 'genrestore[{name}]': ")

@@ -129,7 +129,7 @@ def test_offsets_that_do_not_fit_are_refused(tmp_path: Path, offsets: list[list[
 WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {"kind": "magic"},
-        "'kind' in its header is 'magic', not one of denoiser, inpainter, autoencoder, generator",
+        "'kind' in its header is 'magic', not one of denoiser, denoiser-blind, inpainter",
     ),
     ({"kind": ["denoiser"]}, "'kind'"),
     ({"networks": {}}, "'networks'"),

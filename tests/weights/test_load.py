@@ -160,7 +160,7 @@ def test_what_is_said_of_images_must_be_what_the_network_takes(
 
 def test_a_file_larger_than_the_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "large.safetensors", {}, WHOLE)
-    monkeypatch.setattr(content, "_memory", lambda: 100.0)
+    monkeypatch.setattr(content, "memory", lambda: 100.0)
     with pytest.raises(WeightsError, match="needs more memory than there is"):
         load.load_file(path)
 

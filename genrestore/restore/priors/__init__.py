@@ -8,7 +8,8 @@ from genrestore.errors import WeightsError
 from genrestore.restore.problem import Prior
 from genrestore.restore.settings import PRIORS
 from genrestore.runtime import Runtime
-from genrestore.weights.load import load_chosen
+from genrestore.weights.community import is_one
+from genrestore.weights.load import Loaded, load_chosen
 from genrestore.weights.store import Choice, choose
 
 
@@ -39,8 +40,12 @@ def make(kind: str, chosen: Choice | None, runtime: Runtime) -> Prior[Any]:
     """
     loaded = None if chosen is None else load_chosen(chosen, runtime)
     try:
-        prior: Prior[Any] = PRIORS[kind].load()(loaded, runtime)
+        prior: Prior[Any] = PRIORS[kind].load(community=_is_of_others(loaded))(loaded, runtime)
     except ValueError as error:
         name = "" if chosen is None else chosen.name
         raise WeightsError(f"weights '{name}' cannot be used as a {kind}: {error}") from error
     return prior
+
+
+def _is_of_others(loaded: Loaded | None) -> bool:
+    return loaded is not None and any(map(is_one, loaded.header.networks.values()))

@@ -45,6 +45,8 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
     """
 
     usual = DenoiserSettings()
+    schedule: ClassVar[tuple[float, ...]] = SCHEDULE
+    """Times the noise level that it is told, pass by pass, where a constraint says what is allowed."""
     ROLES: ClassVar[dict[str, type[torch.nn.Module]]] = {
         "denoiser": ResidualUNet,
         "estimator": NoiseEstimator,
@@ -79,8 +81,8 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
             image, allowed = problem.damaged, problem.operator.constraint(problem.damaged)
             turns = settings.turns or usual_turns(problem.area or image[0, 0].numel())
             level, (height, width) = self.level_of(problem), image.shape[-2:]
-            for times in (1.0,) if allowed is None else SCHEDULE:
-                seen = image.expand(-1, 3, -1, -1), self._as_known(times * level)
+            for times in (1.0,) if allowed is None else self.schedule:
+                seen = self._colours(image), self._as_known(times * level)
                 shown = seen if turns == 1 else self.turnable(*seen)
                 estimate = mean_over(turns, partial(self._run, self.network), *shown)[..., :height, :width]
                 image = as_given(estimate, problem.damaged)

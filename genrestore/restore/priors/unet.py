@@ -45,9 +45,7 @@ class UNetPrior(Prior[Settings]):
         self.runtime, self.workers = runtime, runtime.workers
         self._counting = Lock()
         self.channels = loaded.header.channels
-        self._networks = {
-            role: loaded.networks[role].to(memory_format=torch.channels_last) for role in self.ROLES
-        }
+        self._networks = {role: self._laid(loaded.networks[role]) for role in self.ROLES}
         self.network = self._networks["denoiser"]
         self._multiple = int(self.network.multiple)  # type: ignore[arg-type]
         self.levels = int(self.network.levels)  # type: ignore[arg-type]
@@ -77,7 +75,7 @@ class UNetPrior(Prior[Settings]):
         """
         self.check_image(image, noise_level)
         level = self._as_known(torch.as_tensor(noise_level))
-        colour = image.float().expand(-1, 3, -1, -1)
+        colour = self._colours(image.float())
         return as_given(self._run(self.network, colour, level), image).to(image.dtype)
 
     def turnable(self, image: Tensor, noise_level: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,6 +93,13 @@ class UNetPrior(Prior[Settings]):
         """
         level = as_noise_map(self._as_known(noise_level), image, self.levels)
         return pad_to_multiple(image, self._multiple), pad_to_multiple(level, self._multiple)
+
+    def _laid(self, network: torch.nn.Module) -> torch.nn.Module:
+        return network.to(memory_format=torch.channels_last)
+
+    def _colours(self, image: Tensor) -> Tensor:
+        """An image [batch, 1 or 3, height, width] as the network takes it: RGB."""
+        return image.expand(-1, 3, -1, -1)
 
     def _as_known(self, noise_level: Tensor) -> Tensor:
         """A noise level in as many planes as the network knows, or in one."""
