@@ -126,7 +126,8 @@ class LatentSearch(Settings):
 
     Attributes:
         steps: Of the start that comes best, at most; every other start takes fewer.
-        restarts: Starts of each picture: the encoder's latent, and draws around that or from N(0, I).
+        restarts: Starts of each picture: the encoder's latent, and draws around that or from N(0, I), of
+            which the best goes on, or where pixels are missing all; None: 4, or 8 there.
         prior_weight: λ of D(G(z); y) + λ ‖z‖² / 2: 1 is the density of z's own, 0 none.
         loss: The data term: "l2", "l1".
         refine: Go off the generator's range as far as the noise allows.
@@ -138,7 +139,14 @@ class LatentSearch(Settings):
     NOT_OF_RECIPE: ClassVar = ("restarts", "refine", "prior_weight")
 
     steps: int = most_steps(300)
-    restarts: int = setting(4, "Starts of a search, of which the best goes on", "N", least=1, most=64)
+    restarts: int | None = setting(
+        None,
+        "Starts of a search, of which the best goes on (4); for missing pixels all go on, and their mean "
+        "counts (8).",
+        "N",
+        least=1,
+        most=64,
+    )
     prior_weight: float = weight(1.0)
     loss: str = data_loss("l2")
     refine: bool = setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,51 @@ def test_starts_are_drawn_around_what_the_encoder_says(monkeypatch: pytest.Monke
     if sigma:
         expected[1::2] = draws[1::2]
     torch.testing.assert_close(given[0][0], expected)
+
+
+def hole() -> Problem:
+    """Two pictures of which the tiny generator makes neither, and whose right halves are missing."""
+    damaged = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(3))
+    known = torch.ones(2, 1, 28, 28)
+    known[..., 14:] = 0
+    return Problem(damaged, 0.0, known)
+
+
+def test_starts_for_a_hole_are_the_draws_that_fit_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Tensor] = []
+    usual = generators.search
+
+    def search(energy: Any, starts: Tensor, **words: Any) -> Any:
+        given.append(starts)
+        return usual(energy, starts, **words)
+
+    monkeypatch.setattr(generators, "search", search)
+    prior, problem, draws = generator_prior(), hole(), RUNTIME.generator()
+    prior.find(problem, LatentSearch(steps=1))
+    prior.draw(generators.OPEN_STARTS, draws)
+    latents = prior.draw(generators.OPEN_DRAWS, draws)
+    made = prior.generate(latents)
+    for picture, starts in enumerate(given[0]):
+        squares = (made - problem.damaged[picture])[..., :14].square().flatten(1).sum(1)
+        nearest = latents[squares.argsort()[: generators.OPEN_STARTS - 1]]
+        torch.testing.assert_close(
+            starts, torch.cat([prior.encode(problem.filled())[picture, None], nearest])
+        )
+
+
+def test_a_hole_is_the_mean_of_all_that_its_starts_came_to() -> None:
+    prior, problem, settings = generator_prior(), hole(), LatentSearch(steps=2, restarts=3)
+    found = prior.find(problem, settings)
+    assert found.left is not None
+    every = torch.stack([prior.generate(latents) for latents in found.left.unbind(1)])
+    assert float(every.std(0).mean()) > 1e-3
+    solved = prior.solve(problem, settings)
+    torch.testing.assert_close(solved.image, generators.refined(problem, every.mean(0)))
+    assert solved.nearest is not None
+    distances = [(solved.nearest - made).abs().amax((1, 2, 3)) for made in every]
+    assert float(torch.stack(distances).amin(0).max()) < 1e-5
+    plain = prior.solve(problem, replace(settings, refine=False))
+    torch.testing.assert_close(plain.image, solved.nearest)
 
 
 def test_two_standard_errors_of_chance_are_no_deviation() -> None:

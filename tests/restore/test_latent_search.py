@@ -9,7 +9,7 @@ from torch import Tensor
 from genrestore.restore.data_terms import L2
 from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.generator import GeneratorPrior
-from genrestore.restore.solvers.latent_search import LatentEnergy, search_by_adam
+from genrestore.restore.solvers.latent_search import LatentEnergy, search, search_by_adam
 from genrestore.runtime import Runtime
 from tests import tiny
 from tests.restore.patterns import latents
@@ -88,3 +88,17 @@ def test_the_report_s_search_takes_adams_steps(prior: GeneratorPrior, weight: fl
         squares = (known()[picture] * (image - damaged()[picture])).square().sum() / (2 * SIGMA**2)
         (slope,) = torch.autograd.grad(squares + weight * point.square().sum() / 2, point)
         assert torch.allclose(found.latent[picture], start[picture] - 0.03 * slope.sign(), atol=1e-4)
+
+
+def test_without_halving_all_starts_take_all_steps(prior: GeneratorPrior) -> None:
+    made, starts = energy(prior, 1.0), latents(8, seed=5).view(2, 4, -1)
+    every = search(made, starts, steps=70, halving=False)
+    usual = search(made, starts, steps=70)
+    assert every.left is not None
+    assert usual.left is not None
+    assert (every.left.shape, usual.left.shape) == ((2, 4, 3), (2, 1, 3))
+    for place in range(4):
+        alone = search(made, starts[:, place : place + 1], steps=70)
+        torch.testing.assert_close(every.left[:, place], alone.latent, rtol=1e-3, atol=1e-3)
+    best = every.starts.argmin(1)
+    torch.testing.assert_close(every.latent, every.left[torch.arange(2), best])

@@ -32,6 +32,12 @@ NEAR = 0.6
 FREE = 2
 """One start in so many is a draw from N(0, I), where there is damage."""
 
+STARTS, OPEN_STARTS = 4, 8
+"""Starts of each picture, and where pixels are missing."""
+OPEN_DRAWS, OPEN_STEPS = 512, 30
+"""Draws from N(0, I), of which those nearest to the known pixels are starts where others are missing; and the
+most steps of each of them."""
+
 PASSES = 3
 """Times that what clipping does to the noise is reckoned around the last result."""
 
@@ -76,7 +82,8 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         D reckons with noise of √(σ² + e²), e being the usual error of the generator: half of the distance
         that 99 of 100 images of its class stay below. With `settings.refine` the result leaves the
         generator's range: G(z*) + d̂, d̂ the part of y − G(z*) that `wiener.without_noise` keeps; where pixels
-        are known exactly, they are put back and the hole follows them smoothly (`Seamless`). Of a picture
+        are known exactly, they are put back and the hole follows them smoothly (`Seamless`). In the place of
+        G(z*) stands there the mean of G(z) over what all starts came to, if pixels are missing. Of a picture
         without damage it is the inversion: z* = argmin_z ‖G(z) − x‖.
 
         The report's recipe is ‖G(z) + n − y‖ of the known pixels alone, squares or absolute values, with n of
@@ -88,7 +95,7 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
             watch: Is told the start and every step over latents, with all pictures, and the finished share.
         """
         found = self.find(problem, settings, watch)
-        image = refined(problem, found.image) if settings.refine else found.image
+        image = refined(problem, self._mean(found)) if settings.refine else found.image
         distance = problem.beyond_noise(found.image)
         return Solution(
             image.clamp(0, 1), found.image, distance, self.own_distance, found.latent, found.starts
@@ -102,7 +109,8 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
             term = problem.term(settings.loss, 0.0 if problem.is_whole else self.own_distance / 2)
         energy = LatentEnergy(self, term, settings.prior_weight)
         generator = self.runtime.generator()
-        draws = self.draw(settings.restarts, generator)
+        is_open = problem.known is not None
+        draws = self.draw(settings.restarts or (OPEN_STARTS if is_open else STARTS), generator)
         start = problem.filled()
         if settings.recipe is not None:
             noise = problem.sigma if problem.known is None else 0.0
@@ -118,11 +126,31 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
                 noise=fresh if noise else None,
                 watch=watch,
             )
-        starts = self.encode(start)[:, None].expand(-1, settings.restarts, -1).clone()
+        starts = self.encode(start)[:, None].expand(-1, len(draws), -1).clone()
+        if is_open and len(draws) > 1:  # there are many answers, whose mean is the least wrong
+            starts[:, 1:] = self._nearest(term, len(start), len(draws) - 1, generator)
+            steps = min(settings.steps, OPEN_STEPS)
+            return search(energy, starts, steps=steps, halving=False, watch=watch)
         starts[:, 1:] += NEAR * draws[1:]
         if not problem.is_whole:  # damage may mislead the encoder
             starts[:, FREE - 1 :: FREE] = draws[FREE - 1 :: FREE]
         return search(energy, starts, steps=settings.steps, watch=watch)
+
+    def _nearest(self, term: PixelTerm, pictures: int, count: int, generator: torch.Generator) -> Tensor:
+        """The draws z whose G(z) fits each picture best, [picture, count, latent]."""
+        latents = self.draw(OPEN_DRAWS, generator)
+        rows = torch.arange(pictures, device=latents.device)
+        fits = []
+        for some in latents.split(BATCH):
+            images = self.generate(some).repeat(pictures, 1, 1, 1)
+            fits.append(term.take(rows.repeat_interleave(len(some))).value(images).view(pictures, -1))
+        return latents[torch.cat(fits, 1).argsort(stable=True, dim=1)[:, :count]]
+
+    def _mean(self, found: Found) -> Tensor:
+        """Mean of G(z) over the starts that are left, [picture, channel, size, size] in [0, 1]."""
+        if found.left is None or found.left.shape[1] == 1:
+            return found.image
+        return self.generate(found.left.flatten(0, 1)).unflatten(0, found.left.shape[:2]).mean(1)
 
     @torch.no_grad()
     def self_test(self, count: int, settings: LatentSearch, on_progress: OnProgress) -> list[float]:

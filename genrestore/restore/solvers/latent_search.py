@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -106,6 +106,7 @@ class Found:
         prior: λ ‖z‖² / 2 there, [picture].
         starts: F at the last of each start, [picture, start]; the first is the encoder's.
         going: How many starts of each picture go on, [picture].
+        left: z of the starts that are left at the end, [picture, start, latent]; on the way None.
     """
 
     index: int
@@ -115,6 +116,7 @@ class Found:
     prior: Tensor
     starts: Tensor
     going: Tensor
+    left: Tensor | None = None
 
     @property
     def step(self) -> Step:
@@ -128,11 +130,13 @@ def search(
     starts: Tensor,
     *,
     steps: int,
+    halving: bool = True,
     watch: Watch = UNWATCHED,
 ) -> Found:
     """The best latent of each picture, by successive halving of the starts.
 
-    All starts take some second-order steps, the better half some more, and the best the rest of them.
+    All starts take some second-order steps, the better half some more, and the best the rest of them. Without
+    halving all take all steps, and all are left at the end.
     All pictures and starts go through the network together, and none sees another.
     Source: Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
     2016.
@@ -141,6 +145,7 @@ def search(
         energy: F.
         starts: [picture, start, latent].
         steps: Of the best start, at most.
+        halving: Whether ever fewer starts go on.
         watch: Is told where the starts are, and every step, and the finished share; a search that ends early
             leaps to 1.
     """
@@ -149,7 +154,7 @@ def search(
     state = Candidates.begin(energy.gradient, starts.flatten(0, 1), pictures)
     lasts, index = state.energy.view(count, some).clone(), 0
     places = torch.arange(count * some, device=starts.device)
-    stages = _stages(some, steps)
+    stages = _stages(some, steps) if halving else [(steps, some)]
     works = _works(count, some, stages)
 
     def told(now: Candidates) -> None:
@@ -167,7 +172,8 @@ def search(
         chosen = state.energy.view(count, -1).argsort(stable=True, dim=1)[:, :kept].sort(1).values
         alone = (chosen + len(places) // count * torch.arange(count, device=chosen.device)[:, None]).flatten()
         state, places = state.take(alone), places[alone]
-    return _found(energy, state, lasts, index - 1)
+    found = _found(energy, state, lasts, index - 1)
+    return replace(found, left=state.latent.view(count, -1, starts.shape[2]))
 
 
 def _stages(starts: int, steps: int) -> list[tuple[int, int]]:
