@@ -230,6 +230,22 @@ def test_starts_are_drawn_around_what_the_encoder_says(monkeypatch: pytest.Monke
     torch.testing.assert_close(given[0][0], expected)
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.2])
+def test_only_starts_around_the_encoders_latent_share_its_curvature(
+    monkeypatch: pytest.MonkeyPatch, sigma: float
+) -> None:
+    given: list[bool] = []
+    usual = generators.search
+
+    def search(*values: Any, near: bool = False, **words: Any) -> Any:
+        given.append(near)
+        return usual(*values, near=near, **words)
+
+    monkeypatch.setattr(generators, "search", search)
+    generator_prior().find(Problem(torch.full((1, 1, 28, 28), 0.4), sigma), LatentSearch(steps=1))
+    assert given == [sigma == 0]
+
+
 def hole() -> Problem:
     """Two pictures of which the tiny generator makes neither, and whose right halves are missing."""
     damaged = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(3))

@@ -90,9 +90,9 @@ def test_the_report_s_search_takes_adams_steps(prior: GeneratorPrior, weight: fl
         assert torch.allclose(found.latent[picture], start[picture] - 0.03 * slope.sign(), atol=1e-4)
 
 
-def test_without_halving_all_starts_take_all_steps(prior: GeneratorPrior) -> None:
+def test_without_stages_all_starts_take_all_steps(prior: GeneratorPrior) -> None:
     made, starts = energy(prior, 1.0), latents(8, seed=5).view(2, 4, -1)
-    every = search(made, starts, steps=70, halving=False)
+    every = search(made, starts, steps=70, stages=())
     usual = search(made, starts, steps=70)
     assert every.left is not None
     assert usual.left is not None
@@ -102,3 +102,28 @@ def test_without_halving_all_starts_take_all_steps(prior: GeneratorPrior) -> Non
         torch.testing.assert_close(every.left[:, place], alone.latent, rtol=1e-3, atol=1e-3)
     best = every.starts.argmin(1)
     torch.testing.assert_close(every.latent, every.left[torch.arange(2), best])
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_starts_that_lie_near_the_first_begin_with_its_curvature(prior: GeneratorPrior, near: bool) -> None:
+    asked = list[Tensor]()
+
+    class Asked(LatentEnergy):
+        def curvature(self, latent: Tensor, pictures: Tensor) -> Tensor:
+            asked.append(latent)
+            return super().curvature(latent, pictures)
+
+    first, starts = latents(2, seed=6), latents(6, seed=7).view(2, 3, -1)
+    starts[:, 0] = first
+    made = Asked(prior, L2(damaged(), SIGMA, known()), 1.0)
+    found = search(made, starts, steps=1, stages=(), near=near)
+    torch.testing.assert_close(torch.cat(asked), first if near else starts.flatten(0, 1))
+    assert found.left is not None
+    for picture in (0, 1):
+        where, row = starts[picture, 2:], torch.tensor([picture])
+        matrix = made.curvature(first[picture, None] if near else where, row)[0]
+        damped = matrix + 1e-2 * matrix.diagonal().mean() * torch.eye(3)
+        value, slope = made.gradient(where, row)
+        there = where - torch.linalg.solve(damped, slope[0])
+        falls = made.gradient(there, row)[0] < value
+        torch.testing.assert_close(found.left[picture, 2:], there if falls else where, rtol=1e-3, atol=1e-4)

@@ -27,6 +27,8 @@ QUICK = LatentSearch(steps=40, restarts=1)
 UNKNOWN_NOISE = 0.2
 """σ that it reckons with."""
 
+WHOLE_STAGES = ((20, 2), (40, 4))
+"""Of the search for a picture without damage, whose starts are near to one another."""
 NEAR = 0.6
 """Spread of starts around the encoder's latent, as a share of that of N(0, I)."""
 FREE = 2
@@ -130,10 +132,11 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         if is_open and len(draws) > 1:  # there are many answers, whose mean is the least wrong
             starts[:, 1:] = self._nearest(term, len(start), len(draws) - 1, generator)
             steps = min(settings.steps, OPEN_STEPS)
-            return search(energy, starts, steps=steps, halving=False, watch=watch)
+            return search(energy, starts, steps=steps, stages=(), watch=watch)
         starts[:, 1:] += NEAR * draws[1:]
-        if not problem.is_whole:  # damage may mislead the encoder
-            starts[:, FREE - 1 :: FREE] = draws[FREE - 1 :: FREE]
+        if problem.is_whole:
+            return search(energy, starts, steps=settings.steps, stages=WHOLE_STAGES, near=True, watch=watch)
+        starts[:, FREE - 1 :: FREE] = draws[FREE - 1 :: FREE]  # damage may mislead the encoder
         return search(energy, starts, steps=settings.steps, watch=watch)
 
     def _nearest(self, term: PixelTerm, pictures: int, count: int, generator: torch.Generator) -> Tensor:

@@ -130,13 +130,13 @@ def search(
     starts: Tensor,
     *,
     steps: int,
-    halving: bool = True,
+    stages: Sequence[tuple[int, int]] = STAGES,
+    near: bool = False,
     watch: Watch = UNWATCHED,
 ) -> Found:
     """The best latent of each picture, by successive halving of the starts.
 
-    All starts take some second-order steps, the better half some more, and the best the rest of them. Without
-    halving all take all steps, and all are left at the end.
+    All starts take some second-order steps, the better half some more, and the best the rest of them.
     All pictures and starts go through the network together, and none sees another.
     Source: Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
     2016.
@@ -145,17 +145,21 @@ def search(
         energy: F.
         starts: [picture, start, latent].
         steps: Of the best start, at most.
-        halving: Whether ever fewer starts go on.
+        stages: Of the halving, as `STAGES`; none: all starts take all steps, and are left at the end.
+        near: Whether the starts lie around the first, whose curvature then is theirs to begin with.
         watch: Is told where the starts are, and every step, and the finished share; a search that ends early
             leaps to 1.
     """
     count, some, _ = starts.shape
     pictures = torch.arange(count, device=starts.device).repeat_interleave(some)
-    state = Candidates.begin(energy.gradient, starts.flatten(0, 1), pictures)
+    parts = _stages(some, steps, stages)
+    works = _works(count, some, parts, near)
+    first, *tells = shares(watch.progress, works)
+    begun, alike = starts.flatten(0, 1), some if near else 1  # so many in a row have one curvature
+    curvature = _Watched(energy, Tally(first, works[0])).curvature(begun[::alike], pictures[::alike])
+    state = Candidates.begin(energy.gradient, begun, pictures, curvature.repeat_interleave(alike, 0))
     lasts, index = state.energy.view(count, some).clone(), 0
     places = torch.arange(count * some, device=starts.device)
-    stages = _stages(some, steps) if halving else [(steps, some)]
-    works = _works(count, some, stages)
 
     def told(now: Candidates) -> None:
         nonlocal index
@@ -165,7 +169,7 @@ def search(
         index += 1
 
     told(state)
-    for (stage_steps, kept), work, tell in zip(stages, works, shares(watch.progress, works), strict=True):
+    for (stage_steps, kept), work, tell in zip(parts, works[1:], tells, strict=True):
         watched = _Watched(energy, Tally(tell, work))
         state = descend(watched.gradient, watched.curvature, state, steps=stage_steps, on_step=told)
         tell(1.0)
@@ -176,20 +180,24 @@ def search(
     return replace(found, left=state.latent.view(count, -1, starts.shape[2]))
 
 
-def _stages(starts: int, steps: int) -> list[tuple[int, int]]:
+def _stages(starts: int, steps: int, stages: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Steps of each stage, and how many starts are kept after it."""
-    stages, left = [], steps
-    for stage_steps, kept in STAGES if starts > 1 else ():
-        stages.append((min(stage_steps, left), max(1, starts // kept)))
-        left -= stages[-1][0]
-    return [*stages, (left, 1)]
+    parts, left = [], steps
+    for stage_steps, kept in stages if starts > 1 else ():
+        parts.append((min(stage_steps, left), max(1, starts // kept)))
+        left -= parts[-1][0]
+    return [*parts, (left, 1 if stages else starts)]
 
 
-def _works(count: int, starts: int, stages: Sequence[tuple[int, int]]) -> list[float]:
-    """Duration of each stage for so many pictures with so many starts each, in slopes of a batch, about."""
-    left = [starts, *(kept for _, kept in stages[:-1])]
-    works = [float(steps * _calls(count * some)) for some, (steps, _) in zip(left, stages, strict=True)]
-    return [works[0] + (1 + AGAIN) * CURVATURE * count * starts, *works[1:]]
+def _works(count: int, starts: int, parts: Sequence[tuple[int, int]], near: bool) -> list[float]:
+    """Duration of the first curvatures and of each stage, in slopes of a batch, about.
+
+    Of so many pictures with so many starts each.
+    """
+    left = [starts, *(kept for _, kept in parts[:-1])]
+    works = [float(steps * _calls(count * some)) for some, (steps, _) in zip(left, parts, strict=True)]
+    works[0] += AGAIN * CURVATURE * count * starts
+    return [float(CURVATURE * count * (1 if near else starts)), *works]
 
 
 def _calls(candidates: int) -> int:

@@ -55,12 +55,18 @@ class Candidates:
     doubted: Tensor
 
     @classmethod
-    def begin(cls, slope: Slope, start: Tensor, picture: Tensor) -> Candidates:
-        """At the start, [candidate, n], each for a picture of an index, [candidate]."""
+    def begin(
+        cls, slope: Slope, start: Tensor, picture: Tensor, curvature: Tensor | None = None
+    ) -> Candidates:
+        """At the start, [candidate, n], each for a picture of an index, [candidate].
+
+        With H, [candidate, n, n], as far as it is known; else the first step makes it.
+        """
         count, size = start.shape
         energy, first = slope(start, picture)
         ones, flags = torch.ones_like(energy), torch.ones_like(energy, dtype=torch.bool)
-        curvature = start.new_zeros(count, size, size)
+        doubted = flags if curvature is None else ~flags
+        curvature = start.new_zeros(count, size, size) if curvature is None else curvature
         return cls(
             start,
             picture,
@@ -71,7 +77,7 @@ class Candidates:
             growth=2 * ones,
             idle=0 * ones,
             active=flags,
-            doubted=flags,
+            doubted=doubted,
         )
 
     def take(self, items: Tensor) -> Candidates:
