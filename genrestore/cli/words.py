@@ -19,7 +19,7 @@ from genrestore.cli.commands import Record, is_given, parameters
 from genrestore.cli.options import expand
 from genrestore.cli.prior_options import search_options, task_of
 from genrestore.errors import NoInputError, UsageError
-from genrestore.files.codecs.formats import SUFFIXES, WORDS
+from genrestore.files.codecs.formats import BY_NAME, SUFFIXES, WORDS, has_library
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Shard
 from genrestore.restore.task import Damage, Request, Task
 
@@ -36,6 +36,8 @@ def parse_format(value: str) -> str:
     format = SUFFIXES.get(f".{value.lower().removeprefix('.')}")
     if format is None:
         raise UsageError(f"--format {value}: written are {', '.join(WORDS)}")
+    if not has_library(format):
+        raise UsageError(f"--format {value}: {BY_NAME[format].refusal}")
     return format
 
 
@@ -76,7 +78,7 @@ class Words(options.Machine, Record):
         output (-o PATH): A file for one input, a folder for several, or - for stdout; beside the input if
             left out.
         suffix (TEXT): Name results STEM.TEXT.EXT.
-        format (FORMAT): png, jpeg, tiff, webp, avif or jxl; else the input's.
+        format (FORMAT): png, jpeg, tiff, webp, avif, jxl or exr; else the input's.
         skip_existing: Skip inputs that are done with the same options.
         dry_run: Write nothing; show each [bold]input -> output[/bold] on stdout.
         compare: Also write both side by side, as STEM.compare.EXT.

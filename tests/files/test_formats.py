@@ -74,13 +74,16 @@ def test_results_have_a_format_that_is_written(format: str, header: bytes, expec
 
 
 @pytest.mark.parametrize(
-    ("format", "module", "extra"), [("HEIC", "pillow_heif", "heic"), (formats.RAW, "rawpy", "raw")]
+    ("format", "module", "extra"),
+    [("HEIC", "pillow_heif", "heic"), (formats.RAW, "rawpy", "raw"), ("OpenEXR", "OpenEXR", "exr")],
 )
 def test_without_its_extra_a_format_is_refused_with_what_installs_it(
     format: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=rf"is read with an extra: pip install 'genrestore\[{extra}\]'"):
+    with pytest.raises(
+        InputError, match=rf"is read( and written)? with an extra: pip install 'genrestore\[{extra}\]'"
+    ):
         images.read(io.BytesIO(WRITTEN[format]))
 
 

@@ -286,8 +286,10 @@ WRITTEN = {
     "HEIC": make.heic(make.pixels(3)),
     "camera RAW": make.dng(make.mosaic()),
     "JPEG XL": make.encoded(make.plain(make.pixels(3)), "JPEG XL"),
+    "OpenEXR": make.encoded(make.plain(make.pixels(3)), "OpenEXR"),
 }
-READ = {"AVIF", "BMP", "GIF", "HEIC", "JPEG", "JPEG XL", "MPO", "PNG", "PPM", "TIFF", "WEBP", "camera RAW"}
+READ = {"AVIF", "BMP", "GIF", "HEIC", "JPEG", "JPEG XL", "MPO", "OpenEXR", "PNG", "PPM"}
+READ |= {"TIFF", "WEBP", "camera RAW"}
 
 
 def test_the_table_holds_every_format_that_is_read() -> None:

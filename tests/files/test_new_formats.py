@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import exif, heif, icc, images, metadata
+from genrestore.files.codecs import containers, exif, heif, icc, images, metadata
 from genrestore.files.codecs.formats import Develop
 from genrestore.files.codecs.images import Image, Metadata
 from tests.files import make
@@ -352,6 +352,6 @@ def test_libraw_says_nothing_of_damage_and_words_of_others_are_kept(
     content = make.dng(make.mosaic())
     with pytest.raises(InputError, match="truncated or damaged camera RAW"):
         images.read(io.BytesIO(content[: len(content) // 2]), develop=Develop(1.0))
-    with raw._without_librarys_words():
+    with containers.quiet(raw._WORDS):
         os.write(2, b"unknown file: data corrupted at 1378\nanother thread\n")
     assert capfd.readouterr().err == "another thread\n"

@@ -6,9 +6,11 @@ They are found without decoding, so that a file can be refused before it takes t
 from __future__ import annotations
 
 import mmap
+import os
 import re
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from struct import Struct
@@ -19,6 +21,9 @@ from genrestore.errors import InputError
 Data = bytes | memoryview | mmap.mmap
 MAX_APPENDED = 2**28
 """Bytes behind a picture that are held in memory; films of motion photos have some millions."""
+
+_MOST_WORDS = 2**20
+"""Bytes that a library may write to stderr before the rest is left out."""
 
 
 @contextmanager
@@ -246,3 +251,30 @@ def without_thumbnails(resources: bytes) -> bytes:
             kept.append(resources[at:end])
         at = end
     return b"".join(kept) + resources[at:]
+
+
+@contextmanager
+def quiet(start: bytes) -> Iterator[None]:
+    """Hold back what is written to stderr, and leave out a library's lines of damage, which is raised too.
+
+    Some write by themselves and cannot be told not to. Words of other threads come a little later.
+
+    Args:
+        start: What the library's lines begin with.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            others = [line for line in held.read(_MOST_WORDS).splitlines(True) if not line.startswith(start)]
+            with suppress(OSError):
+                os.write(2, b"".join(others))

@@ -84,7 +84,8 @@ class Format:
     def refusal(self) -> str:
         """The message for a format that is not read, or not without an extra."""
         if self.extra:
-            return f"{self.name} is read with an extra: pip install 'genrestore[{self.extra}]'"
+            used = "read and written" if self.written else "read"
+            return f"{self.name} is {used} with an extra: pip install 'genrestore[{self.extra}]'"
         usual = f"convert it first, for example: magick in{self.suffixes.split()[0]} out.png"
         return f"{self.name} is not read; {self.advice or usual}"
 
@@ -148,11 +149,14 @@ FORMATS = (
         lossy=True, library="pillow_heif", extra="heic", result="JPEG", deep=rb".{4}ftyp(hei[xm]|hevx)",
     ),
     _RAW,
+    Format(
+        "OpenEXR", ".exr", rb"v/1\x01", "exr", True,
+        library="OpenEXR", extra="exr", bits=32, floating=True, is_linear=True,
+    ),
     Format("JPEG 2000", _JPEG_2000, _JP2_START),
     Format("JPEG XR", ".jxr .wdp .hdp", rb"II\xbc"),
     Format("Photoshop", ".psd .psb", rb"8BPS"),
     Format("GIMP", ".xcf", rb"gimp xcf"),
-    Format("OpenEXR", ".exr", rb"v/1\x01"),
     Format("Radiance HDR", ".hdr .rgbe", rb"#\?RADIANCE|#\?RGBE"),
     Format("Targa", ".tga", b""),
     Format("PFM", ".pfm", rb"P[Ff]\n"),
@@ -167,7 +171,9 @@ BY_NAME = {one.name: one for one in _READ}
 WRITABLE = tuple(one.name for one in _READ if one.written)
 READABLE = tuple(BY_NAME)
 WORDS = tuple(
-    one.name.lower() if one.name.isalpha() else one.suffixes.split()[0][1:] for one in _READ if one.written
+    one.name.lower() if f".{one.name.lower()}" in one.suffixes.split() else one.suffixes.split()[0][1:]
+    for one in _READ
+    if one.written
 )
 """What --format takes."""
 SUFFIXES = {suffix: one.name for one in _READ if one.written for suffix in one.suffixes.split()}

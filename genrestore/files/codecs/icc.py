@@ -80,6 +80,20 @@ class Colours:
         return np.linspace(0, 1, len(self.light), dtype=np.float32)
 
 
+def linear_srgb(values: Array, profile: bytes | None) -> Array | None:
+    """Bring values of a profile (None: sRGB), [1, channel, height, width], to linear light of sRGB's colours.
+
+    Returns:
+        float32 of the same shape; None for a profile of tables.
+    """
+    if profile is None:
+        return linear(values)
+    if values.shape[1] == 3 and (space := colours(profile)) is not None:
+        return linear(space.to_srgb(space.decoded(values)))
+    light = _light(profile, grey=profile[16:20] == b"GRAY")
+    return None if light is None else Colours(np.eye(3, dtype=np.float32), light).decoded(values)
+
+
 def _turned(matrix: Array, light: Array) -> Array:
     """A matrix times each pixel of [1, 3, height, width]."""
     return (matrix @ light.reshape(3, -1)).reshape(light.shape)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from genrestore.errors import InputError, shown
-from genrestore.files.codecs import containers, exif, formats, raw, xmp
+from genrestore.files.codecs import containers, exif, exr, formats, raw, xmp
 from genrestore.files.codecs.formats import IMAGE_SUFFIXES, Develop
 from genrestore.files.codecs.metadata import Metadata, Provenance, read_provenance
 from genrestore.files.codecs.pixels import Image, to_16_bit
@@ -126,6 +126,8 @@ def _open(source: Path | BinaryIO) -> BinaryIO:
 
 def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]]:
     """A picture as a format can hold it, and what is left out, one note each."""
+    if known.name != exr.NAME:
+        image = exr.straight(image)
     found = image.metadata
     notes: list[str] = []
     if known.name == found.format:

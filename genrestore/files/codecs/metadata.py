@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, formats, xmp
+
+if TYPE_CHECKING:
+    from genrestore.files.codecs.exr import Parts
 
 Provenance = Mapping[str, Any]
 Sides = tuple[float, float]
@@ -98,6 +101,7 @@ class Metadata:
         turned: The way the result of the same format must lie too, since the file holds further pictures,
             which do not turn with it; None: the result is upright.
         only_here: Kept parts that no other format has a place for, in words.
+        exr: What an OpenEXR file holds besides the picture; None of other formats.
         lost: Parts left out of the result in the same format that are no copy of the picture, one note each.
     """
 
@@ -120,6 +124,7 @@ class Metadata:
     turned: Turned | None = None
     only_here: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    exr: Parts | None = None
 
 
 def orientation(block: bytes | None, packet: bytes | None) -> int:

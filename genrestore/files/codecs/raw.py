@@ -6,16 +6,13 @@ so it differs with brightness, which the estimate of its level knows.
 
 from __future__ import annotations
 
-import os
 import struct
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import BinaryIO
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import exif, heif, metadata
-from genrestore.files.codecs.containers import APP1, read_jpeg
+from genrestore.files.codecs.containers import APP1, quiet, read_jpeg
 from genrestore.files.codecs.formats import RAW, Develop, check_size, library
 from genrestore.files.codecs.metadata import Metadata
 from genrestore.files.codecs.pixels import Image, from_buffer
@@ -29,7 +26,7 @@ _CARRIED = frozenset((270, 271, 272, 305, 306, 315, 33432, exif.EXIF_IFD, exif.G
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 _PARTS = {b"CMT1": None, b"CMT2": exif.EXIF_IFD, b"CMT4": exif.GPS_IFD}
 """Boxes of a CR3 with the fields of a photograph, of EXIF and of its place."""
-_WORDS, _MOST_WORDS = b"unknown file:", 2**20
+_WORDS = b"unknown file:"
 _LAST = 16
 """Rows at the end of a mosaic that are not all of one value in a whole file."""
 
@@ -44,7 +41,7 @@ def develop(stream: BinaryIO, max_pixels: int, how: Develop) -> Image:
     format = RAW
     rawpy, data = library(format), stream.read()
     try:
-        with _without_librarys_words(), rawpy.RawPy() as raw:
+        with quiet(_WORDS), rawpy.RawPy() as raw:
             stream.seek(0)
             raw.open_buffer(stream)
             check_size(raw.sizes.width, raw.sizes.height, max_pixels)
@@ -68,30 +65,6 @@ def develop(stream: BinaryIO, max_pixels: int, how: Develop) -> Image:
         raise InputError(f"truncated or damaged {format} ({_text(error)})") from error
     found = Metadata(format, "RGB;16", exif=_exif(data))
     return from_buffer(buffer, metadata.upright(found, 1))
-
-
-@contextmanager
-def _without_librarys_words() -> Iterator[None]:
-    """Hold back what is written to stderr, and leave out what LibRaw says of damage, which is raised too.
-
-    It writes by itself, and rawpy cannot tell it not to. Words of other threads come a little later.
-    """
-    try:
-        stderr = os.dup(2)
-    except OSError:  # it is closed
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held.seek(0)
-            others = [line for line in held.read(_MOST_WORDS).splitlines(True) if not line.startswith(_WORDS)]
-            with suppress(OSError):
-                os.write(2, b"".join(others))
 
 
 def _text(error: Exception) -> str:

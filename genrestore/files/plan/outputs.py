@@ -212,6 +212,8 @@ def _check_file(path: Path, options: OutputOptions) -> None:
         what = f"suffix '{path.suffix}' is not written" if path.suffix else "no suffix"
         known = ", ".join(formats.SUFFIXES)
         raise UsageError(f"--output {shown(path)}: {what}; end it in one of {known}, or in / for a folder")
+    if not formats.has_library(format):
+        raise UsageError(f"--output {shown(path)}: {formats.BY_NAME[format].refusal}")
     if options.format not in (None, format):
         raise UsageError(f"--output {shown(path)} is {format}, and --format says {options.format}; give one")
     if options.suffix is not None:
