@@ -141,6 +141,10 @@ class Denoise(Photographs):
         """With --preview the restoring and the options of a batch that write the sheet."""
         if self.preview is None:
             return None
+        if task.prior.blind:
+            raise UsageError(
+                f"--preview: shows several noise levels, and weights '{self.weights}' are told none"
+            )
         from genrestore.files.work import preview
 
         return preview.instead(self.preview, partial(self._levels, task), settings)

@@ -152,9 +152,11 @@ def _library(what: str) -> Any:
     """
     if find_spec(LIBRARY) is None:
         raise WeightsError(f"{what} with an extra: pip install 'genrestore[{EXTRA}]'")
-    library = import_module(LIBRARY)
-    if find_spec(FURTHER) is not None:
-        import_module(FURTHER).install(ignore_duplicates=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they use what torch is about to change
+        library = import_module(LIBRARY)
+        if find_spec(FURTHER) is not None:
+            import_module(FURTHER).install(ignore_duplicates=True)
     return library
 
 

@@ -135,6 +135,12 @@ class TestDenoise:
                 "genrestore: error: weights 'blind' are of kind 'denoiser-blind', which is told no noise"
             )
 
+    def test_no_levels_are_shown_of_a_blind_network(
+        self, run: Run, added: dict[str, torch.nn.Module]
+    ) -> None:
+        done = run("denoise", "photo.png", "--weights", "blind", "--preview", "0,0,16,16")
+        assert (done.exit_code, "--preview: shows several noise levels" in done.stderr) == (2, True)
+
     def test_dejpeg(self, run: Run, added: dict[str, torch.nn.Module]) -> None:
         Image.fromarray(noisy_pixels()).save("photo.jpg", quality=30)
         for name in ("blind", "told"):
