@@ -36,7 +36,7 @@ from pictures import jpeg as coded_as_jpeg
 from PIL import Image
 from tables import Row, Section
 
-from genrestore.restore.api import coded
+from genrestore.restore.jpeg import coded
 from genrestore.restore.pictures import Restore
 from genrestore.restore.task import DEJPEG, DENOISE, Request, Task
 from genrestore.restore.tiling import Tiling, map_tiles

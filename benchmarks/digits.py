@@ -21,8 +21,7 @@ from torch import Tensor
 from torchvision.datasets import MNIST
 
 from genrestore.restore.pictures import Restore
-from genrestore.restore.records import Picture
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Request, Task
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Picture, Request, Task
 from genrestore.runtime import Runtime
 from genrestore.study.latents import encoder as load_encoder
 

@@ -19,7 +19,7 @@ from bench import Bench, cli, interleaved, main, mean, ratio
 from pictures import Pixels, gaussian, large_picture, psnr
 from tables import Row, Section
 
-from genrestore.files.codecs import formats, icc, images, pixels
+from genrestore.files.codecs import formats, icc, images
 from genrestore.files.codecs.metadata import Metadata
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -131,7 +131,7 @@ def speed(bench: Bench) -> Section:
     rows = []
     for name, (array, write, read) in cases.items():
         data = bytes(write(array))
-        image = pixels.from_buffer(array, Metadata(name, "", lossless=name != "AVIF"))
+        image = images.from_buffer(array, Metadata(name, "", lossless=name != "AVIF"))
         runs: dict[str, dict[str, Callable[[], object]]] = {
             "reading": {
                 "ours": lambda data=data: images.read(io.BytesIO(data)),

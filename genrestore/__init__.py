@@ -12,24 +12,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer than all else that is done until the command line handles signals
     from typing import Any
 
-    from genrestore.restore.api import dejpeg, denoise, inpaint, invert
-    from genrestore.restore.priors import load_prior
+    from genrestore.restore.api import denoise, inpaint, invert, load_prior
+    from genrestore.restore.jpeg import dejpeg
 
-_HOMES = {
-    "dejpeg": "genrestore.restore.api",
-    "denoise": "genrestore.restore.api",
-    "inpaint": "genrestore.restore.api",
-    "invert": "genrestore.restore.api",
-    "load_prior": "genrestore.restore.priors",
-}
+_HOMES = {"load_prior": "genrestore.restore.api"}
+"""Modules of what the API has besides a function for each damage."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'genrestore' has no attribute '{name}'")
-    from importlib import import_module
+    if not name.startswith("_"):
+        from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+        from genrestore.restore.task import DAMAGES
+
+        home = DAMAGES[name].module if name in DAMAGES else _HOMES.get(name)
+        if home is not None:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'genrestore' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ import os
 import unicodedata
 
 NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment", "out of memory")
-"""What libraries say in errors of other types where memory is short."""
+"""Words of libraries in errors of other types where memory is short."""
 
 
 def shown(path: str | os.PathLike[str]) -> str:

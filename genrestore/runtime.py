@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +22,9 @@ PRECISIONS = ("auto", "fp32", "bf16")
 MAX_SEED = 2**63 - 1
 MAX_THREADS = 1024
 """More than any machine has, and few enough that torch does not die of them."""
+
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""Variables by which users say what threads do while they wait."""
 
 
 @dataclass(frozen=True)
@@ -170,3 +175,36 @@ def _settle_precision(precision: str, device: str) -> Literal["fp32", "bf16"]:
     if precision == "fp32" or (precision == "auto" and not fast):
         return "fp32"
     return "bf16"
+
+
+def settle_threads() -> None:
+    """Say to OpenMP how many threads there may be and how they wait; before torch is loaded, which reads it.
+
+    A thread that spins while it waits burns the core that the awaited one needs: on cores that others used
+    too, small pictures took six times the processor seconds. So threads sleep. OpenMP counts the cores that
+    an affinity leaves, but not what a container's quota does. What the user has set stays.
+    """
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    cores = usable_cores()
+    if cores < allowed_cores():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+
+
+def load_torch() -> None:
+    """Import torch, in little more than half of the time that `import torch` takes.
+
+    What it makes stays to the end, so the collector looks through its objects for garbage in vain: again and
+    again while they are made, and once more when the process ends. It rests until they are there, and leaves
+    them alone from then on. Does nothing where torch is loaded.
+    """
+    if "torch" in sys.modules:
+        return
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        import torch  # noqa: F401
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()

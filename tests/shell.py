@@ -91,7 +91,7 @@ class Shell:
 def serve(address: str) -> None:
     """Fork for every call of the script, until killed."""
     from genrestore.cli import app  # noqa: F401
-    from genrestore.cli.loading import load_torch
+    from genrestore.runtime import load_torch
 
     load_torch()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

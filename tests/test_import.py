@@ -61,7 +61,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_torch_is_loaded_once_and_the_collector_goes_on() -> None:
     code = """
 import gc, sys
-from genrestore.cli.loading import load_torch
+from genrestore.runtime import load_torch
 assert "torch" not in sys.modules
 load_torch()
 print("torch" in sys.modules, gc.isenabled(), gc.get_freeze_count() > 100_000)

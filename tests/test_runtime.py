@@ -150,14 +150,14 @@ def test_threads_that_wait_sleep_unless_the_user_says_otherwise(own: dict[str, s
 
 
 def test_a_quota_below_the_affinity_sets_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from genrestore.cli import loading
+    from genrestore import runtime
 
     for name, value in (("allowed_cores", 16), ("usable_cores", 3)):
-        monkeypatch.setattr(loading, name, lambda value=value: value)
+        monkeypatch.setattr(runtime, name, lambda value=value: value)
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    loading.settle_threads()
+    runtime.settle_threads()
     assert os.environ["OMP_NUM_THREADS"] == "5"
     monkeypatch.delenv("OMP_NUM_THREADS")
-    loading.settle_threads()
+    runtime.settle_threads()
     assert os.environ.pop("OMP_NUM_THREADS") == "3"

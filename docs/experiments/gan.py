@@ -26,9 +26,8 @@ from reports import PLACE, STEPS, classifier, probabilities, search, strip
 from torch import Tensor
 
 from genrestore.restore.pictures import Restore
-from genrestore.restore.records import Picture
 from genrestore.restore.settings import LatentSearch
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Picture, Request, Task
 from genrestore.train.loop.run import save_grid
 
 TASKS, LOSSES = ("invert", "denoise", "inpaint"), ("l2", "l1")

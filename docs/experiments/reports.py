@@ -34,6 +34,7 @@ from digits import (
     task,
     together,
 )
+from genrestore.restore.records import Picture
 from pictures import Pixels, square_hole
 from PIL import Image, ImageDraw
 from tables import Row, Section
@@ -42,7 +43,6 @@ from torch.nn import functional
 
 from genrestore.errors import WeightsError
 from genrestore.restore.pictures import Restore
-from genrestore.restore.records import Picture
 from genrestore.restore.settings import PLAIN
 from genrestore.restore.task import DENOISE, INPAINT, INVERT, Task
 from genrestore.runtime import Runtime

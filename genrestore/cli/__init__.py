@@ -19,14 +19,15 @@ def main() -> NoReturn:
     """The console script; a signal ends it in one line even while the app is still being loaded."""
     _end_at_once()
     try:
-        from genrestore.cli import app, loading
+        from genrestore import runtime
+        from genrestore.cli import app
     except (MemoryError, ImportError, OSError) as error:
         from genrestore.errors import circumstance
 
         if (lack := circumstance(error)) is None:
             raise
         raise SystemExit(f"genrestore: error: {lack}") from error
-    loading.settle_threads()
+    runtime.settle_threads()
     app.main()
 
 
@@ -60,3 +61,39 @@ def _is_over() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is end:
             signal.signal(number, signal.SIG_IGN)
+
+
+class Raising:
+    """A part of the work in which signals raise KeyboardInterrupt, unless someone chose otherwise (nohup)."""
+
+    came = False
+    """True if one of the signals came since it was entered last, even if its exception was lost."""
+
+    def __enter__(self) -> None:
+        ours = (signal.SIG_DFL, signal.default_int_handler, end)
+        Raising.came = False
+        self._changed = {one: signal.getsignal(one) for one in SIGNALS if signal.getsignal(one) in ours}
+        try:
+            for number in self._changed:
+                signal.signal(number, self._raise)
+        except ValueError:  # not in the main thread: the program around us has the signals
+            self._changed = {}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._changed.items():
+            signal.signal(number, handler)
+
+    @classmethod
+    def check(cls) -> None:
+        """Raise what was lost.
+
+        Raises:
+            KeyboardInterrupt: One of the signals came.
+        """
+        if cls.came:
+            raise KeyboardInterrupt
+
+    @classmethod
+    def _raise(cls, _number: int, _frame: FrameType | None) -> NoReturn:
+        cls.came = True
+        raise KeyboardInterrupt

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from genrestore import __version__
-from genrestore.cli import damage, interruption, report, train, weights
+from genrestore.cli import Raising, damage, report, train, weights
 from genrestore.cli.commands import Work, add
 from genrestore.cli.doctor import Doctor
 from genrestore.cli.evaluate import Evaluate
@@ -55,7 +55,7 @@ class ErrorBoundary(HelpGroup):
         Raises:
             typer.Exit: Always, with the exit code.
         """
-        with _one_line_each(), interruption.raised():
+        with _one_line_each(), Raising():
             os.getcwd()  # noqa: PTH109 -- where it is gone, a library of torch's would end the process
             work: Work = super().invoke(ctx)
             raise typer.Exit(work())
@@ -171,7 +171,7 @@ def _one_line_each() -> Iterator[None]:
             _forget_stdout()
             report.problem(GenrestoreError(f"what was to be said cannot be written: {error.strerror}"))
             raise typer.Exit(1) from error
-        if interruption.came():  # and was turned into another error on its way
+        if Raising.came:  # and was turned into another error on its way
             report.problem(Interrupted("interrupted"))
             raise typer.Exit(Interrupted.exit_code) from error
         if lack := circumstance(error):

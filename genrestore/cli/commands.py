@@ -165,7 +165,7 @@ def data_names(incomplete: str) -> list[str]:
 
 
 COMPLETIONS = {"NAME|PATH": weights_names, "NAME|FOLDER": data_names, "FOLDER[:WEIGHT]": data_names}
-"""What a shell may complete, by the unit of an option; where nothing fits it completes files."""
+"""Completions of a shell, by the unit of an option; where nothing fits it completes files."""
 
 
 def _declared(word: str, option: Option, parser: Any, item: Any, shown: bool) -> Any:

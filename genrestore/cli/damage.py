@@ -8,16 +8,15 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from genrestore.cli import options
+from genrestore.cli import options, plain
 from genrestore.cli.commands import is_given
-from genrestore.cli.dejpeg import Dejpeg
 from genrestore.cli.options import INPUTS, RESULTS, parse_sigma
-from genrestore.cli.prior_options import task_of
+from genrestore.cli.restore import task_of
 from genrestore.cli.words import Words
 from genrestore.errors import UsageError
 from genrestore.files.codecs.formats import Develop
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Part, Range
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Request, Task
+from genrestore.restore.task import DAMAGES, DENOISE, INPAINT, INVERT, Request, Task
 from genrestore.settings import setting
 
 
@@ -347,5 +346,6 @@ class Invert(Words):
         raise typer.Exit(self_test.run(task, self, self.self_test_of, json=self.json, quiet=self.quiet))
 
 
-COMMANDS: dict[str, type[Words]] = {one.damage.name: one for one in (Denoise, Inpaint, Invert, Dejpeg)}
-"""Commands that restore."""
+OWN: dict[str, type[Words]] = {one.damage.name: one for one in (Denoise, Inpaint, Invert)}
+COMMANDS = {name: OWN.get(name) or plain.command(damage) for name, damage in DAMAGES.items()}
+"""Commands that restore, one for each damage."""

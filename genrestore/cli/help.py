@@ -90,7 +90,7 @@ def panels(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, st
 
 
 def spelling(parameter: Any) -> str:
-    """How a parameter is written, with the word or the choices for its value."""
+    """Spelling of a parameter, with the word or the choices for its value."""
     choices = "|".join(str(choice) for choice in get_args(parameter.type_descriptor.annotation))
     value = parameter.metavar or choices or "VALUE"
     if parameter.param_type_name == "argument":

@@ -170,10 +170,9 @@ class Machine:
     @cached_property
     def runtime(self) -> Runtime:
         """The open choices settled; imports torch."""
-        from genrestore.cli import loading
-        from genrestore.runtime import Runtime
+        from genrestore.runtime import Runtime, load_torch
 
-        loading.load_torch()
+        load_torch()
         return Runtime.create(self.device, self.precision, self.threads, self.seed)
 
     def taken(self) -> str | None:

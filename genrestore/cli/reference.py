@@ -138,7 +138,7 @@ def _eight_bit_range(pixels: np.ndarray) -> np.ndarray:
 
 def _largest(pixels: np.ndarray) -> int:
     """The value of white in pixels of any shape."""
-    from genrestore.files.codecs.pixels import white
+    from genrestore.files.codecs.images import white
 
     return white(pixels.dtype)
 

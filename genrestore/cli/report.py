@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from genrestore import __version__
-from genrestore.cli import interruption, screen
+from genrestore.cli import Raising, screen
 from genrestore.cli.options import to_grey_levels
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 
@@ -192,7 +192,7 @@ class Report:
 
     def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
         """Move the bar: `fraction` of this input and of these others, 0 to 1, is through the network."""
-        interruption.check()
+        Raising.check()
         self._screen.progress(job, fraction, others)
 
     def add(self, outcome: Outcome) -> bool:

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from genrestore.files.work.batch import Outcome
 
 PAGE, SMALL = "index.html", "report-files"
-"""What the folder holds: the page, and the folder of its small pictures."""
+"""Contents of the folder: the page, and the folder of its small pictures."""
 MARK = b'<meta name="generator" content="genrestore report">'
-"""What the beginning of a page of ours has."""
+"""Mark at the beginning of a page of ours."""
 CANNOT_BE_DRAWN = (GenrestoreError, OSError, MemoryError)
 _BEGINNING = 2000
 _NAME_OF_SMALL = re.compile(r"\d{5}(-before|-after)?\.jpg")
 _HERE = Path(__file__).parent
 _SAFE = "/-._~!$&()*+,=@"
-"""What stands for itself in the path of a link, besides letters and digits."""
+"""Signs that stand for themselves in the path of a link, besides letters and digits."""
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
 from genrestore.cli import reference as references
 from genrestore.cli import report, screen
+from genrestore.cli.commands import parameter
+from genrestore.cli.options import PRIOR, SEARCH
+from genrestore.errors import UsageError, shown
 from genrestore.files.plan.jobs import STDIO
+from genrestore.restore.settings import PRIORS, settings_of
+from genrestore.restore.task import Task
+from genrestore.settings import spelled
 
 if TYPE_CHECKING:
     from genrestore.cli.report_page import Page
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from genrestore.restore.pictures import Restore
     from genrestore.restore.task import Task
 
+SEARCHING = "is about priors that search: --prior dip, weights of an autoencoder or generator"
 LONG = 20.0
 """Seconds from which on it is worth saying how long it will take."""
 
@@ -51,7 +60,9 @@ def planned(
     from genrestore.files.plan import outputs
 
     jobs = words.assigned(outputs.plan(named, wanted, listed=words.files_from is not None))
-    score = references.scorer(words.reference, jobs, gains=words.report is not None)
+    score = None
+    if words.reference is not None:
+        score = references.scorer(words.reference, jobs, gains=words.report is not None)
     written = outputs.targets(jobs, wanted) + ([words.json_file] if words.json_file else [])
     outputs.check_only_read(written, list(_only_read(words.files_from, jobs, score)))
     return jobs, score
@@ -131,3 +142,143 @@ def show_plan(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> in
         elif not quiet:
             screen.write(report.one_line(f"{job.name}  skipped: {skipped}"))
     return int(failed)
+
+
+def search_options(kinds: tuple[str, ...], without: tuple[str, ...]) -> Iterator[Parameter]:
+    """The settings of some kinds of priors as parameters of a command; None where one is left out."""
+    for name, (option, owners) in settings_of(kinds).items():
+        if name not in without:
+            one_class = all(PRIORS[kind].one_class for kind in owners)
+            panel = SEARCH if one_class else PRIOR if "dip" in owners else ""
+            option = replace(option, panel=panel, help=option.help + _defaults(name, owners))
+            hint = get_type_hints(PRIORS[owners[0]].settings)[name]
+            yield parameter(name, hint | None, option, None)
+
+
+def _defaults(name: str, kinds: list[str]) -> str:
+    """The usual values of a setting, in words."""
+    usual = {kind: getattr(PRIORS[kind].settings, name) for kind in kinds}
+    values = set(usual.values())
+    if any(value is None or isinstance(value, bool) for value in values):
+        return ""
+    if len(values) == 1:
+        return f" ({values.pop()})."
+    each = [f"{kind if kind == 'dip' else f'{kind}s'}: {value}" for kind, value in usual.items()]
+    return f" ({'; '.join(each)})."
+
+
+def task_of(words: Words, *, has_weights: bool) -> Task:
+    """The task of a command's words.
+
+    Args:
+        words: The words.
+        has_weights: Whether --weights was given.
+
+    Raises:
+        UsageError: A value that cannot be meant, or that the prior has no use for.
+        WeightsError: The weights are missing, or of a kind that the command does not take.
+    """
+    if words.prior != "auto":
+        kind = words.prior
+        _refuse_foreign(words, kind)
+        _check_alone(words, has_weights=has_weights)
+        return Task.without_weights(words.damage, kind, words.request(False), _settings(words, kind, None))
+    chosen, kind = words.chosen, words.chosen.header.kind
+    if kind not in words.damage.kinds:
+        return Task.of(words.damage, chosen)  # refuses
+    one_class = PRIORS[kind].one_class
+    if one_class:
+        for name, usual in words.whole.items():
+            if words.value(name) != usual:
+                word = "from" if name == "source" else name
+                raise UsageError(f"--{word}: weights '{words.weights}' restore whole pictures; leave it out")
+    _refuse_foreign(words, kind)
+    if one_class:
+        check_trace(words.trace, overwrite=words.overwrite)
+    elif words.trace is not None:
+        raise UsageError(f"--trace {SEARCHING}")
+    settings = _settings(words, kind, chosen.header.size)
+    return Task.of(words.damage, chosen, words.request(one_class), settings)
+
+
+def _settings(words: Words, kind: str, size: int | None) -> Any:
+    """The settings of a prior, of the options that were given.
+
+    Raises:
+        UsageError: Some contradict each other.
+    """
+    usual = words.damage.usual(kind)
+    own = {one.name: words.value(one.name) for one in fields(usual)}
+    given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+    if "recipe" not in given:
+        if "rate" in given:
+            raise UsageError("--lr: is about Adam, which --recipe report searches with; the usual needs none")
+        return replace(usual, **given)
+    for name in type(usual).NOT_OF_RECIPE:
+        if name in given:
+            raise UsageError(f"{spelled(name)} and --recipe report contradict each other; give one")
+    given.pop("recipe")
+    return type(usual).report(size, **given)
+
+
+def _refuse_foreign(words: Words, kind: str) -> None:
+    """Refuse options that a kind of prior has no use for.
+
+    Raises:
+        UsageError: The first of them.
+    """
+    one_class = [name for name, each in PRIORS.items() if each.one_class]
+    takes = {
+        name: (spelled(name, option), kinds) for name, (option, kinds) in settings_of(tuple(PRIORS)).items()
+    }
+    takes |= {"resize": ("--resize", one_class), "no_keep": ("--no-keep", one_class)}
+    for name, (named, kinds) in takes.items():
+        if words.value(name) in (None, False) or kind in kinds or name in words.alone:
+            continue
+        if name == "steps":
+            raise UsageError(f"--steps {SEARCHING}")
+        wanted = " or ".join(_with_article(one) for one in kinds)
+        own = f"of {_with_article(kind)}" if kind in one_class else "of none"
+        raise UsageError(f"{named}: is for weights of {wanted}, and '{words.weights}' are {own}")
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _check_alone(words: Words, *, has_weights: bool) -> None:
+    """Refuse what a prior without weights cannot be given with.
+
+    Raises:
+        UsageError: The first of it, or a trace that is there already.
+    """
+    given = {"weights": has_weights}
+    given |= {name: words.value(name) not in (None, words.whole.get(name, 0.0)) for name in words.alone}
+    if words.prior == "patches":
+        given |= {"fill": words.value("fill") == "mean", "source": False, "avoid": False}
+    for name, is_given in given.items():
+        if is_given:
+            word = "from" if name == "source" else name
+            raise UsageError(f"--prior {words.prior} and --{word} contradict each other; give one")
+    if words.trace is not None and words.prior != "dip":
+        raise UsageError(f"--trace {SEARCHING}")
+    if words.trace is not None:
+        named = list(words.inputs or ())
+        if len(named) != 1 or Path(named[0]).is_dir():
+            raise UsageError("--trace follows one picture; name one file")
+        if (words.trace / "trace.csv").exists():
+            raise UsageError(f"--trace {words.trace}: a trace is there already; name another folder")
+
+
+def check_trace(folder: Path | None, *, overwrite: bool) -> None:
+    """Refuse before the work a folder of traces that would be written over.
+
+    Raises:
+        UsageError: It holds something already, or is a file.
+    """
+    if folder is None or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"--trace {shown(folder)}: is a file; name a folder")
+    if any(folder.iterdir()) and not overwrite:
+        raise UsageError(f"--trace {shown(folder)}: is not empty; name another folder, or --overwrite")

@@ -165,17 +165,17 @@ def write(
     Raises:
         InputError: A file or stdout cannot be written.
     """
+    from genrestore.files.codecs.images import Image
     from genrestore.files.codecs.metadata import Metadata
-    from genrestore.files.codecs.pixels import Image
-    from genrestore.files.work import results
+    from genrestore.files.work import stages
     from genrestore.files.work.contact_sheet import grid
 
     about = Metadata("PNG", "L" if images.shape[1] == 1 else "RGB")
     if names is None:
-        results.write_stdout(Image(grid(images, columns), None, about), "PNG", provenance, sys.stdout.buffer)
+        stages.write_stdout(Image(grid(images, columns), None, about), "PNG", provenance, sys.stdout.buffer)
         return
     pictures = [grid(images, columns)] if len(names) == 1 else [image[None] for image in images]
     for name, pixels in zip(names, pictures, strict=True):
         format = formats.of_suffix(name) or "PNG"
         picture = Image(pixels, None, about)
-        results.write_files(picture, None, name, format, provenance, overwrite)
+        stages.write_files(picture, None, name, format, provenance, overwrite)

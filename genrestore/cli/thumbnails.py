@@ -79,12 +79,12 @@ def _drawn(picture: Image, side: int) -> Pillow.Image:
     """[1, channel, height, width] in 8 bits on a plain ground, no side longer than `side`."""
     from PIL import Image as Pillow
 
-    from genrestore.files.codecs import pixels
+    from genrestore.files.codecs import images
 
     height, width = picture.pixels.shape[2:]
     step = max(1, max(height, width) // (8 * side))  # no eye misses these rows, and memory stays small
-    buffer = pixels.interleaved(replace(picture, extra=None))[::step, ::step]
-    drawn = Pillow.fromarray(pixels.to_8_bit(buffer))
+    buffer = images.interleaved(replace(picture, extra=None))[::step, ::step]
+    drawn = Pillow.fromarray(images.to_8_bit(buffer))
     drawn.thumbnail((side, side), Pillow.Resampling.BOX)
     if drawn.mode in ("L", "RGB"):
         return drawn

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from genrestore.cli import loading, options, report, restore
+from genrestore.cli import options, report, restore
 from genrestore.cli.commands import Record, is_given, parameters
 from genrestore.cli.options import expand
-from genrestore.cli.prior_options import search_options, task_of
 from genrestore.errors import NoInputError, UsageError
 from genrestore.files.codecs.formats import BY_NAME, SUFFIXES, WORDS, has_library
 from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Shard
 from genrestore.restore.task import Damage, Request, Task
+from genrestore.runtime import load_torch
 
 if TYPE_CHECKING:
     from genrestore.weights.store import Choice
@@ -129,7 +129,7 @@ class Words(options.Machine, Record):
     def parameters(cls) -> list[Parameter]:
         """Parameters of the command: its own, those of a request, and those of its priors."""
         request = (one for one in parameters(cls.damage.request) if one.name in cls.damage.asks)
-        return [*parameters(cls), *request, *search_options(cls.damage.kinds, cls.without)]
+        return [*parameters(cls), *request, *restore.search_options(cls.damage.kinds, cls.without)]
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Words:
@@ -149,7 +149,7 @@ class Words(options.Machine, Record):
         wanted = self.wanted(named)
         jobs, score = restore.planned(self, named, wanted)
         page = restore.page_of(self)
-        task = task_of(self, has_weights=is_given(context, "weights"))
+        task = restore.task_of(self, has_weights=is_given(context, "weights"))
         settings = restore.batch_options(self, wanted, jobs, task)
         if self.dry_run:
             return restore.show_plan(jobs, settings, quiet=self.quiet)
@@ -168,9 +168,7 @@ class Words(options.Machine, Record):
                 jobs, self.estimated, self.quiet, stream, score, self.fail_fast, self.taken, page
             ) as told,
         ):
-            for outcome in batch.run(
-                jobs, make, settings, told.progress, loading.load_torch, task.prior.batch
-            ):
+            for outcome in batch.run(jobs, make, settings, told.progress, load_torch, task.prior.batch):
                 if told.add(outcome):
                     break
             return told.sum_up()
@@ -237,12 +235,12 @@ class Words(options.Machine, Record):
         return settings
 
     def operator(self, picture: Any) -> Any:  # noqa: ARG002
-        """What happened to a picture that was read, as `restore.operators` has it.
+        """A of a picture that was read, as `restore.problem.Operator` has it.
 
         Raises:
             InputError: Its file does not say it.
         """
-        from genrestore.restore.operators import IDENTITY
+        from genrestore.restore.problem import IDENTITY
 
         return IDENTITY
 

@@ -6,8 +6,7 @@ from torch import nn
 
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.dcgan import Discriminator, Generator, LatentEncoder
-from genrestore.models.denoiser import ResidualUNet
-from genrestore.models.noise_estimator import NoiseEstimator
+from genrestore.models.denoiser import NoiseEstimator, ResidualUNet
 from genrestore.models.restorer import Restorer
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -19,4 +18,4 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "noise-estimator": NoiseEstimator,
     "restorer": Restorer,
 }
-"""What a weights file may name, and the class that is built."""
+"""Networks that a weights file may name, with their classes."""

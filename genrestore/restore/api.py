@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 
-from genrestore.errors import UsageError
-from genrestore.restore.operators import Component, Jpeg
-from genrestore.restore.pictures import Restore
+from genrestore.errors import UsageError, WeightsError
+from genrestore.restore.pictures import Restore, make
 from genrestore.restore.priors.module import Denoiser, ModulePrior
-from genrestore.restore.settings import LatentSearch
-from genrestore.restore.task import DEJPEG, DENOISE, INPAINT, INVERT, Damage, Request, Task
+from genrestore.restore.problem import Prior
+from genrestore.restore.settings import PRIORS, LatentSearch
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Request, Task
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
+from genrestore.weights.store import choose
 
 FURTHEST = 8.0
 """From 0 in floating point: no noise on the [0, 1] scale comes so far, and grey levels from 0 to 255 do."""
@@ -66,66 +67,6 @@ def denoise(
     request = Request(noise_level, noise_factor, strength, luma, chroma)
     restore = _restore(DENOISE, weights, prior, request, runtime, turns)
     return apply(image, lambda pixels: restore(pixels).pixels)
-
-
-def dejpeg(
-    image: Image,
-    *,
-    components: Sequence[Component] | None = None,
-    strength: float = 1.0,
-    turns: int | None = None,
-    weights: str = "photo",
-    runtime: Runtime | None = None,
-) -> Image:
-    """Remove what JPEG left, blocks and rings: what `genrestore dejpeg` does, from Python.
-
-    The result is one of the pictures that, coded with the tables of the file, give its own coefficients.
-
-    Args:
-        image: A Pillow image that was opened from a JPEG file and not turned or cut since (L or RGB); or a
-            picture as `genrestore.denoise` takes it, whose blocks begin at its corner, with its `components`.
-        components: How the picture was coded: table and sampling of Y, Cb and Cr, or of grey alone; None: as
-            Pillow's image says.
-        strength: Result = input + strength · (restored − input), 0 to 1.
-        turns: The mean of so many estimates, 1, 2, 4 or 8; None lets the size decide.
-        weights: A denoiser: a name in the store or a path.
-        runtime: Device, precision and seed; None settles them for this machine.
-
-    Returns:
-        The restored picture, of the type and shape given.
-
-    Raises:
-        UsageError: An image that does not say how it was coded, or of another kind; a value out of its range.
-        WeightsError: The weights are missing, corrupted, or of no denoiser.
-        DeviceError: The runtime's device is not available.
-    """
-    operator = coded(image) if components is None else Jpeg(tuple(components))
-    task = Task.of(DEJPEG, weights, Request(strength=strength), turns=turns)
-    restore = Restore(task, runtime, operator=lambda _: operator)
-
-    def restored(pixels: Pixels) -> Pixels:
-        if pixels.shape[1] != len(operator.components):
-            raise UsageError(f"an image of {pixels.shape[1]} channels, coded as {len(operator.components)}")
-        return restore(pixels).pixels
-
-    return apply(image, restored)
-
-
-def coded(image: Any) -> Jpeg:
-    """How a Pillow image was coded that was opened from a JPEG file.
-
-    Raises:
-        UsageError: It was opened from no JPEG file, or is CMYK.
-    """
-    layers, tables = getattr(image, "layer", None), getattr(image, "quantization", None)
-    if not layers or not tables or image.mode not in ("L", "RGB"):
-        raise UsageError(
-            "an image that does not say how JPEG coded it: give what PIL.Image.open gave of a grey or RGB "
-            "JPEG, or components; denoise needs neither"
-        )
-    across, down = (max(layer[axis] for layer in layers) for axis in (1, 2))
-    rgb = image.mode == "RGB" and image.info.get("adobe_transform") == 0
-    return Jpeg(tuple(Component(tuple(tables[n]), down // v, across // h) for _, h, v, n in layers), rgb)
 
 
 def inpaint(
@@ -298,7 +239,7 @@ def known(mask: Any) -> Pixels:
 
 
 def _copyable(there: Pixels, source: tuple[int, int, int, int] | None, avoid: Any) -> Pixels:
-    """Where texture may be copied from, bool [1, 1, height, width]; `there` is where a pixel is known.
+    """Pixels that texture may be copied from, bool [1, 1, height, width]; `there` is where one is known.
 
     Raises:
         UsageError: A rectangle outside the picture, a mask of another size, or nothing is left.
@@ -393,3 +334,22 @@ def _check_values(pixels: Pixels) -> None:
             f"an image with values from {low:g} to {high:g}: floating point must be on the [0, 1] scale; "
             "divide levels of 8 bits by 255, of 16 bits by 65535"
         )
+
+
+def load_prior(weights: str = "photo", runtime: Runtime | None = None) -> Prior[Any]:
+    """Load weights and make the prior of their kind.
+
+    Args:
+        weights: A name in the store or a path of a weights file.
+        runtime: Device, precision and seed; None settles them for this machine.
+
+    Raises:
+        WeightsError: The weights are missing, corrupted, or of a kind or networks that make no prior.
+    """
+    chosen = choose(weights)
+    if chosen.header.kind not in PRIORS:
+        known = ", ".join(sorted(name for name, kind in PRIORS.items() if kind.has_weights))
+        raise WeightsError(
+            f"weights '{weights}' are of kind '{chosen.header.kind}'; a prior is one of: {known}"
+        )
+    return make(chosen.header.kind, chosen, runtime or Runtime.create())

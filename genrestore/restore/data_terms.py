@@ -1,4 +1,4 @@
-"""Data terms D(x; y) of damaged pictures, each with its value and its proximal step or its slope.
+"""Data terms D(x; y) of damaged pictures, each with its value and its proximal step or its gradient.
 
 None knows a prior.
 """
@@ -39,7 +39,7 @@ class PixelTerm(Protocol):
         """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
 
     def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Slope and curvature, above or at 0, of a parabola in every pixel that D(x; y) is near to at x.
+        """Gradient and curvature, above or at 0, of a parabola in every pixel that D(x; y) is near to at x.
 
         All three [batch, channel, height, width].
         """
@@ -81,7 +81,7 @@ class L2:
         return _over(squares, 2 * self.noise_level**2)
 
     def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Slope M (x − y) / σ² and curvature M / σ² in every pixel; σ above 0.
+        """Gradient M (x − y) / σ² and curvature M / σ² in every pixel; σ above 0.
 
         Args:
             image: x, [batch, channel, height, width] on the [0, 1] scale.
@@ -155,7 +155,7 @@ class L1:
             image: x, [batch, channel, height, width] on the [0, 1] scale.
 
         Returns:
-            Slope and curvature, both [batch, channel, height, width].
+            Gradient and curvature, both [batch, channel, height, width].
         """
         difference = image - self.damaged
         width = difference.abs().clamp(min=NARROWEST)
@@ -195,7 +195,7 @@ class Clipped:
 
     A file of integers holds y = clip(x + σ n, 0, 1), n standard normal. Where x is black, half of the noise
     is gone and the other half makes y too bright in the mean, so ‖x − y‖² draws every estimate towards grey.
-    This is −log p(y | x) but for a constant; its slope at the true x is 0 in the mean.
+    This is −log p(y | x) but for a constant; its gradient at the true x is 0 in the mean.
     Source: Tobin, "Estimation of Relationships for Limited Dependent Variables", 1958.
 
     Convention: M is 1 where a pixel is known and 0 where it is missing.
@@ -226,7 +226,7 @@ class Clipped:
         return masked(size, self.known).flatten(1).sum(1)
 
     def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Slope and curvature of d in every pixel, with a = x / σ where y = 0 and (1 − x) / σ where y = 1.
+        """Gradient and curvature of d in every pixel, with a = x / σ where y = 0 and (1 − x) / σ where y = 1.
 
             d' = (x − y) / σ²      d'' = 1 / σ²                       where 0 < y < 1
             d' = ± h / σ           d'' = h (h − a) / σ²               elsewhere, h = φ(a) / Φ(−a)
@@ -240,12 +240,12 @@ class Clipped:
         dark, bright = self.damaged <= 0, self.damaged >= 1
         beyond = torch.where(bright, 1 - image, image) / self.noise_level
         hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(beyond / math.sqrt(2))
-        slope = torch.where(bright, -hazard, hazard) / self.noise_level
+        gradient = torch.where(bright, -hazard, hazard) / self.noise_level
         curved = (hazard * (hazard - beyond)).clamp(0, 1)
         inside = (image - self.damaged) / self.noise_level**2
-        slope = torch.where(dark | bright, slope, inside)
+        gradient = torch.where(dark | bright, gradient, inside)
         curvature = torch.where(dark | bright, curved, 1.0) / self.noise_level**2
-        return masked(slope, self.known), masked(curvature, self.known)
+        return masked(gradient, self.known), masked(curvature, self.known)
 
     def take(self, rows: Tensor) -> Clipped:
         """That of some of the pictures, by their indices [picture]."""
@@ -257,7 +257,7 @@ class Seamless:
     """Another data term, whose step is carried on into the hole, so that no edge shows where it ends.
 
     ‖x − z‖² lets missing pixels stay as the prior left them, also where all around them had to be moved. Here
-    the slopes of z are held instead,
+    the gradients of z are held instead,
 
         prox  =  argmin_x  D(x; y) + ‖∇(x − z)‖² / 2τ²
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genrestore.models.noise_estimator import spread
+from genrestore.models.denoiser import spread
+from genrestore.restore.tiling import Pixels, is_clipped
 
 BINS = 12
 """Steps of brightness that have their own noise level."""
@@ -39,6 +41,12 @@ LEAST_TOLD = 0.02
 FRAME = 0.3
 """Up to this share of a picture, cells of one colour are a frame or a cut-out, and say nothing. Where there
 are more of them, as on a screen or in a drawing, they say that there is no noise."""
+
+FEW = 8
+"""A picture of no more values than this is a dither or a drawing, and no photograph."""
+
+LOOKED_AT, FEWEST_STUCK = 1 << 17, 20
+"""Pixels among which stuck ones are looked for, and how many values must be found."""
 
 LARGEST = 0.5
 """The largest noise level that numbers from 0 to 1 can have."""
@@ -238,6 +246,38 @@ def _usual(log_levels: Tensor) -> Tensor:
 def _quantile(levels: Tensor, share: float) -> Tensor:
     """The level that a share of the cells does not exceed; torch.quantile refuses large pictures."""
     return levels.sort().values[int(share * (levels.numel() - 1))]
+
+
+def few_values(pixels: Pixels) -> int | None:
+    """Number of values of integers [1, channel, height, width], if they are so few that it is a dither."""
+    if not is_clipped(pixels):
+        return None
+    found = np.unique(pixels[..., : 1 << 9, : 1 << 9])
+    if not 1 < found.size <= FEW or np.setdiff1d(pixels, found, assume_unique=False).size:
+        return None
+    return int(found.size)
+
+
+def stuck_share(pixels: Pixels, noise_level: float) -> float:
+    """Share of values that are stuck at black or white: at an end of the range, far from those beside them.
+
+    Args:
+        pixels: Integers [1, channel, height, width]; of a large picture some rows are looked at.
+        noise_level: σ on the [0, 1] scale: nothing within 5 σ is stuck.
+
+    Returns:
+        0 to 1; 0 of floats.
+    """
+    height, width = pixels.shape[-2:]
+    if not is_clipped(pixels) or min(height, width) < 3:
+        return 0.0
+    most = np.iinfo(pixels.dtype).max
+    row, column = np.ogrid[1 : height - 1 : -(-height * width // LOOKED_AT), 1 : width - 1]
+    beside = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    low, high = np.sort(np.stack([pixels[0][:, y, x] for y, x in beside]), axis=0)[1:3].astype(np.int32)
+    value, far = pixels[0][:, row, column], max(0.25, 5 * noise_level) * most
+    stuck = ((value == 0) & (low > far)) | ((value == most) & (high < most - far))
+    return float(stuck.mean()) if stuck.sum() >= FEWEST_STUCK else 0.0
 
 
 def expected_square(image: Tensor, noise_level: float) -> Tensor:

@@ -6,23 +6,42 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from genrestore.errors import InputError
-from genrestore.restore import priors
-from genrestore.restore.operators import IDENTITY, Operator
-from genrestore.restore.problem import Prior
-from genrestore.restore.records import Given, Picture, Restored, Trace
+from genrestore.errors import InputError, WeightsError
+from genrestore.restore.problem import IDENTITY, OnProgress, Operator, Prior, shares
 from genrestore.restore.resized import Resized
-from genrestore.restore.solvers.steps import OnProgress, shares
-from genrestore.restore.task import Task
+from genrestore.restore.settings import PRIORS
+from genrestore.restore.task import Given, Picture, Restored, Task, Trace
 from genrestore.restore.tiled import Tiled
 from genrestore.restore.tiling import Pixels, Region, Tiling
 from genrestore.runtime import Runtime
+from genrestore.weights.community import is_one
+from genrestore.weights.load import Loaded, load_chosen
+from genrestore.weights.store import Choice
 
 NOTHING_MISSING = "the mask is empty: nothing was filled"
 
 
 def _ignore(_: float) -> None:
     """Nobody wants to know."""
+
+
+def make(kind: str, chosen: Choice | None, runtime: Runtime) -> Prior[Any]:
+    """Make the prior of a kind, of its weights if it has any.
+
+    Raises:
+        WeightsError: The weights are corrupted, or of networks that make no such prior.
+    """
+    loaded = None if chosen is None else load_chosen(chosen, runtime)
+    try:
+        prior: Prior[Any] = PRIORS[kind].load(community=_is_of_others(loaded))(loaded, runtime)
+    except ValueError as error:
+        name = "" if chosen is None else chosen.name
+        raise WeightsError(f"weights '{name}' cannot be used as a {kind}: {error}") from error
+    return prior
+
+
+def _is_of_others(loaded: Loaded | None) -> bool:
+    return loaded is not None and any(map(is_one, loaded.header.networks.values()))
 
 
 class Restore:
@@ -63,7 +82,7 @@ class Restore:
     @cached_property
     def prior(self) -> Prior[Any]:
         """The prior, loaded when it is first needed."""
-        return self._made or priors.make(self.task.kind, self.task.chosen, self._runtime or Runtime.create())
+        return self._made or make(self.task.kind, self.task.chosen, self._runtime or Runtime.create())
 
     @property
     def provenance(self) -> dict[str, Any]:

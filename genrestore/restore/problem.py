@@ -3,26 +3,96 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from genrestore.errors import UsageError
 from genrestore.models.pyramid import fill
-from genrestore.restore.data_terms import LEAST_NOISE, PixelTerm
+from genrestore.restore.data_terms import DATA_TERMS, LEAST_NOISE, Clipped, DataTerm, PixelTerm
 from genrestore.restore.noise import NoiseProfile, expected_square
-from genrestore.restore.operators import IDENTITY, Operator
 from genrestore.restore.settings import BATCH
 from genrestore.restore.solvers.patch_scale import Sources
-from genrestore.restore.solvers.steps import UNWATCHED, Watch
-from genrestore.restore.tiling import Tiling
+from genrestore.restore.tiling import Pixels, Tiling
 from genrestore.runtime import Runtime
 
 NoiseLevel = float | NoiseProfile
 """σ on the [0, 1] scale, one for all pixels or one for each brightness."""
+
+
+class Operator(Protocol):
+    """An operator, by the data term of pictures that went through it, and by what it never gives."""
+
+    @property
+    def multiple(self) -> int:
+        """Pixels at a multiple of which tiles must begin, so that A of a tile is a part of A of the whole."""
+
+    @property
+    def schedule(self) -> tuple[float, ...]:
+        """Noise levels that a denoiser is told step by step, as multiples of the estimate."""
+
+    def lying(self, pixels: Pixels) -> Pixels:
+        """A picture [1, channel, height, width] turned as it went through A; a view."""
+
+    def upright(self, pixels: Pixels) -> Pixels:
+        """The reverse of `lying`, [1, channel, height, width]."""
+
+    def constraint(self, damaged: Tensor) -> DataTerm | None:
+        """Constraint that y, [batch, channel, height, width] on the [0, 1] scale, puts on x; None: none."""
+
+    def term(
+        self, damaged: Tensor, noise_level: float, known: Tensor | None, loss: str, *, clipped: bool
+    ) -> PixelTerm:
+        """D(x; y).
+
+        Args:
+            damaged: y, [batch, channel, height, width] on the [0, 1] scale.
+            noise_level: σ on the [0, 1] scale.
+            known: 1 where a pixel is known, [batch, 1, height, width]; None: every pixel.
+            loss: "l2" or "l1".
+            clipped: Whether y was clipped to [0, 1].
+        """
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A x = x: noise and missing pixels alone."""
+
+    multiple = 1
+    schedule: ClassVar[tuple[float, ...]] = (1.0,)
+
+    def lying(self, pixels: Pixels) -> Pixels:
+        """The picture itself, [1, channel, height, width]."""
+        return pixels
+
+    def upright(self, pixels: Pixels) -> Pixels:
+        """The picture itself, [1, channel, height, width]."""
+        return pixels
+
+    def constraint(self, damaged: Tensor) -> DataTerm | None:  # noqa: ARG002
+        """None: noise on y, [batch, channel, height, width], forbids no picture."""
+        return None
+
+    def term(
+        self, damaged: Tensor, noise_level: float, known: Tensor | None, loss: str, *, clipped: bool
+    ) -> PixelTerm:
+        """‖x − y‖² / 2σ², its likelihood where noise was clipped, or ‖x − y‖₁ / σ.
+
+        Args:
+            damaged: y, [batch, channel, height, width] on the [0, 1] scale.
+            noise_level: σ on the [0, 1] scale.
+            known: 1 where a pixel is known, [batch, 1, height, width]; None: every pixel.
+            loss: "l2" or "l1".
+            clipped: Whether y was clipped to [0, 1].
+        """
+        kind = Clipped if clipped and loss == "l2" else DATA_TERMS[loss]
+        return kind(damaged, noise_level, known)
+
+
+IDENTITY = Identity()
 
 
 @dataclass(frozen=True)
@@ -133,6 +203,96 @@ class Solution:
     own_distance: float | None = None
     latent: Tensor | None = None
     starts: Tensor | None = None
+
+
+OnProgress = Callable[[float], None]
+"""Is told the finished share, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a solver.
+
+    Attributes:
+        index: From 0, the start or the first step.
+        image: The estimate after it, [batch, channel, height, width], about [0, 1].
+        energies: Of each picture there, [batch], by term: "data" (D), "prior" (λ R), "held_out" (D of pixels
+            that the solver does not see).
+        active: Which pictures go on, bool [batch]; None: all.
+        stage: What the solver is at: "latent", "restorer", "pixels"; "" where it has one thing to do.
+    """
+
+    index: int
+    image: Tensor
+    energies: Mapping[str, Tensor] = field(default_factory=dict)
+    active: Tensor | None = None
+    stage: str = ""
+
+    def only(self, place: int) -> Step:
+        """That of one picture alone, as a batch of one."""
+        one = slice(place, place + 1)
+        energies = {name: energy[one] for name, energy in self.energies.items()}
+        active = None if self.active is None else self.active[one]
+        return replace(self, image=self.image[one], energies=energies, active=active)
+
+
+OnStep = Callable[[Step], None]
+
+
+def _ignore(_: float) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Callbacks of who watches a solver.
+
+    Attributes:
+        progress: Is told the finished share, 0 to 1.
+        step: Is told every step, or None.
+        estimate: Is told after some steps of a long search how many seconds all take at most.
+    """
+
+    progress: OnProgress = _ignore
+    step: OnStep | None = None
+    estimate: Callable[[float], None] = _ignore
+
+
+UNWATCHED = Watch()
+
+
+def shares(on_progress: OnProgress, parts: Sequence[float]) -> list[OnProgress]:
+    """A callback for each part of a work: told the part's finished share, it tells that of the whole.
+
+    Args:
+        on_progress: Is told the finished share of all parts together.
+        parts: Duration of each, in any unit, roughly.
+    """
+    total = sum(parts) or 1.0
+    before = [sum(parts[:place]) for place in range(len(parts))]
+
+    def of(start: float, length: float) -> OnProgress:
+        return lambda share: on_progress((start + length * min(share, 1.0)) / total)
+
+    return [of(start, length) for start, length in zip(before, parts, strict=True)]
+
+
+class Tally:
+    """Work that is counted while it is done.
+
+    Args:
+        on_progress: Is told the finished share whenever something is added.
+        expected: The amount of it, about.
+    """
+
+    def __init__(self, on_progress: OnProgress, expected: float) -> None:
+        self._on_progress, self._expected = on_progress, expected
+        self._done = 0.0
+
+    def add(self, work: float) -> None:
+        """Count some more, in the unit of what is expected."""
+        self._done += work
+        self._on_progress(min(self._done / self._expected, 1.0))
 
 
 Settings = TypeVar("Settings")

@@ -9,15 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from genrestore.restore.blending import feathered, mixed, resized
-from genrestore.restore.problem import Prior, Problem, Solution
-from genrestore.restore.records import Figure, Given, Restored, Trace, is_clipped
+from genrestore.restore.problem import OnProgress, Prior, Problem, Solution, Step, Watch, shares
 from genrestore.restore.settings import BATCH
-from genrestore.restore.solvers.steps import OnProgress, Step, Watch, shares
-from genrestore.restore.task import Task
-from genrestore.restore.tiled import DENOISED_TOO
-from genrestore.restore.tiling import Pixels, as_tensor, from_float, to_float
+from genrestore.restore.task import Figure, Given, Restored, Task, Trace
+from genrestore.restore.tiled import DENOISED_TOO, mixed
+from genrestore.restore.tiling import Pixels, as_tensor, feathered, from_float, is_clipped, to_float
 
 FAR = 1.25
 """Times the distance that 99 of 100 images of the class stay below: a picture farther off is none of it."""
@@ -147,6 +145,17 @@ class Resized:
                 f"and 99 of 100 of its own by less than {own:.0f}",
             )
         return notes, is_near, figures
+
+
+def resized(image: Tensor, channels: int, height: int, width: int) -> Tensor:
+    """A picture [1, 1 or 3, ...] as [1, channels, height, width], grey as the mean of the colours."""
+    if image.shape[1] != channels:
+        image = image.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    if image.shape[2:] == torch.Size((height, width)):
+        return image
+    return functional.interpolate(
+        image, (height, width), mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def _spread(error: float, ratios: list[float]) -> str:

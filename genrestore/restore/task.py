@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from genrestore.errors import UsageError, WeightsError
 from genrestore.restore.settings import ONE_CLASS, PRIORS, DenoiserSettings, Kind, LatentSearch
 from genrestore.settings import Settings, setting
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genrestore.restore.problem import Step
+    from genrestore.restore.tiling import Pixels
     from genrestore.weights.store import Choice
 
 MOST_TIMES = 100
@@ -19,6 +24,8 @@ MOST_TIMES = 100
 DEEPEST_FEATHER = 32
 """Pixels: as many as are seen around a hole at least."""
 
+
+Figure = float | list[float]
 
 part = partial(
     setting,
@@ -99,7 +106,7 @@ class Request(Settings):
 
 @dataclass(frozen=True, eq=False)  # one of each kind, so that caches can be kept by it
 class Damage:
-    """A kind of damage, and who restores it.
+    """A kind of damage, and who restores it: a line of `DAMAGES`.
 
     Attributes:
         name: Of its command.
@@ -110,6 +117,12 @@ class Damage:
         asks: Fields of a request that are options of its command.
         noted: Those that results always note.
         noted_if_given: Those that they note only where they are not the usual ones.
+        module: Of its function for Python, which has its name; and where its command is made of this line
+            alone, of `operator`, which makes A of the metadata of a picture's file, or raises InputError.
+        formats: Formats of files that say what happened; results are not coded as they are. None: any file.
+        other_format: Refusal of other files, after the name of their format.
+        infix: Middle of the names of results.
+        help: Of a command that is made of this line alone, as `cli.commands` reads it.
     """
 
     name: str
@@ -120,6 +133,15 @@ class Damage:
     asks: tuple[str, ...] = ("resize",)
     noted: tuple[str, ...] = ()
     noted_if_given: tuple[str, ...] = ()
+    module: str = "genrestore.restore.api"
+    formats: tuple[str, ...] = ()
+    other_format: str = ""
+    infix: str = "restored"
+    help: str = ""
+
+    def load(self) -> Any:
+        """The module of its function and its operator; imports torch."""
+        return import_module(self.module)
 
     def usual(self, kind: str) -> Any:
         """The usual settings of a kind of prior."""
@@ -158,7 +180,101 @@ DEJPEG = Damage(
     "weights '{weights}' are of no denoiser, and this needs one, such as photo",
     asks=("strength",),
     noted=("strength",),
+    module="genrestore.restore.jpeg",
+    formats=("JPEG",),
+    other_format="which does not tell how a JPEG was coded, even if it was made of one; genrestore denoise "
+    "restores it without",
+    infix="dejpeg",
+    help="""Remove what JPEG left in photographs: blocks, rings around edges, colours that run out.
+
+    Examples:
+        genrestore dejpeg photo.jpg
+        genrestore dejpeg -r album/ -o better/ --report page/
+        genrestore dejpeg photo.jpg -o photo.tif
+
+    Every JPEG file says how coarsely it was coded. The result is a picture as the prior knows them, among
+    those that the same coding would have made this very file of: nothing is invented against it. It is
+    written as STEM.dejpeg.png beside the input, or where [bold]-o[/bold] says, since coding it again would
+    lose what was gained. Pictures in other formats have lost how they were coded; [bold]denoise[/bold] needs
+    no word of it.
+
+    Options (Where results go):
+        format (FORMAT): Write this format; PNG if left out. JPEG is written with
+            quality 95.
+    """,
 )
+DAMAGES = {damage.name: damage for damage in (DENOISE, INPAINT, INVERT, DEJPEG)}
+"""Kinds of damage by name, each a command and a function for Python."""
+
+
+class Given(Protocol):
+    """A picture that is to be restored."""
+
+    @property
+    def pixels(self) -> Pixels:
+        """[1, channel, height, width], grey or RGB; uint8, uint16, or floating point on the [0, 1] scale."""
+
+    @property
+    def known(self) -> Pixels | None:
+        """True where a pixel is known, bool [1, 1, height, width]; the others are filled. None: all are."""
+
+    @property
+    def copyable(self) -> Pixels | None:
+        """True where texture may be copied from, bool [1, 1, height, width]. None: where it is known."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is to be restored: see `Given`."""
+
+    pixels: Pixels
+    known: Pixels | None = None
+    copyable: Pixels | None = None
+
+
+class Trace(Protocol):
+    """An observer of searches."""
+
+    def step(self, picture: Any, piece: int, step: Step) -> None:
+        """A step of the search for a piece of a picture, counted from 0."""
+
+    def end(self, picture: Any) -> None:
+        """The end of the search for a picture."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Findings about a restored picture.
+
+    Attributes:
+        noise_level: σ that was given or estimated (root mean square over the picture), on the [0, 1] scale.
+        notes: Remarks for the user, one line each.
+        in_domain: Whether the prior knows such pictures; None where it knows all.
+        figures: Other numbers by name; distances in grey levels.
+    """
+
+    noise_level: float | None = None
+    notes: tuple[str, ...] = ()
+    in_domain: bool | None = None
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored(Told):
+    """A restored picture, with the findings about it.
+
+    Attributes:
+        pixels: Shape and type of the picture that was given.
+        latent: z of the prior's nearest image, [1, latent], on the CPU; None where there is none.
+    """
+
+    pixels: Pixels
+    latent: Tensor | None = None
+
+    @property
+    def told(self) -> Told:
+        """The findings, without the picture."""
+        return Told(self.noise_level, self.notes, self.in_domain, self.figures)
 
 
 @dataclass(frozen=True)

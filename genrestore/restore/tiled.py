@@ -8,16 +8,22 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from genrestore.restore.blending import feathered, few_values, mixed, stuck_share, unused_bits
-from genrestore.restore.noise import NoiseProfile
-from genrestore.restore.operators import Operator
+from genrestore.restore.noise import NoiseProfile, few_values, stuck_share
 from genrestore.restore.priors.patches import PatchesPrior
-from genrestore.restore.problem import NoiseLevel, Prior, Problem
-from genrestore.restore.records import Figure, Given, Restored, Trace, is_clipped
-from genrestore.restore.solvers.steps import UNWATCHED, OnProgress, Watch, shares
-from genrestore.restore.task import Task
+from genrestore.restore.problem import (
+    UNWATCHED,
+    NoiseLevel,
+    OnProgress,
+    Operator,
+    Prior,
+    Problem,
+    Watch,
+    shares,
+)
+from genrestore.restore.task import Figure, Given, Request, Restored, Task, Trace
 from genrestore.restore.tiling import (
     Pixels,
     Region,
@@ -25,7 +31,9 @@ from genrestore.restore.tiling import (
     Tiling,
     as_tensor,
     begun,
+    feathered,
     in_parallel,
+    is_clipped,
     map_tiles,
     pieces,
     put,
@@ -35,12 +43,67 @@ from genrestore.restore.tiling import (
 )
 from genrestore.restore.wide import Hole, Texture, all_holes, structure, wide_holes
 
+BT601 = (0.299, 0.587, 0.114)
+"""Shares of R, G and B in luma, ITU-R BT.601."""
+LOW_RANGE = 1 << 13
+"""Pictures of 16 bits without a value from here on are those of a sensor of few bits: they are restored as if
+they used the whole range."""
 LITTLE_NOISE = 1.0 / 255
 """Below one grey level a picture counts as clean, and the user is told so."""
 MANY_STUCK = 0.005
 """Share of stuck values from which on a denoiser leaves many, twice what sharp pictures without any show."""
 DENOISED_TOO = "known pixels were denoised too"
 OVERFLOWED = "half precision overflowed, and was done again in float32"
+
+
+def mixed(damaged: Tensor, restored: Tensor, request: Request, *, bounded: bool) -> Tensor:
+    """As much of the restoration as is asked for, of luma and of chroma.
+
+    Args:
+        damaged: [1, 1 or 3, height, width], about [0, 1].
+        restored: The same shape.
+        request: Says how much.
+        bounded: Whether the result is clipped to [0, 1] later on.
+
+    Returns:
+        The same shape.
+    """
+    if damaged.shape[1] > 1 and request.luma != request.chroma:
+        luma, chroma = request.strength * request.luma, request.strength * request.chroma
+        return mix_luma_chroma(damaged, restored, luma, chroma, bounded=bounded)
+    share = request.strength * request.luma
+    return torch.lerp(damaged, restored, share) if share < 1 else restored
+
+
+def mix_luma_chroma(
+    damaged: Tensor, restored: Tensor, luma: float, chroma: float, *, bounded: bool
+) -> Tensor:
+    """Take a share of what a restoration changed in brightness, and another of what it changed in colour.
+
+        x = y + a · Y(d) + b · (d − Y(d)),     d = restored − y,  Y(d) = 0.299 R + 0.587 G + 0.114 B
+
+    Args:
+        damaged: y, [batch, 3, height, width], about [0, 1].
+        restored: The same shape.
+        luma: a, 0 to 1.
+        chroma: b, 0 to 1.
+        bounded: Whether the result is clipped to [0, 1] later on. Colours beyond are then made paler, so
+            that clipping does not change their luma.
+
+    Returns:
+        The same shape.
+    """
+    weights = torch.tensor(BT601).reshape(1, 3, 1, 1)
+    change = restored - damaged
+    brighter = (change * weights).sum(1, keepdim=True)
+    mixed = damaged + luma * brighter + chroma * (change - brighter)
+    if not bounded:
+        return mixed
+    grey = (mixed * weights).sum(1, keepdim=True).clamp(0, 1)
+    colour = mixed - grey
+    room = torch.where(colour > 0, (1 - grey) / colour, grey / -colour)
+    pale = torch.where(colour == 0, 1.0, room).amin(1, keepdim=True).clamp(max=1)
+    return grey + pale * colour
 
 
 @dataclass(frozen=True)
@@ -245,3 +308,11 @@ class Tiled:
         if self.prior.levels == 1 and (request.luma, request.chroma) != (1, 1):
             notes.append("these weights know one noise level: luma and chroma act on the result")
         return notes
+
+
+def unused_bits(pixels: Pixels) -> int:
+    """Bits by which a picture of 16 bits, [1, channel, height, width], can be shifted up, or 0."""
+    if pixels.dtype != np.uint16:
+        return 0
+    largest = int(pixels.max())
+    return 0 if largest >= LOW_RANGE or largest == 0 else 16 - largest.bit_length()

@@ -229,6 +229,11 @@ def tiles(pixels: Pixels, tiling: Tiling) -> Iterator[Tensor]:
         yield tile.read(pixels)
 
 
+def is_clipped(pixels: Pixels) -> bool:
+    """True for integers, [1, channel, height, width]: noise in them was clipped to their range."""
+    return bool(np.issubdtype(pixels.dtype, np.integer))
+
+
 def to_float(pixels: Pixels) -> Tensor:
     """Integers to float32 on the [0, 1] scale, [1, channel, height, width]; floating point as it is."""
     floats = pixels.astype(np.float32, copy=True)
@@ -351,6 +356,23 @@ def depth(known: Tensor, deepest: int) -> Tensor:
         near = functional.max_pool2d(near, 3, stride=1, padding=1)
         total = total + (1 - near)
     return total
+
+
+def feathered(image: Tensor, filled: Tensor, known: Tensor, feather: int) -> Tensor:
+    """A filled picture that goes over from what the holes held within some pixels of their edges.
+
+    Args:
+        image: [1, channel, height, width], about [0, 1].
+        filled: The same shape.
+        known: 1 where a pixel is known, [1, 1, height, width].
+        feather: Pixels; 0: the filled picture as it is.
+
+    Returns:
+        The same shape; known pixels are those of `filled`.
+    """
+    if not feather:
+        return filled
+    return torch.lerp(image, filled, torch.where(known > 0, 1.0, depth(known, feather) / (feather + 1)))
 
 
 def as_tensor(known: Pixels) -> Tensor:

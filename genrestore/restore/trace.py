@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from genrestore import plotting
-from genrestore.restore.solvers.steps import Step
+from genrestore.restore.problem import Step
 
 STRIP = 8
 """Estimates in a strip, besides the damaged picture, about."""
@@ -58,7 +58,7 @@ class Steps:
         return sorted({0, *near, *ends.values()})
 
     def title(self, step: int) -> str:
-        """What an estimate is: its stage and step; that of a restorer comes of one pass."""
+        """Label of an estimate: its stage and step; that of a restorer comes of one pass."""
         stage = next(row["stage"] for row in self.rows if row["step"] == step)
         return {"": f"step {step}", "restorer": "restorer,\none pass"}.get(stage, f"{stage},\nstep {step}")
 

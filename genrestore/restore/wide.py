@@ -12,13 +12,11 @@ import torch
 from torch import Tensor
 
 from genrestore.models.pyramid import doubled, fill, halved
-from genrestore.restore.blending import feathered
 from genrestore.restore.components import Components
 from genrestore.restore.priors.patches import PatchesPrior
-from genrestore.restore.problem import Problem
+from genrestore.restore.problem import Problem, Watch
 from genrestore.restore.settings import PatchesSettings
 from genrestore.restore.solvers.patch_scale import Sources
-from genrestore.restore.solvers.steps import Watch
 from genrestore.restore.tiling import (
     Piece,
     Pixels,
@@ -26,6 +24,7 @@ from genrestore.restore.tiling import (
     Tiling,
     as_tensor,
     depth,
+    feathered,
     put,
     spans,
     to_float,
@@ -38,10 +37,10 @@ NEAR, FAR = 128, 300
 BLOCK = 16
 """Holes within as many pixels of each other, about, are filled together where all are filled with texture."""
 PARTS = Tiling(size=1024, overlap=128)
-"""What is larger is filled in parts."""
+"""Parts of a larger hole, which is filled one by one."""
 UNLIKE, FEW = 0.5, 1.0
-"""What is around a hole is of little use from so unlike patches on, or where there are fewer than this share
-of its pixels."""
+"""Distance of patches, and share of a hole's pixels around it, from which on what is around is of little use:
+more unlike, or fewer."""
 
 Structure = Callable[[Tensor, Tensor], Tensor]
 
@@ -60,7 +59,7 @@ class Hole:
 
     @property
     def is_wide(self) -> bool:
-        """Whether some pixel of it lies deeper than `BRIDGED`."""
+        """True where some pixel of it lies deeper than `BRIDGED`."""
         if min(self.missing.shape) <= 2 * BRIDGED:
             return False
         known = np.pad(~self.missing, 1, constant_values=True)
@@ -110,7 +109,7 @@ def _placed(hole: slice, kept: slice, length: int) -> tuple[slice, slice]:
 
 
 def structure(prior: Any, settings: Any) -> Structure:
-    """What gives the structure of a wide hole: the mean that a prior finds where the hole is small enough."""
+    """Structure of a wide hole: the mean that a prior finds where the hole is small enough."""
 
     def guess(image: Tensor, known: Tensor) -> Tensor:
         sizes = []
@@ -191,7 +190,7 @@ class Texture:
         return f"the hole {hole.name} has little around it that is alike: look at it closely"
 
     def _sources(self, piece: Piece, result: Pixels, image: Tensor) -> Sources:
-        """What is copied into a piece: what is around it, or as near to it as may be copied from."""
+        """Source of a piece: pixels around it, or as near to it as may be copied from."""
         read = piece.read
         if self.copyable is not None:
             read = self._nearest(read)

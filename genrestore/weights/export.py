@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 LIBRARIES = ("onnx", "onnxscript")
-"""What the extra brings."""
+"""Packages of the extra."""
 SUFFIX, CARD = ".onnx", ".md"
 ROLES = {"denoiser": (("image", "noise_level"), "denoised"), "estimator": (("image",), "noise_level")}
 """The networks that are exported, with the names of their inputs and of their output."""
 NETWORKS = {"denoiser": "residual-unet", "estimator": "noise-estimator"}
 ABOUT = ("licence", "data", "source", "version", "sha256")
-"""What the files say of themselves, of the header."""
+"""Fields of the header that the files carry."""
 OPSET = 18
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genrestore.restore.priors import load_prior
+from genrestore.restore.api import load_prior
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.runtime import Runtime
 from genrestore.study import file

@@ -13,7 +13,7 @@ import genrestore
 from genrestore.files.codecs.images import read, read_provenance
 from genrestore.files.work.contact_sheet import STRENGTHS
 from genrestore.files.work.preview import FACTORS
-from genrestore.restore.blending import BT601
+from genrestore.restore.tiled import BT601
 from genrestore.runtime import Runtime
 from tests import two_levels
 from tests.cli.conftest import Run, noisy_pixels, write

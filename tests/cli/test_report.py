@@ -20,7 +20,7 @@ from genrestore.cli.report_page import Page
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
-from genrestore.restore.records import Told
+from genrestore.restore.task import Told
 
 KEYS = [
     "schema",

@@ -213,7 +213,7 @@ class TestPage:
         from genrestore.cli.report import Scores
         from genrestore.files.plan.jobs import Job
         from genrestore.files.work.batch import Outcome
-        from genrestore.restore.records import Told
+        from genrestore.restore.task import Told
 
         job = Job(Path("a.png"), picture("b.png"), None)
         told = Told(0.1, ("said",))

@@ -155,7 +155,7 @@ def again(image: Image, format: str) -> Image:
 
 def plain(array: np.ndarray, format: str = "PNG") -> Image:
     """A picture without metadata from [height, width] or [height, width, channel]."""
-    from genrestore.files.codecs.pixels import from_buffer
+    from genrestore.files.codecs.images import from_buffer
 
     return from_buffer(array.copy(), Metadata(format, "?"))
 

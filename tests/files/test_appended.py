@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from genrestore.files.codecs import images, xmp
 from genrestore.files.codecs.containers import read_jpeg
 from genrestore.files.plan.jobs import comparison_path
-from genrestore.files.work import results
+from genrestore.files.work import stages
 from tests.files import make
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20
@@ -177,7 +177,7 @@ def test_a_turned_picture_is_upright_in_another_format_and_without_others() -> N
 def test_a_comparison_holds_nothing_of_what_stands_behind_its_picture(tmp_path: Path) -> None:
     content = saved("JPEG", DIRECTORY, 6) + saved("JPEG", size=16) + FILM
     image = images.read(io.BytesIO(content))
-    results.write_files(image, image.pixels, tmp_path / "a.jpg", "JPEG", None, False)
+    stages.write_files(image, image.pixels, tmp_path / "a.jpg", "JPEG", None, False)
     assert behind((tmp_path / "a.jpg").read_bytes()) == behind(content)
     beside = comparison_path(tmp_path / "a.jpg").read_bytes()
     assert behind(beside) == b""

@@ -20,7 +20,7 @@ from genrestore.errors import InputError, WeightsError
 from genrestore.files.codecs import images
 from genrestore.files.plan.jobs import Job, OutputOptions
 from genrestore.files.plan.outputs import plan
-from genrestore.files.work import batch, results
+from genrestore.files.work import batch, stages
 from genrestore.files.work.batch import BatchOptions, Outcome
 from tests.files import make
 
@@ -360,7 +360,7 @@ class TestAheadAndBehind:
             return call
 
         monkeypatch.setattr(images, "read", watched("read", images.read))
-        monkeypatch.setattr(results, "write_files", watched("write", results.write_files))
+        monkeypatch.setattr(stages, "write_files", watched("write", stages.write_files))
         return found
 
     def pictures(self, *names: str, channels: int = 3) -> list[Job]:
@@ -372,7 +372,7 @@ class TestAheadAndBehind:
         """b is restored when c has been read and a has been written; one after another this would hang."""
         read, written = threading.Event(), threading.Event()
         todo = self.pictures("a.png", "b.png", "c.png")
-        reading, writing = images.read, results.write_files
+        reading, writing = images.read, stages.write_files
 
         def read_and_say(source: Any, **named: Any) -> Any:
             found = reading(source, **named)
@@ -386,7 +386,7 @@ class TestAheadAndBehind:
             return found
 
         monkeypatch.setattr(images, "read", read_and_say)
-        monkeypatch.setattr(results, "write_files", write_and_say)
+        monkeypatch.setattr(stages, "write_files", write_and_say)
         count = 0
 
         def restore(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
@@ -445,14 +445,14 @@ class TestAheadAndBehind:
 
     def test_too_little_memory_for_writing_behind_fails_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         todo = self.pictures("a.png", "b.png", "c.png")
-        writing = results.write_files
+        writing = stages.write_files
 
         def write(image: Any, before: Any, target: Path, *words: Any) -> Any:
             if target.name.startswith("a"):
                 raise MemoryError
             return writing(image, before, target, *words)
 
-        monkeypatch.setattr(results, "write_files", write)
+        monkeypatch.setattr(stages, "write_files", write)
         outcomes = run(todo)
         assert [outcome.status for outcome in outcomes] == ["failed", "done", "done"]
         assert outcomes[0].error == "a.png: not enough memory for this picture"
@@ -521,7 +521,7 @@ class TestAheadAndBehind:
 
         monkeypatch.setattr(time, "perf_counter", lambda: getattr(clock, "now", 0.0))
         monkeypatch.setattr(images, "read", spending(1, images.read))
-        monkeypatch.setattr(results, "write_files", spending(2, results.write_files))
+        monkeypatch.setattr(stages, "write_files", spending(2, stages.write_files))
         assert [outcome.seconds for outcome in run(todo, spending(10, invert))] == [13, 13, 13]
 
 

@@ -132,7 +132,7 @@ import resource, sys
 import numpy as np
 from genrestore.files.codecs import images
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Image
+from genrestore.files.codecs.images import Image
 pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:

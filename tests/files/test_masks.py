@@ -9,8 +9,8 @@ import pytest
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError, UsageError
+from genrestore.files.codecs.images import Image
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Image
 from genrestore.files.plan.jobs import Job, Part
 from genrestore.files.work import masks
 from genrestore.files.work.masks import Mask, MaskOptions, Masks

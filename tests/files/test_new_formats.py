@@ -22,7 +22,7 @@ from tests.files import make
 
 
 def picture(array: np.ndarray, **known: Any) -> Image:
-    from genrestore.files.codecs.pixels import from_buffer
+    from genrestore.files.codecs.images import from_buffer
 
     return from_buffer(array.copy(), Metadata("PNG", "?", **known))
 

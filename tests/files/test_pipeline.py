@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from genrestore.files.work import pipeline
-from genrestore.files.work.pipeline import Stages
+from genrestore.files.work.batch import Stages, pipelined
 
 DEADLINE = 60
 """Seconds after which a test that waits for another thread gives up; nothing is timed."""
@@ -53,7 +52,7 @@ class Log:
         return f"result {item}"
 
     def run(self, count: int) -> Iterator[str]:
-        return pipeline.run(range(count), Stages(self.ahead, self.work, self.behind, self.light))
+        return pipelined(range(count), Stages(self.ahead, self.work, self.behind, self.light))
 
 
 def waits_for(event: threading.Event) -> Callable[[], None]:
@@ -103,7 +102,7 @@ def test_the_next_is_taken_and_the_last_is_put_away_while_one_is_worked_on() -> 
         return found
 
     stages: Any = Stages(ahead_and_say, log.work, behind_and_say, log.light)
-    assert len(list(pipeline.run(range(3), stages))) == 3
+    assert len(list(pipelined(range(3), stages))) == 3
     assert set(log.said[:5]) == {"work 0", "ahead 1", "ahead 2", "behind 0", "work taken 1"}
     assert log.said[4] == "work taken 1"
 
@@ -239,7 +238,7 @@ def test_what_was_put_away_is_not_kept() -> None:
     stages: Any = Stages(
         Heavy, lambda item, taken: taken or Heavy(item), lambda worked: worked.item, lambda worked: True
     )
-    assert list(pipeline.run(range(10), stages)) == list(range(10))
+    assert list(pipelined(range(10), stages)) == list(range(10))
     assert most <= 3
     assert alive == set()
 
@@ -249,7 +248,7 @@ def test_the_first_item_is_taken_up_beside_what_is_done_meanwhile() -> None:
     log.before["ahead 0"] = begun.set
     log.before["meanwhile 0"] = waits_for(begun)
     stages = Stages(log.ahead, log.work, log.behind, log.light, lambda item: log.begin("meanwhile", item))
-    assert list(pipeline.run(range(2), stages)) == ["result 0", "result 1"]
+    assert list(pipelined(range(2), stages)) == ["result 0", "result 1"]
     assert log.threads["meanwhile 0"] is threading.current_thread()
     assert log.threads["ahead 0"] is not threading.current_thread()
     assert [said for said in log.said if "0" in said][-2:] == ["work taken 0", "behind 0"]
@@ -259,7 +258,7 @@ def test_the_first_item_is_taken_up_beside_what_is_done_meanwhile() -> None:
 def test_nothing_is_done_meanwhile_where_there_is_no_item() -> None:
     log = Log()
     stages = Stages(log.ahead, log.work, log.behind, log.light, lambda item: log.begin("meanwhile", item))
-    assert list(pipeline.run(range(0), stages)) == []
+    assert list(pipelined(range(0), stages)) == []
     assert log.said == []
 
 
@@ -270,5 +269,5 @@ def test_what_fails_meanwhile_ends_the_run_before_anything_is_worked_on() -> Non
         raise RuntimeError(f"nothing can be done with {item}")
 
     with pytest.raises(RuntimeError, match="nothing can be done with 0"):
-        list(pipeline.run(range(2), Stages(log.ahead, log.work, log.behind, log.light, fail)))
+        list(pipelined(range(2), Stages(log.ahead, log.work, log.behind, log.light, fail)))
     assert not [said for said in log.said if said.startswith(("work", "behind"))]

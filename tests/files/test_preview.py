@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from genrestore.errors import InputError, UsageError
+from genrestore.files.codecs.images import Image
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Image
 from genrestore.files.plan.jobs import OutputOptions, Part
 from genrestore.files.work import preview
 from genrestore.files.work.batch import BatchOptions
 from genrestore.files.work.contact_sheet import STRENGTHS, Panel, mixed
-from genrestore.restore.records import Restored
+from genrestore.restore.task import Restored
 from tests.files.test_contact_sheet import occurrences
 
 WRONG = {

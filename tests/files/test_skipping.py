@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from genrestore.files.codecs import images
-from genrestore.files.plan import skipping
+from genrestore.files.plan import skipping, sources
 from genrestore.files.plan.jobs import Attachment, Job, comparison_path
 from genrestore.files.plan.skipping import Existing
 from tests.files import make
@@ -42,7 +42,7 @@ def made(path: Path, format: str = "PNG", source: str | None = "in.png", **chang
     """A result as `batch` writes it."""
     record: dict[str, Any] = {**WANTED, "noise_level": 0.05, **changed}
     if source is not None:
-        record["source_sha256"] = skipping.source_sha256(Path(source))
+        record["source_sha256"] = sources.source_sha256(Path(source))
     path.write_bytes(make.encoded(make.plain(make.smooth(3)), format, record))
     return path
 
@@ -231,8 +231,8 @@ def test_streams_and_pipes(job: Job) -> None:
     os.mkfifo("pipe")
     assert examined(Job(None, Path("out.png"), "PNG")) == Existing()
     assert examined(Job(Path("in.png"), None, None)) == Existing()
-    assert skipping.source_sha256(Path("pipe")) is None
-    assert skipping.source_sha256(io.BytesIO(Path("in.png").read_bytes())) == skipping.source_sha256(
+    assert sources.source_sha256(Path("pipe")) is None
+    assert sources.source_sha256(io.BytesIO(Path("in.png").read_bytes())) == sources.source_sha256(
         Path("in.png")
     )
 
@@ -241,7 +241,7 @@ def test_a_large_result_is_judged_by_the_limit_of_its_input(job: Job) -> None:
     """A comparison has twice the pixels of an input that was just small enough."""
     made(Path("out.png"))
     both = np.concatenate([make.smooth(3)] * 2, axis=1)
-    record = {**WANTED, "source_sha256": skipping.source_sha256(Path("in.png"))}
+    record = {**WANTED, "source_sha256": sources.source_sha256(Path("in.png"))}
     comparison_path(Path("out.png")).write_bytes(make.encoded(make.plain(both), "PNG", record))
     height, width = images.read(Path("in.png")).pixels.shape[2:]
     assert skipping.examine(job, WANTED, compare=True, max_pixels=height * width) == DONE

@@ -7,9 +7,8 @@ from typing import Any
 
 from genrestore.errors import InputError
 from genrestore.restore.pictures import Restore
-from genrestore.restore.records import Picture, Restored
-from genrestore.restore.solvers.steps import Step
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Request, Task
+from genrestore.restore.problem import Step
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Picture, Request, Restored, Task
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 

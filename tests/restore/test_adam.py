@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from genrestore.restore.problem import Step, Watch
 from genrestore.restore.solvers.adam import descend_by_adam, descend_until_near, minimise
-from genrestore.restore.solvers.steps import Step, Watch
 
 TARGET = torch.tensor([[0.2, 0.9], [0.5, 0.4], [0.7, 0.1]]).reshape(3, 1, 1, 2)
 

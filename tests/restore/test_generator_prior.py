@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from genrestore.errors import WeightsError
-from genrestore.restore.priors import load_prior
+from genrestore.restore.api import load_prior
 from genrestore.restore.priors.generator import GeneratorPrior, jacobian_vector_products
 from genrestore.runtime import Runtime
 from genrestore.weights.header import Header, NetworkSpec

@@ -14,8 +14,8 @@ import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
 from genrestore.metrics import psnr
 from genrestore.restore.pictures import Restore
-from genrestore.restore.records import Picture, Restored
 from genrestore.restore.settings import LatentSearch
+from genrestore.restore.task import Picture, Restored
 from genrestore.runtime import Runtime
 from tests import tiny
 from tests.restore.patterns import board, latents, pictures

@@ -13,18 +13,18 @@ from torch import Tensor
 
 from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
-from genrestore.restore.blending import mixed
-from genrestore.restore.operators import SCHEDULE, Component, Jpeg
+from genrestore.restore.api import load_prior
+from genrestore.restore.jpeg import SCHEDULE, Component, Jpeg
 from genrestore.restore.priors import autoencoder as autoencoders
 from genrestore.restore.priors import denoiser as denoisers
 from genrestore.restore.priors import dip as untrained
 from genrestore.restore.priors import generator as generators
-from genrestore.restore.priors import load_prior, unet
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.problem import Problem
 from genrestore.restore.settings import AutoencoderSettings, DenoiserSettings, DipSettings, LatentSearch
 from genrestore.restore.solvers.adam import Discrepancy
 from genrestore.restore.task import Request
+from genrestore.restore.tiled import mixed
 from genrestore.restore.tiling import Tiling
 from genrestore.restore.wiener import without_noise
 from genrestore.runtime import Runtime
@@ -40,7 +40,7 @@ def test_all_of_a_picture_says_how_often_its_tiles_are_turned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else an estimate would change where a large picture is cut."""
-    monkeypatch.setattr(unet, "SMALL", 2 * 64 * 64)  # a tile could be turned twice, the picture cannot
+    monkeypatch.setattr(denoisers, "SMALL", 2 * 64 * 64)  # a tile could be turned twice, the picture cannot
     weights = str(tiny.save_denoiser(tmp_path))
     restore = denoiser(weights, 0.1, runtime=RUNTIME, tiling=Tiling(64, 16, 16))
     calls: list[int] = []

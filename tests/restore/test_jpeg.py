@@ -14,8 +14,7 @@ from torch import Tensor
 
 import genrestore
 from genrestore.errors import InputError, UsageError
-from genrestore.restore.api import coded
-from genrestore.restore.operators import MARGIN, Component, Jpeg, before_upsampling, dct, inverse_dct
+from genrestore.restore.jpeg import MARGIN, Component, Jpeg, before_upsampling, coded, dct, inverse_dct
 from genrestore.restore.pictures import Restore
 from genrestore.restore.task import DEJPEG, Task
 from genrestore.restore.tiling import Tiling

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from genrestore.restore.api import load_prior
 from genrestore.restore.data_terms import L2
-from genrestore.restore.priors import load_prior
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.solvers.latent_search import LatentEnergy, search, search_by_adam
 from genrestore.runtime import Runtime

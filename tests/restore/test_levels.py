@@ -13,12 +13,11 @@ from torch import Tensor
 import genrestore
 from genrestore.errors import UsageError
 from genrestore.models.denoiser import ResidualUNet
-from genrestore.restore.blending import BT601, few_values, mix_luma_chroma, stuck_share
-from genrestore.restore.noise import NoiseProfile
-from genrestore.restore.priors import load_prior
-from genrestore.restore.priors.denoiser import DenoiserPrior
-from genrestore.restore.priors.unet import root_mean_square, usual_turns
-from genrestore.restore.records import Picture
+from genrestore.restore.api import load_prior
+from genrestore.restore.noise import NoiseProfile, few_values, stuck_share
+from genrestore.restore.priors.denoiser import DenoiserPrior, root_mean_square, usual_turns
+from genrestore.restore.task import Picture
+from genrestore.restore.tiled import BT601, mix_luma_chroma
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 from tests import tiny, two_levels

@@ -14,8 +14,7 @@ from torch.nn import functional
 from genrestore.restore import noise as noise_level
 from genrestore.restore.noise import BINS, LARGEST, NoiseProfile, before_clipping, brightness
 from genrestore.restore.problem import Problem
-from genrestore.restore.records import is_clipped
-from genrestore.restore.tiling import Pixels, Tiling, tiles
+from genrestore.restore.tiling import Pixels, Tiling, is_clipped, tiles
 
 LEVELS = {False: 5 / 255, True: 20 / 255}
 """What `Oracle` says of dark and of bright cells."""

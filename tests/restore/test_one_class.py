@@ -14,8 +14,8 @@ import genrestore
 from genrestore.errors import InputError, UsageError
 from genrestore.metrics import psnr
 from genrestore.restore.pictures import Restore
-from genrestore.restore.records import Picture
 from genrestore.restore.settings import AutoencoderSettings
+from genrestore.restore.task import Picture
 from genrestore.restore.tiling import Pixels
 from genrestore.runtime import Runtime
 from tests import tiny

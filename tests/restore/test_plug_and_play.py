@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.data_terms import L2
+from genrestore.restore.problem import Step
 from genrestore.restore.solvers.plug_and_play import falling, plug_and_play
-from genrestore.restore.solvers.steps import Step
 
 
 def towards_grey(image: Tensor, sigma: float) -> Tensor:

@@ -14,7 +14,7 @@ from torch import nn
 
 from genrestore.errors import UsageError, WeightsError
 from genrestore.models import NETWORKS
-from genrestore.restore.priors import load_prior
+from genrestore.restore.api import load_prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
 from genrestore.restore.problem import Problem

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from genrestore.restore.api import load_prior
 from genrestore.restore.data_terms import L1, L2, LEAST_NOISE, Clipped
 from genrestore.restore.noise import expected_square
-from genrestore.restore.priors import generator, load_prior
+from genrestore.restore.priors import generator
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.generator import GeneratorPrior
 from genrestore.restore.priors.one_size import noise_level_around
-from genrestore.restore.problem import Problem
+from genrestore.restore.problem import Problem, Step, Watch
 from genrestore.restore.settings import AutoencoderSettings, LatentSearch
-from genrestore.restore.solvers.steps import Step, Watch
 from genrestore.runtime import Runtime
 from tests import tiny
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.restore.self_ensemble import SHIFTS, TURNS, cycle_spinning, mean_over
+from genrestore.restore.priors.autoencoder import SHIFTS, cycle_spinning
+from genrestore.restore.priors.denoiser import TURNS, mean_over
 from genrestore.restore.settings import COUNTS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genrestore.restore.solvers.steps import Tally, shares
+from genrestore.restore.problem import Tally, shares
 
 
 def test_parts_tell_the_share_of_the_whole() -> None:

@@ -13,9 +13,9 @@ from genrestore.models.hourglass import Hourglass
 from genrestore.restore.data_terms import L2
 from genrestore.restore.pictures import Restore
 from genrestore.restore.priors.dip import UntrainedNetwork
+from genrestore.restore.problem import Step
 from genrestore.restore.settings import DipSettings
 from genrestore.restore.solvers.adam import fit
-from genrestore.restore.solvers.steps import Step
 from genrestore.restore.task import DENOISE, Request, Task
 from genrestore.restore.tiling import Pixels, Tiling
 from genrestore.runtime import Runtime

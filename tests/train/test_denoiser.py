@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from genrestore.errors import UsageError
-from genrestore.models.noise_estimator import spread
+from genrestore.models.denoiser import spread
 from genrestore.runtime import Runtime
 from genrestore.train.data.dataset import ImageSet
 from genrestore.train.data.degradation import Sample

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from genrestore.errors import UsageError
-from genrestore.models.denoiser import ResidualUNet
-from genrestore.models.noise_estimator import NoiseEstimator
+from genrestore.models.denoiser import NoiseEstimator, ResidualUNet
 from genrestore.runtime import Runtime
 from genrestore.train.kinds.denoiser import DenoiserTraining
 from genrestore.train.kinds.inpainter import InpainterTraining

@@ -12,7 +12,7 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import heif, icc, metadata
 from genrestore.files.codecs.formats import check_size
-from genrestore.files.codecs.pixels import Image, from_buffer, interleaved, narrowed, widened
+from genrestore.files.codecs.images import Image, from_buffer, interleaved, narrowed, widened
 
 QUALITY, SPEED = 90, 8
 """On libavif's scales. Speed 6 takes three times as long for files 6 % smaller."""

@@ -19,8 +19,6 @@ from typing import BinaryIO, Literal, NamedTuple
 from genrestore.errors import InputError
 
 Data = bytes | memoryview | mmap.mmap
-MAX_APPENDED = 2**28
-"""Bytes behind a picture that are held in memory; films of motion photos have some millions."""
 
 _MOST_WORDS = 2**20
 """Bytes that a library may write to stderr before the rest is left out."""
@@ -39,14 +37,6 @@ def view(stream: BinaryIO) -> Iterator[memoryview | mmap.mmap]:
     else:
         with closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as mapped:
             yield mapped
-
-
-def behind(data: Data, end: int) -> tuple[bytes, tuple[str, ...]]:
-    """Return what stands behind the end of a picture, and a note if it is left out."""
-    length = len(data) - end
-    if length > MAX_APPENDED:
-        return b"", (f"{length} bytes behind the picture are left out: they are too many to be kept",)
-    return (bytes(data[end:]) if length > 0 else b""), ()
 
 
 class Layout(NamedTuple):

@@ -19,8 +19,8 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import icc, metadata
 from genrestore.files.codecs.containers import quiet
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size, library
+from genrestore.files.codecs.images import Array, Image, white
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, Image, white
 
 NAME = "OpenEXR"
 _SRGB = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)

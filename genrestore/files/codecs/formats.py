@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from genrestore.errors import InputError
 
 if TYPE_CHECKING:
+    from genrestore.files.codecs.images import Image
     from genrestore.files.codecs.metadata import Provenance
-    from genrestore.files.codecs.pixels import Image
 
 HEADER_BYTES = 32
 SEVERAL_PICTURES = (
@@ -175,7 +175,7 @@ WORDS = tuple(
     for one in _READ
     if one.written
 )
-"""What --format takes."""
+"""Values of --format."""
 SUFFIXES = {suffix: one.name for one in _READ if one.written for suffix in one.suffixes.split()}
 READ_ONLY_SUFFIXES = {
     suffix: one.name

@@ -10,7 +10,7 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import heif
 from genrestore.files.codecs.formats import check_size, library
-from genrestore.files.codecs.pixels import Image, from_buffer, widened
+from genrestore.files.codecs.images import Image, from_buffer, widened
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:

@@ -62,7 +62,7 @@ class Item:
 
 @dataclass
 class Heif:
-    """What a file is made of.
+    """Contents of a file.
 
     Attributes:
         data: The file.
@@ -302,7 +302,7 @@ def _read_entry(found: Heif, box: Box) -> None:
 
 
 def _read_places(found: Heif, box: Box) -> None:
-    """Where the content of items stands."""
+    """Read the places of the content of items."""
     data, version = found.data, found.data[box.start]
     sizes = data[box.start + 4] >> 4, data[box.start + 4] & 15, data[box.start + 5] >> 4
     index_size = data[box.start + 5] & 15 if version else 0
@@ -382,7 +382,7 @@ def _has_profile(found: Heif) -> bool:
 
 
 def _notes(cicp: tuple[int, int, int] | None) -> tuple[str, ...]:
-    """What is to be said of a picture whose values go far beyond white."""
+    """Note on a picture whose values go far beyond white."""
     name = None if cicp is None else icc.HDR.get(cicp[1])
     return () if name is None else (f"high dynamic range ({name}), restored in its own values",)
 

@@ -28,9 +28,9 @@ _NUMBERS = (1, 3, 4, 5, 7)
 """Of parametric curves, by type (ICC.1:2022, table 68)."""
 
 
-def is_linear(profile: bytes | None) -> bool:
+def is_linear(profile: bytes) -> bool:
     """Tell whether a profile's tone curves of red, green and blue, or of grey, are straight lines."""
-    found = _light(profile or b"", grey=(profile or b"")[16:20] == b"GRAY")
+    found = _light(profile, grey=profile[16:20] == b"GRAY")
     return found is not None and bool(np.abs(found - np.linspace(0, 1, _STEPS)).max() < _NEAR)
 
 
@@ -99,12 +99,12 @@ def _turned(matrix: Array, light: Array) -> Array:
     return (matrix @ light.reshape(3, -1)).reshape(light.shape)
 
 
-def colours(profile: bytes | None) -> Colours | None:
+def colours(profile: bytes) -> Colours | None:
     """Return the space of a profile of primaries and a curve, if its primaries are others than sRGB's.
 
     None where that is so, and for profiles of tables, of grey, and with curves that differ.
     """
-    if profile is None or (light := _light(profile)) is None:
+    if (light := _light(profile)) is None:
         return None
     tags = [_tag(profile, name) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
     if any(len(tag) < 20 for tag in tags):

@@ -19,8 +19,8 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, metadata, pillow, xmp
 from genrestore.files.codecs.containers import APP0, APP1, APP2, APP11, APP13, APP14, COMMENT, Data, Segment
+from genrestore.files.codecs.images import Image, interleaved, to_8_bit, turned_back
 from genrestore.files.codecs.metadata import JpegSettings, Metadata
-from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit, turned_back
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -192,26 +192,26 @@ def _with_parts(described: Metadata, data: Data, found: containers.Jpeg) -> tupl
     Returns the metadata, marker and payload of the segments to carry over, and whether further pictures are
     kept. The entries of an index of them count from the end of the picture.
     """
-    appended, too_many = containers.behind(data, found.end)
+    appended, too_many = metadata.behind(data, found.end)
     lost, notes = list(too_many), []
-    pictures = list(containers.pictures(appended))
+    further = list(containers.pictures(appended))
     index = next((_entries(segment)[1][1:] for segment in _indexes(found)), [])
-    rest = appended[pictures[-1][1] if pictures else 0 :]
+    rest = appended[further[-1][1] if further else 0 :]
     previews = {entry.place - found.end for entry in index if entry.kind in _PREVIEWS}
-    kept = [(begin, end) for begin, end in pictures if begin not in previews]
-    if len(kept) < len(pictures):
+    kept = [(begin, end) for begin, end in further if begin not in previews]
+    if len(kept) < len(further):
         notes.append(_STALE)
     places: dict[int, int] = {}
     at = 0
     for begin, end in kept:
         places[begin + found.end] = at
         at += end - begin
-    if not pictures:  # the index may know of some between other bytes
+    if not further:  # the index may know of some between other bytes
         inside = range(found.end, len(data))
         places = {entry.place: entry.place - found.end for entry in index if entry.place in inside}
     segments = tuple(_segments(found, places, notes, lost))
     appended = b"".join(appended[begin:end] for begin, end in kept) + rest
-    packet, lost_pictures = described.xmp, bool(too_many) or len(kept) < len(pictures)
+    packet, lost_pictures = described.xmp, bool(too_many) or len(kept) < len(further)
     if packet is not None:
         packet = xmp.without_claims(packet, pictures=lost_pictures, film=bool(too_many))
     words = tuple(dict.fromkeys(_in_words(segments)))

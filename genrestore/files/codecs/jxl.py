@@ -13,8 +13,8 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import exif, heif, icc, jxl_header, metadata
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.images import Array, Image, from_buffer, interleaved, widened
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, Image, from_buffer, interleaved, widened
 
 DISTANCE, EFFORT, LOSSLESS_EFFORT = 1.0, 5, 3
 """On libjxl's scales: what eyes hardly tell from the picture; higher efforts take longer for little."""
@@ -132,7 +132,7 @@ def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes], tuple[str, ...]]:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """What was compressed by Brotli; empty where it is damaged or unreasonably large."""
+    """Bytes that Brotli compressed; empty where they are damaged or unreasonably many."""
     import imagecodecs
 
     try:

@@ -22,7 +22,7 @@ _MOST = 64
 
 @dataclass
 class Header:
-    """What a codestream says of its picture.
+    """Header of a codestream.
 
     Attributes:
         width: In pixels, as the picture lies.

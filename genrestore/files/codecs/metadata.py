@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, formats, xmp
+from genrestore.files.codecs.containers import Data
 
 if TYPE_CHECKING:
     from genrestore.files.codecs.exr import Parts
@@ -28,6 +29,8 @@ MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
 MAX_STEPS, MAX_READ = 20_000, 2**24
 """Calls of a stream, and bytes of it, after which a file says nothing of its making."""
+MAX_APPENDED = 2**28
+"""Bytes behind a picture that are held in memory; films of motion photos have some millions."""
 QUARTER_TURNS = frozenset((5, 6, 7, 8))
 """EXIF's numbers of pictures that lie on a side."""
 
@@ -125,6 +128,14 @@ class Metadata:
     only_here: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     exr: Parts | None = None
+
+
+def behind(data: Data, end: int) -> tuple[bytes, tuple[str, ...]]:
+    """Return what stands behind the end of a picture, and a note if it is left out."""
+    length = len(data) - end
+    if length > MAX_APPENDED:
+        return b"", (f"{length} bytes behind the picture are left out: they are too many to be kept",)
+    return (bytes(data[end:]) if length > 0 else b""), ()
 
 
 def orientation(block: bytes | None, packet: bytes | None) -> int:

@@ -13,8 +13,8 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import ends, exif
 from genrestore.files.codecs.containers import view
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.images import Array, Image, from_buffer
 from genrestore.files.codecs.metadata import Metadata, Sides, orientation, upright
-from genrestore.files.codecs.pixels import Array, Image, from_buffer
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

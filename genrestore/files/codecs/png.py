@@ -19,8 +19,8 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, metadata
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.images import Image, from_buffer, interleaved
 from genrestore.files.codecs.metadata import QUARTER_TURNS, Metadata, Sides
-from genrestore.files.codecs.pixels import Image, from_buffer, interleaved
 
 Chunk = tuple[bytes, bytes]
 LEVEL = 4
@@ -63,7 +63,7 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     stream.seek(0)
     data = stream.read()
     chunks, essential, notes, end = _sift(memoryview(data))
-    appended, lost = containers.behind(data, end)
+    appended, lost = metadata.behind(data, end)
     bits, colour = data[24], data[25]
     _check_length(len(essential), *size(data), bits * _SAMPLES.get(colour, 4))
     del data

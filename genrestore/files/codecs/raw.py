@@ -14,8 +14,8 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import exif, heif, metadata
 from genrestore.files.codecs.containers import APP1, quiet, read_jpeg
 from genrestore.files.codecs.formats import RAW, Develop, check_size, library
+from genrestore.files.codecs.images import Image, from_buffer
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Image, from_buffer
 
 _GAMMA = (2.4, 12.92)
 """Power and slope of sRGB's curve, as LibRaw takes them."""
@@ -74,7 +74,7 @@ def _text(error: Exception) -> str:
 
 
 def _exif(data: bytes) -> bytes | None:
-    """What the camera says of the photograph, as an EXIF block; None where it is not found."""
+    """EXIF block of the photograph, as the camera wrote it; None where it is not found."""
     with suppress(exif.BadBlock, InputError, struct.error):
         if data.startswith(b"FUJIFILMCCD-RAW"):
             at = int.from_bytes(data[84:88], "big")

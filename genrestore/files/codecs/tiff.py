@@ -14,8 +14,8 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, metadata, tiff_pixels
 from genrestore.files.codecs.exif import ByteOrder, Field, Fields
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.images import Image, from_buffer, interleaved
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Image, from_buffer, interleaved
 
 if TYPE_CHECKING:
     import tifffile

@@ -17,8 +17,8 @@ import numpy as np
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, pillow, webp
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, CameraRaw, check_size
+from genrestore.files.codecs.images import Array, widened
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, widened
 
 if TYPE_CHECKING:
     import tifffile

@@ -9,8 +9,9 @@ from typing import BinaryIO
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import metadata, pillow
-from genrestore.files.codecs.containers import RIFF, behind, parts, view
-from genrestore.files.codecs.pixels import Image, interleaved, to_8_bit
+from genrestore.files.codecs.containers import RIFF, parts, view
+from genrestore.files.codecs.images import Image, interleaved, to_8_bit
+from genrestore.files.codecs.metadata import behind
 
 QUALITY = 90
 _OPEN = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from genrestore.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
-    from genrestore.files.codecs.pixels import Array
+    from genrestore.files.codecs.images import Array
 
 Item = TypeVar("Item")
 STDIO = "-"

@@ -7,8 +7,6 @@ made it is someone else's, whatever it is, and is never replaced. Needs no netwo
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import reprlib
@@ -21,12 +19,8 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import metadata
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.plan.jobs import Attachment, Job, beside, comparison_path
-from genrestore.files.plan.sources import is_file
+from genrestore.files.plan.sources import MASK, SOURCE, is_file, mask_of, source_sha256
 
-SOURCE = "source_sha256"
-"""The key of provenance that holds the input's sha256."""
-MASK = "mask_sha256"
-"""The key of provenance that holds the sha256 of the input's mask file, if it has one."""
 NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK})
 """Keys of provenance that are a mere name, a finding, or compared on their own."""
 NOT_OURS = "genrestore did not note that it made it"
@@ -109,27 +103,6 @@ def is_foreign(path: Path, attachment: Attachment | None = None, *, told: bool =
     if attachment is not None and path.name.endswith(f".{attachment.suffix}"):
         return not attachment.is_ours(path)
     return told or not is_file(path) or _format(path) is None  # a pipe may keep us waiting for ever
-
-
-def source_sha256(source: Path | io.BytesIO) -> str | None:
-    """Return the sha256 of an input's bytes; None for a pipe, which can be read only once, or a lost file."""
-    if isinstance(source, io.BytesIO):
-        return hashlib.sha256(source.getbuffer()).hexdigest()
-    if not is_file(source):
-        return None
-    sum = hashlib.sha256()
-    try:
-        with source.open("rb") as stream:
-            while chunk := stream.read(2**20):
-                sum.update(chunk)
-    except OSError:
-        return None
-    return sum.hexdigest()
-
-
-def mask_of(job: Job) -> dict[str, str | None]:
-    """Return what a result says of its mask file: nothing if it has none."""
-    return {} if job.mask is None else {MASK: source_sha256(job.mask)}
 
 
 def _own_provenance(path: Path) -> dict[str, Any] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
@@ -15,9 +17,13 @@ from genrestore.files.codecs.metadata import read_provenance
 from genrestore.files.disk.atomic import is_temporary
 from genrestore.files.plan.jobs import STDIO, Job, OutputOptions
 
-RESULT_INFIXES = ("denoised", "inpainted", "inverted", "dejpeg")
+RESULT_INFIXES = ("denoised", "inpainted", "inverted", "dejpeg", "restored")
 OWN_INFIXES = (*RESULT_INFIXES, "compare", "preview")
 OWN_OUTPUT = "an output of genrestore; name it to take it as an input"
+SOURCE = "source_sha256"
+"""The key of provenance that holds the input's sha256."""
+MASK = "mask_sha256"
+"""The key of provenance that holds the sha256 of the input's mask file, if it has one."""
 TOP = Path()
 """The folder itself, as a folder below it."""
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -61,6 +67,27 @@ def _header(path: Path) -> bytes:
             return stream.read(formats.HEADER_BYTES)
     except OSError:
         return b""
+
+
+def source_sha256(source: Path | io.BytesIO) -> str | None:
+    """Return the sha256 of an input's bytes; None for a pipe, which can be read only once, or a lost file."""
+    if isinstance(source, io.BytesIO):
+        return hashlib.sha256(source.getbuffer()).hexdigest()
+    if not is_file(source):
+        return None
+    sum = hashlib.sha256()
+    try:
+        with source.open("rb") as stream:
+            while chunk := stream.read(2**20):
+                sum.update(chunk)
+    except OSError:
+        return None
+    return sum.hexdigest()
+
+
+def mask_of(job: Job) -> dict[str, str | None]:
+    """Return what a result says of its mask file: nothing if it has none."""
+    return {} if job.mask is None else {MASK: source_sha256(job.mask)}
 
 
 def read_list(source: Path | BinaryIO, *, null: bool = False) -> list[str]:

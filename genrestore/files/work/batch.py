@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from genrestore.errors import InputError, shown
 from genrestore.files.disk.atomic import check_writable
 from genrestore.files.plan import outputs, skipping, sources
 from genrestore.files.plan.jobs import Job, beside
 from genrestore.files.plan.skipping import Existing
-from genrestore.files.work import pipeline, stages
-from genrestore.files.work.pipeline import Stages
+from genrestore.files.work import stages
 from genrestore.files.work.stages import BatchOptions, Picture, Restore, Restored, Told
 
 __all__ = ["BatchOptions", "Outcome", "Restore", "Restored", "examine", "run"]
 
+Item = TypeVar("Item")
+Taken = TypeVar("Taken")
+Worked = TypeVar("Worked")
+Result = TypeVar("Result")
 LIGHT = 100_000_000
 """Bytes of pixels: larger pictures are neither read ahead nor written behind, so that they do not pile up."""
 MOST_BYTES = 64_000_000
@@ -28,7 +32,7 @@ MOST_BYTES = 64_000_000
 _WIDEST = 8
 """Bytes of the widest pixel: four channels of 16 bits."""
 _OF_ONE_INPUT = (InputError, MemoryError, OSError)
-"""What an input may fail of without ending the batch."""
+"""Errors of an input that do not end the batch."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def run(
     """
     batch = _Batch(make, options, on_progress, prepare, jobs, size)
     meanwhile = None if prepare is None else batch.prepare_for
-    return pipeline.run(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light, meanwhile))
+    return pipelined(jobs, Stages(batch.read_ahead, batch.restore, batch.write, _is_light, meanwhile))
 
 
 def examine(job: Job, options: BatchOptions) -> Existing:
@@ -124,7 +128,7 @@ def _failed(job: Job, options: BatchOptions, error: Exception) -> Outcome:
 
 @dataclass
 class _Batch:
-    """The stages of `pipeline.run` for each job; one that ends early goes through as its outcome."""
+    """The stages of `pipelined` for each job; one that ends early goes through as its outcome."""
 
     make: Callable[[], Restore]
     options: BatchOptions
@@ -285,3 +289,81 @@ class _Batch:
 
 def _is_light(restored: Picture | Outcome) -> bool:
     return isinstance(restored, Picture) and restored.nbytes <= LIGHT
+
+
+@dataclass(frozen=True)
+class Stages(Generic[Item, Taken, Worked, Result]):
+    """Stages of every item, one after the other.
+
+    Attributes:
+        ahead: Takes an item up before its turn, in another thread; None where it has to wait for it.
+        work: In the caller's thread: takes the item up if that is still to do, and works on it.
+        behind: Puts away what was worked on.
+        is_light: Whether that may stay in memory while the next item is worked on. It is put away by another
+            thread then, and else by the caller's, before anything goes on.
+        meanwhile: In the caller's thread, while the first item is taken up ahead; None: nothing is to be
+            done, and the first item is not taken up ahead.
+    """
+
+    ahead: Callable[[Item], Taken | None]
+    work: Callable[[Item, Taken | None], Worked]
+    behind: Callable[[Worked], Result]
+    is_light: Callable[[Worked], bool]
+    meanwhile: Callable[[Item], None] | None = None
+
+
+def pipelined(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> Iterator[Result]:
+    """Take every item through the stages; at most three are in memory, one of them at work.
+
+    Nothing is put away while the caller has the turn: a caller that stops, because of a result or of an
+    interruption, finds put away what it was given and nothing else. An exception of a stage ends the run
+    after what was put away until then has been given. No thread outlives the run, and one item needs none
+    but for what `meanwhile` is for.
+
+    Args:
+        items: In the order in which they are worked on.
+        stages: What is done with them.
+
+    Yields:
+        One result an item, in their order; that of a light item after the next one was worked on, if that
+        was taken up ahead.
+    """
+    taking: Future[Taken | None] | None = None
+    putting: list[Future[None]] = []
+    put: list[Result] = []
+
+    def put_away(worked: Worked) -> None:
+        put.append(stages.behind(worked))  # here, since an interruption may come before its future is kept
+
+    try:
+        with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
+            if items and stages.meanwhile is not None:
+                taking = threads.submit(stages.ahead, items[0])
+                stages.meanwhile(items[0])
+            for index, item in enumerate(items, start=1):
+                is_last = index == len(items)
+                taken = None if taking is None else taking.result()
+                if taken is None:
+                    yield from _given(putting, put)
+                taking = None if is_last else threads.submit(stages.ahead, items[index])
+                worked = stages.work(item, taken)
+                del taken
+                yield from _given(putting, put)
+                if is_last or not stages.is_light(worked):
+                    yield stages.behind(worked)
+                else:
+                    putting.append(threads.submit(put_away, worked))
+                del worked
+    except BaseException:
+        yield from _given(putting, put)  # the threads have ended, so it is put away
+        raise
+
+
+def _given(putting: list[Future[None]], put: list[Result]) -> Iterator[Result]:
+    """The result of what is being put away, if anything is; from then on nothing is."""
+    while putting:
+        putting.pop().result()
+    while put:
+        result = put[0]
+        del put[0]
+        yield result

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from genrestore.files.codecs.pixels import Array
+from genrestore.files.codecs.images import Array
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 GAP = 8

@@ -18,7 +18,7 @@ import numpy as np
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import formats
-from genrestore.files.codecs.pixels import Array, Image, to_8_bit, to_16_bit
+from genrestore.files.codecs.images import Array, Image, to_8_bit, to_16_bit
 
 NEAR = 16
 """8-bit levels within which a lossy file may say black or white."""

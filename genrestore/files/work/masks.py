@@ -13,8 +13,8 @@ import numpy as np
 
 from genrestore.errors import GenrestoreError, InputError, UsageError, shown
 from genrestore.files.codecs import images
+from genrestore.files.codecs.images import Array, Image, white
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, Image, white
 from genrestore.files.disk.atomic import atomic
 from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import Job, Part

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from genrestore.errors import InputError, UsageError
+from genrestore.files.codecs.images import Array, Image, to_16_bit
 from genrestore.files.codecs.metadata import Metadata
-from genrestore.files.codecs.pixels import Array, Image, to_16_bit
 from genrestore.files.plan import sources
 from genrestore.files.plan.jobs import STDIO, OutputOptions, Part
 from genrestore.files.work import contact_sheet

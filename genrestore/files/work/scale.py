@@ -18,14 +18,14 @@ import numpy as np
 
 from genrestore.files.codecs import icc
 from genrestore.files.codecs.formats import BY_NAME
-from genrestore.files.codecs.pixels import Array, Image, white
+from genrestore.files.codecs.images import Array, Image, white
 from genrestore.files.plan.jobs import Range
 
 LINEAR = "linear light was restored in sRGB's curve, and is linear again"
 _OUTSIDE = 0.1
 """Floating point may leave [0, 1] by so much before the rest is set aside: noise around black does."""
 _LOW = 0.125
-"""Floating point whose largest value is below uses a range of its own; so do 16 bits (`restore.blending`)."""
+"""Floating point whose largest value is below uses a range of its own; so do 16 bits (`restore.tiled`)."""
 _RARE, _FAR = 0.999, 4.0
 """Single values (hot pixels, stars) are no white: those above this quantile and as many times as large."""
 _SAMPLES = 2**20
@@ -54,11 +54,12 @@ class Scale:
     @classmethod
     def of(cls, image: Image, given: Range | None = None) -> Scale | None:
         """The scale of a picture; None where its values are restored as they are."""
-        pixels = image.pixels
-        is_linear = BY_NAME[image.metadata.format].is_linear or icc.is_linear(image.metadata.icc)
-        cicp = image.metadata.cicp
-        is_hdr = cicp is not None and cicp[1] in icc.HDR  # whose light is far below white
-        wide = icc.colours(image.metadata.icc) if pixels.shape[1] == 3 and not is_hdr else None
+        pixels, profile, cicp = image.pixels, image.metadata.icc, image.metadata.cicp
+        is_linear, wide = BY_NAME[image.metadata.format].is_linear, None
+        if profile is not None:
+            is_linear = is_linear or icc.is_linear(profile)
+            is_hdr = cicp is not None and cicp[1] in icc.HDR  # whose light is far below white
+            wide = icc.colours(profile) if pixels.shape[1] == 3 and not is_hdr else None
         if given is not None:
             return cls(given.low, given.high, is_linear, True, wide)
         low, high, is_plain = (

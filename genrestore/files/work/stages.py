@@ -13,14 +13,14 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from genrestore.errors import InputError
-from genrestore.files.codecs import formats, images
+from genrestore.errors import InputError, shown
+from genrestore.files.codecs import formats, images, jpeg
 from genrestore.files.codecs.formats import Develop
+from genrestore.files.codecs.images import Array, Image
 from genrestore.files.codecs.metadata import Provenance
-from genrestore.files.codecs.pixels import Array, Image
-from genrestore.files.plan import skipping
-from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Range
-from genrestore.files.work import results
+from genrestore.files.disk.atomic import atomic
+from genrestore.files.plan import sources
+from genrestore.files.plan.jobs import Attachment, Job, OutputOptions, Range, comparison_path
 from genrestore.files.work.masks import Mask
 from genrestore.files.work.scale import Scale, low_range_notes
 
@@ -159,7 +159,7 @@ class Picture:
 
     @property
     def copyable(self) -> Array | None:
-        """Whether texture may be copied from a pixel, of the shape of `known`; None: where it is known."""
+        """True where texture may be copied from, of the shape of `known`; None: where a pixel is known."""
         return None if self.mask is None else self.mask.copyable
 
     @property
@@ -198,7 +198,7 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
     format, notes = _format(job, image)
     provenance = options.provenance
     if provenance is not None:
-        provenance = {**provenance, skipping.SOURCE: skipping.source_sha256(source), **skipping.mask_of(job)}
+        provenance = {**provenance, sources.SOURCE: sources.source_sha256(source), **sources.mask_of(job)}
     mask = None if options.masks is None else options.masks(job, image)
     notes = (*lost, *notes, *(() if mask is None else mask.notes))
     scale = Scale.of(image, options.range) if options.scaled else None
@@ -259,16 +259,79 @@ def write(picture: Picture, options: BatchOptions, overwrite: bool) -> tuple[str
     image, target, provenance = picture.image, picture.job.target, picture.provenance
     if target is None:
         stdout = options.stdout or sys.stdout.buffer
-        return results.write_stdout(image, picture.format, provenance, stdout)
+        return write_stdout(image, picture.format, provenance, stdout)
     if options.attachment is not None and picture.attached is not None:  # first: the picture says it is done
         beside = options.attachment.path(target)
-        results.write_attachment(picture.attached, beside, overwrite, picture.job.source)
-    notes = results.write_files(
+        with atomic(beside, overwrite=overwrite, source=picture.job.source) as stream:
+            stream.write(picture.attached)
+    notes = write_files(
         image, picture.before, target, picture.format, provenance, overwrite, picture.job.source
     )
     if picture.times is not None:
         with suppress(OSError):
             os.utime(target, ns=picture.times)
+    return notes
+
+
+def write_files(
+    image: Image,
+    before: Array | None,
+    target: Path,
+    format: str,
+    provenance: Provenance | None,
+    overwrite: bool,
+    source: Path | None = None,
+) -> tuple[str, ...]:
+    """Write a result, and beside it the comparison; return what the format could not keep, one note each.
+
+    Args:
+        image: The result.
+        before: Pixels left of it in a comparison: those that went in, [1, channel, height, width], or several
+            panels of their width side by side; None: no comparison.
+        target: Path of the result.
+        format: One of `formats.WRITABLE`.
+        provenance: Record of how the files were made; None: none is written.
+        overwrite: Replace what is there.
+        source: The input: the files are never open to more than it is. None: it is not known.
+
+    Raises:
+        InputError: One cannot be written; one line with its path.
+    """
+    written = [(image, target)]
+    if before is not None:
+        pixels: Array = np.concatenate([before, image.pixels], axis=3)
+        panels = pixels.shape[3] // image.pixels.shape[3]
+        alpha = None if image.alpha is None else np.concatenate([image.alpha] * panels, axis=3)
+        written.append((Image(pixels, alpha, jpeg.without_appended(image.metadata)), comparison_path(target)))
+    notes = []
+    for picture, path in written:
+        with atomic(path, overwrite=overwrite, source=source) as stream:
+            try:
+                notes.append(images.encode(picture, stream, format, provenance=provenance))
+            except InputError as error:
+                raise InputError(f"{shown(path)}: {error}") from error
+    return notes[0]
+
+
+def write_stdout(
+    image: Image, format: str, provenance: Provenance | None, stdout: BinaryIO
+) -> tuple[str, ...]:
+    """Write a result as a whole to a stream; returns notes as `write_files` does.
+
+    Raises:
+        InputError: The format cannot hold it, the stream takes it not, or nobody reads it any more.
+    """
+    encoded = io.BytesIO()
+    notes = images.encode(image, encoded, format, provenance=provenance)
+    try:
+        stdout.write(encoded.getbuffer())
+        stdout.flush()
+    except OSError as error:
+        with suppress(OSError, AttributeError):  # so that the flush at the process's end does not fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise InputError("standard output: closed before the picture was written") from error
+        raise InputError(f"standard output: cannot be written ({error.strerror})") from error
     return notes
 
 

@@ -7,16 +7,25 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.restorer import STRONGEST, Restorer
 from genrestore.restore.data_terms import DATA_TERMS, LEAST_NOISE, PixelTerm, masked
 from genrestore.restore.priors.one_size import SAMPLES, OneSizePrior, check_alike
-from genrestore.restore.problem import Problem, Solution, padded
-from genrestore.restore.self_ensemble import cycle_spinning
+from genrestore.restore.problem import (
+    UNWATCHED,
+    OnStep,
+    Problem,
+    Solution,
+    Step,
+    Tally,
+    Watch,
+    padded,
+    shares,
+)
 from genrestore.restore.settings import BATCH, AutoencoderSettings
 from genrestore.restore.solvers.adam import Discrepancy, descend_by_adam, descend_until_near, minimise
-from genrestore.restore.solvers.steps import UNWATCHED, OnStep, Step, Tally, Watch, shares
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
@@ -26,6 +35,8 @@ SEARCH_RATE = 0.2
 """Its first step size, on the latent's standard coordinates."""
 PIXEL_STEP, USUAL_STEPS = 2, 20
 """Duration of a step on pixels, in steps over latents, and how many a noisy picture needs, both about."""
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+"""Rows and columns by which the window on a picture is moved."""
 
 
 class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
@@ -231,6 +242,33 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
         found = minimise(energy, begin, steps=steps, step_size=SEARCH_RATE, on_step=note)
         with torch.no_grad():
             return self.decode(found)
+
+
+def cycle_spinning(network: Callable[[Tensor, Tensor], Tensor], image: Tensor, known: Tensor) -> Tensor:
+    """The mean of a network's estimates of pictures seen through windows moved by `SHIFTS`.
+
+        x̂ = Σ_k S_kᵀ D(S_k y)  /  how many windows show the pixel
+
+    Beyond its edges a picture goes on as it ends there.
+    Source: Coifman and Donoho, "Translation-Invariant De-Noising", 1995.
+
+    Args:
+        network: Takes pictures and what is known of them, and gives the pictures' shape.
+        image: [batch, channel, height, width].
+        known: [batch, 1, height, width].
+
+    Returns:
+        The picture's shape.
+    """
+    wide, wide_known = (functional.pad(one, (1, 1, 1, 1), mode="replicate") for one in (image, known))
+    total, count = torch.zeros_like(wide), torch.zeros_like(wide)
+    height, width = image.shape[2:]
+    for down, right in SHIFTS:
+        window = (..., slice(1 + down, 1 + down + height), slice(1 + right, 1 + right + width))
+        total[window] += network(wide[window], wide_known[window])
+        count[window] += 1
+    inside = (..., slice(1, 1 + height), slice(1, 1 + width))
+    return total[inside] / count[inside]
 
 
 def _expected_steps(most: int, constraint: bool, is_start_rough: bool) -> int:

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from genrestore.models.community import CommunityNetwork
-from genrestore.restore.priors.denoiser import DenoiserPrior
-from genrestore.restore.priors.unet import UNetPrior
-from genrestore.restore.problem import Prior, Problem, Solution
+from genrestore.restore.priors.denoiser import DenoiserPrior, UNetPrior
+from genrestore.restore.problem import UNWATCHED, Prior, Problem, Solution, Watch
 from genrestore.restore.settings import DenoiserSettings, InpainterSettings
-from genrestore.restore.solvers.steps import UNWATCHED, Watch
 from genrestore.restore.tiling import Tiling
 from genrestore.runtime import Runtime
 from genrestore.weights import content, store

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from genrestore.models.hourglass import Hourglass
 from genrestore.restore.data_terms import L2, Seamless
-from genrestore.restore.problem import Prior, Problem, Solution
+from genrestore.restore.problem import UNWATCHED, Prior, Problem, Solution, Step, Watch
 from genrestore.restore.settings import DipSettings
 from genrestore.restore.solvers.adam import fit
-from genrestore.restore.solvers.steps import UNWATCHED, Step, Watch
 from genrestore.restore.tiling import Tiling
 from genrestore.runtime import Runtime
 

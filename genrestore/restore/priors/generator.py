@@ -11,10 +11,9 @@ from genrestore.models.dcgan import Generator, LatentEncoder
 from genrestore.restore.data_terms import DATA_TERMS, L2, PixelTerm, Seamless
 from genrestore.restore.noise import expected_shift, expected_square
 from genrestore.restore.priors.one_size import OneSizePrior, by_batches, check_alike
-from genrestore.restore.problem import Problem, Solution
+from genrestore.restore.problem import UNWATCHED, OnProgress, Problem, Solution, Watch, shares
 from genrestore.restore.settings import BATCH, LatentSearch
 from genrestore.restore.solvers.latent_search import Found, LatentEnergy, search, search_by_adam
-from genrestore.restore.solvers.steps import UNWATCHED, OnProgress, Watch, shares
 from genrestore.restore.wiener import without_noise
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from genrestore.models.missing import shown
-from genrestore.restore.priors.unet import UNetPrior, as_given
-from genrestore.restore.problem import Problem, Solution
-from genrestore.restore.self_ensemble import mean_over
+from genrestore.restore.priors.denoiser import UNetPrior, as_given, mean_over
+from genrestore.restore.problem import UNWATCHED, Problem, Solution, Watch
 from genrestore.restore.settings import COUNTS, InpainterSettings
-from genrestore.restore.solvers.steps import UNWATCHED, Watch
 
 PASSES = 3
 """Calls of the network: it sees its last estimate in the holes. A fourth time it gets worse."""

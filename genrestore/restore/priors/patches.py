@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import torch
 
 from genrestore.errors import InputError
-from genrestore.restore.problem import Prior, Problem, Solution
+from genrestore.restore.problem import UNWATCHED, Prior, Problem, Solution, Watch
 from genrestore.restore.settings import PatchesSettings
 from genrestore.restore.solvers.patch_match import synthesised
-from genrestore.restore.solvers.steps import UNWATCHED, Watch
 from genrestore.runtime import Runtime
 
 NOTHING_TO_COPY = "nothing is left to copy from: too little is known around the hole, or allowed"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genrestore.restore.data_terms import DataTerm, masked
 from genrestore.restore.noise import expected_square
-from genrestore.restore.solvers.steps import UNWATCHED, OnStep, Step, Watch
+from genrestore.restore.problem import UNWATCHED, OnStep, Step, Watch
 
 Energy = Callable[[Tensor], Tensor]
 """Takes [batch, ...], gives the energy of each item, [batch]."""

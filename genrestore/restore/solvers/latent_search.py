@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.data_terms import PixelTerm
+from genrestore.restore.problem import UNWATCHED, Step, Tally, Watch, shares
 from genrestore.restore.settings import BATCH
 from genrestore.restore.solvers.levenberg_marquardt import Candidates, descend
-from genrestore.restore.solvers.steps import UNWATCHED, Step, Tally, Watch, shares
 
 STAGES = ((60, 2), (60, 4))
 """Steps of all starts, then of those that are left: one in so many of all goes on then, at least one."""

@@ -36,7 +36,7 @@ DRAW = 0.1
 """Chance in the first match at the coarsest scale, as a share of the usual distance: another seed, another
 picture."""
 INWARDS = 1.2
-"""How many times more unlike a patch counts for each pixel that it lies deeper in the hole."""
+"""Factor on the distance of a patch for each pixel that it lies deeper in the hole."""
 Tell = Callable[[float], None]
 
 
@@ -237,7 +237,7 @@ def _copied(scale: Scale, origins: Tensor) -> Tensor:
 
 
 def _origins(scale: Scale, places: Tensor, distances: Tensor) -> Tensor:
-    """Where each missing pixel is copied from: as the best of the patches over it says, [missing].
+    """Source of each missing pixel, as the best of the patches over it says, [missing].
 
     Nearer to the edge they are surer, so they count more there: `INWARDS`.
     """

@@ -16,14 +16,14 @@ RADIUS, SIDE = 3, 7
 FEATURES = 24
 """Principal components of patches that are compared; the rest of a hundred says next to nothing."""
 TEXTURE, SPREAD = 6.0, 4
-"""How much the planes of texture count beside colours, and over how many pixels around they are means."""
+"""Weight of the planes of texture beside colours, and the pixels around over which they are means."""
 SOME = 10_000
 """Patches that stand for all."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What patches are copied from.
+    """Source of patches.
 
     Attributes:
         image: [1, channel, height, width], about [0, 1].
@@ -68,7 +68,7 @@ class Scale:
 
     @cached_property
     def depth(self) -> Tensor:
-        """How deep in the hole the patches that touch it lie, in pixels, [patch]."""
+        """Depth in the hole of the patches that touch it, in pixels, [patch]."""
         depth, left = torch.zeros_like(self.missing), self.missing
         for _ in range(64):
             depth, left = depth + left, eroded(left, 1)
@@ -82,7 +82,7 @@ class Scale:
 
     @cached_property
     def valid(self) -> Tensor:
-        """Whether the patch around each pixel of the source may be copied, bool [pixel]."""
+        """True where the patch around a pixel of the source may be copied, bool [pixel]."""
         return whole_patches(self.usable).flatten() > 0
 
     @cached_property

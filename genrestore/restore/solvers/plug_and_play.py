@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from genrestore.restore.data_terms import DataTerm
-from genrestore.restore.solvers.steps import Step
+from genrestore.restore.problem import Step
 
 Denoiser = Callable[[Tensor, float], Tensor]
 """Takes an image [batch, channel, height, width], about [0, 1], and σ on that scale; gives the estimate."""

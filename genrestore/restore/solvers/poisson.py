@@ -1,4 +1,4 @@
-"""Poisson blending: what is copied into a hole keeps its slopes, and its colours meet those around."""
+"""Poisson blending: what is copied into a hole keeps its gradients, and its colours meet those around."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 SCREEN = 0.01
-"""How much colours count against slopes."""
+"""Weight of colours against gradients."""
 STEPS, EXACT = 200, 1e-10
 """Of the solution at most, and the mean square at which it is one."""
 
 
 def blended(image: Tensor, known: Tensor, source: Tensor, origin: Tensor) -> Tensor:
-    """Copy, and keep the slopes of what is copied where its colours do not meet.
+    """Copy, and keep the gradients of what is copied where its colours do not meet.
 
         x* = argmin_x ‖∇x − g‖² + s ‖x − c‖²,     x known outside
 
-    c is what is copied and g its slopes, at a seam the mean of both sides. Solved by conjugate gradients.
+    c is what is copied and g its gradients, at a seam the mean of both sides. Solved by conjugate gradients.
     Source: Pérez et al., "Poisson Image Editing", 2003; the term in c: Bhat et al., "GradientShop", 2010.
 
     Args:
@@ -38,22 +38,22 @@ def blended(image: Tensor, known: Tensor, source: Tensor, origin: Tensor) -> Ten
     copied = torch.where(inside, pixels[:, where], part)
     hole = inside.float()
 
-    def slopes(axis: int) -> Tensor:
+    def gradients(axis: int) -> Tensor:
         """Slopes between neighbours along an axis, as their sources have them, [channel, ...]."""
         size = inside.shape[axis] - 1
         one, other = (tensor.narrow(axis, 0, size) for tensor in (where, inside))
         after, there = (tensor.narrow(axis, 1, size) for tensor in (where, inside))
         step, most = (across, down) if axis == 0 else (1, across)
 
-        def slope(place: Tensor, sign: int) -> Tensor:
+        def gradient(place: Tensor, sign: int) -> Tensor:
             index = place // across if axis == 0 else place % across
             next_to = torch.where((index + sign >= 0) & (index + sign < most), place + sign * step, place)
             return sign * (pixels[:, next_to] - pixels[:, place])
 
-        first, second = slope(one, 1), slope(after, -1)
+        first, second = gradient(one, 1), gradient(after, -1)
         return torch.where(other & there, (first + second) / 2, torch.where(other, first, second))
 
-    wanted = slopes(0), slopes(1)
+    wanted = gradients(0), gradients(1)
     fixed = part * (1 - hole)
     right = (
         SCREEN * copied + _divergence(*(one - two for one, two in zip(wanted, _slopes(fixed), strict=True)))
@@ -72,7 +72,7 @@ def _slopes(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _divergence(down: Tensor, across: Tensor) -> Tensor:
-    """∇ᵀ of slopes: [channel, height, width]."""
+    """∇ᵀ of gradients: [channel, height, width]."""
     pad = functional.pad
     return pad(down, (0, 0, 1, 0)) - pad(down, (0, 0, 0, 1)) + pad(across, (1, 0)) - pad(across, (0, 1))
 

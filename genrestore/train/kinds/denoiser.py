@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genrestore.models.noise_estimator import spread
+from genrestore.models.denoiser import spread
 from genrestore.train.data import camera
 from genrestore.train.data.correlated import CorrelatedNoise, Spectrum, correlated_noise
 from genrestore.train.data.dataset import Pixels, at_least

@@ -3,85 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genrestore.errors import InputError
-from genrestore.restore.data_terms import DATA_TERMS, Clipped, DataTerm, PixelTerm
+from genrestore.errors import InputError, UsageError
+from genrestore.restore.api import Image, apply
+from genrestore.restore.pictures import Restore
+from genrestore.restore.problem import Identity
+from genrestore.restore.task import DEJPEG, Request, Task
 from genrestore.restore.tiling import Pixels
-
-
-class Operator(Protocol):
-    """An operator, by the data term of pictures that went through it, and by what it never gives."""
-
-    @property
-    def multiple(self) -> int:
-        """Pixels at a multiple of which tiles must begin, so that A of a tile is a part of A of the whole."""
-
-    def lying(self, pixels: Pixels) -> Pixels:
-        """A picture [1, channel, height, width] turned as it went through A; a view."""
-
-    def upright(self, pixels: Pixels) -> Pixels:
-        """The reverse of `lying`, [1, channel, height, width]."""
-
-    def constraint(self, damaged: Tensor) -> DataTerm | None:
-        """What y, [batch, channel, height, width] on the [0, 1] scale, forbids for certain; None: nothing."""
-
-    def term(
-        self, damaged: Tensor, noise_level: float, known: Tensor | None, loss: str, *, clipped: bool
-    ) -> PixelTerm:
-        """D(x; y).
-
-        Args:
-            damaged: y, [batch, channel, height, width] on the [0, 1] scale.
-            noise_level: σ on the [0, 1] scale.
-            known: 1 where a pixel is known, [batch, 1, height, width]; None: every pixel.
-            loss: "l2" or "l1".
-            clipped: Whether y was clipped to [0, 1].
-        """
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A x = x: noise and missing pixels alone."""
-
-    multiple = 1
-
-    def lying(self, pixels: Pixels) -> Pixels:
-        """The picture itself, [1, channel, height, width]."""
-        return pixels
-
-    def upright(self, pixels: Pixels) -> Pixels:
-        """The picture itself, [1, channel, height, width]."""
-        return pixels
-
-    def constraint(self, damaged: Tensor) -> DataTerm | None:  # noqa: ARG002
-        """None: noise on y, [batch, channel, height, width], forbids no picture."""
-        return None
-
-    def term(
-        self, damaged: Tensor, noise_level: float, known: Tensor | None, loss: str, *, clipped: bool
-    ) -> PixelTerm:
-        """‖x − y‖² / 2σ², its likelihood where noise was clipped, or ‖x − y‖₁ / σ.
-
-        Args:
-            damaged: y, [batch, channel, height, width] on the [0, 1] scale.
-            noise_level: σ on the [0, 1] scale.
-            known: 1 where a pixel is known, [batch, 1, height, width]; None: every pixel.
-            loss: "l2" or "l1".
-            clipped: Whether y was clipped to [0, 1].
-        """
-        kind = Clipped if clipped and loss == "l2" else DATA_TERMS[loss]
-        return kind(damaged, noise_level, known)
-
-
-IDENTITY = Identity()
-
+from genrestore.runtime import Runtime
 
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """Rows: Y, Cb and Cr of R, G and B, as JFIF has them."""
@@ -131,6 +68,7 @@ class Jpeg(Identity):
         rgb: The file holds R, G, B.
         orientation: EXIF's number, 1 to 8, of how the picture lies in the file.
         multiple: Pixels at a multiple of which tiles must begin: the largest block that a file can have.
+        schedule: Noise levels that the prior is told step by step, as multiples of the estimate.
 
     Raises:
         InputError: A table that has no 64 steps above 0.
@@ -140,6 +78,7 @@ class Jpeg(Identity):
     rgb: bool = False
     orientation: int = 1
     multiple = 4 * BLOCK
+    schedule = SCHEDULE
 
     def __post_init__(self) -> None:
         if any(len(one.table) != BLOCK**2 or min(one.table) < 1 for one in self.components):
@@ -304,3 +243,78 @@ def _without(side: int, factor: int) -> Tensor:
         up[place, 1, (place + 1).clamp(max=count - 1)] += 0.25
     up[place, :, place] += 0.75 if factor == 2 else 1.0
     return torch.linalg.pinv(up.reshape(side, count))
+
+
+def dejpeg(
+    image: Image,
+    *,
+    components: Sequence[Component] | None = None,
+    strength: float = 1.0,
+    turns: int | None = None,
+    weights: str = "photo",
+    runtime: Runtime | None = None,
+) -> Image:
+    """Remove what JPEG left, blocks and rings: what `genrestore dejpeg` does, from Python.
+
+    The result is one of the pictures that, coded with the tables of the file, give its own coefficients.
+
+    Args:
+        image: A Pillow image that was opened from a JPEG file and not turned or cut since (L or RGB); or a
+            picture as `genrestore.denoise` takes it, whose blocks begin at its corner, with its `components`.
+        components: How the picture was coded: table and sampling of Y, Cb and Cr, or of grey alone; None: as
+            Pillow's image says.
+        strength: Result = input + strength · (restored − input), 0 to 1.
+        turns: The mean of so many estimates, 1, 2, 4 or 8; None lets the size decide.
+        weights: A denoiser: a name in the store or a path.
+        runtime: Device, precision and seed; None settles them for this machine.
+
+    Returns:
+        The restored picture, of the type and shape given.
+
+    Raises:
+        UsageError: An image that does not say how it was coded, or of another kind; a value out of its range.
+        WeightsError: The weights are missing, corrupted, or of no denoiser.
+        DeviceError: The runtime's device is not available.
+    """
+    jpeg = coded(image) if components is None else Jpeg(tuple(components))
+    task = Task.of(DEJPEG, weights, Request(strength=strength), turns=turns)
+    restore = Restore(task, runtime, operator=lambda _: jpeg)
+
+    def restored(pixels: Pixels) -> Pixels:
+        if pixels.shape[1] != len(jpeg.components):
+            raise UsageError(f"an image of {pixels.shape[1]} channels, coded as {len(jpeg.components)}")
+        return restore(pixels).pixels
+
+    return apply(image, restored)
+
+
+def operator(metadata: Any) -> Jpeg:
+    """The operator of a picture, of its file's `files.codecs.metadata.Metadata`.
+
+    Raises:
+        InputError: It does not say it; without the file's name.
+    """
+    if metadata.jpeg is None or not metadata.jpeg.planes:
+        raise InputError(
+            f"a JPEG of {metadata.mode} or of unusual sampling, whose tables are not of what is restored; "
+            "genrestore denoise restores it without them"
+        )
+    components = tuple(Component(*plane) for plane in metadata.jpeg.planes)
+    return Jpeg(components, metadata.jpeg.keep_rgb, metadata.jpeg.orientation)
+
+
+def coded(image: Any) -> Jpeg:
+    """The operator of a Pillow image that was opened from a JPEG file.
+
+    Raises:
+        UsageError: It was opened from no JPEG file, or is CMYK.
+    """
+    layers, tables = getattr(image, "layer", None), getattr(image, "quantization", None)
+    if not layers or not tables or image.mode not in ("L", "RGB"):
+        raise UsageError(
+            "an image that does not say how JPEG coded it: give what PIL.Image.open gave of a grey or RGB "
+            "JPEG, or components; denoise needs neither"
+        )
+    across, down = (max(layer[axis] for layer in layers) for axis in (1, 2))
+    rgb = image.mode == "RGB" and image.info.get("adobe_transform") == 0
+    return Jpeg(tuple(Component(tuple(tables[n]), down // v, across // h) for _, h, v, n in layers), rgb)
