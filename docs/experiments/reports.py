@@ -44,7 +44,7 @@ from torch.nn import functional
 from genrestore.errors import WeightsError
 from genrestore.restore.pictures import Restore
 from genrestore.restore.settings import PLAIN
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Task
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Picture, Task
 from genrestore.runtime import Runtime
 from genrestore.study import coverage, latents, study
 from genrestore.train.loop.run import save_grid

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ NARROWEST = 0.5 / 255
 
 LEAST_NOISE = 0.5 / 255
 """Noise below half a grey level counts as this much: the rounding of the file."""
+
+
+Term = TypeVar("Term", bound="OfPixels")
 
 
 class DataTerm(Protocol):
@@ -49,18 +52,16 @@ class PixelTerm(Protocol):
 
 
 @dataclass(frozen=True)
-class L2:
-    """Gaussian noise of level σ on the known pixels.
-
-        D(x; y) = ‖M (x − y)‖² / 2σ²
+class OfPixels:
+    """A data term of the known pixels, D(x; y), for x [batch, channel, height, width] on the [0, 1] scale.
 
     Convention: M is 1 where a pixel is known and 0 where it is missing, and what y holds there counts for
-    nothing.
-    σ = 0 makes known pixels a constraint: D is 0 where they agree, else infinite.
+    nothing. Where noise is not clipped, σ = 0 makes known pixels a constraint: D is 0 where they agree, else
+    infinite.
 
     Attributes:
         damaged: y, [batch, channel, height, width] on the [0, 1] scale.
-        noise_level: σ on the [0, 1] scale, 0 to 1.
+        noise_level: σ on the [0, 1] scale, 0 to 1; of clipped noise above 0.
         known: M, [batch, 1, height, width]; None: every pixel is known.
     """
 
@@ -68,78 +69,48 @@ class L2:
     noise_level: float
     known: Tensor | None = None
 
+    def take(self: Term, rows: Tensor) -> Term:
+        """The data term of some of the pictures, by their indices [picture], as often as they are named."""
+        known = None if self.known is None else self.known[rows]
+        return replace(self, damaged=self.damaged[rows], known=known)
+
+
+class L2(OfPixels):
+    """Gaussian noise of level σ on the known pixels.
+
+    D(x; y) = ‖M (x − y)‖² / 2σ²
+
+    """
+
     def value(self, image: Tensor) -> Tensor:
-        """D(x; y) of each picture.
-
-        Args:
-            image: x, [batch, channel, height, width] on the [0, 1] scale.
-
-        Returns:
-            [batch].
-        """
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
         squares = masked(image - self.damaged, self.known).square().flatten(1).sum(1)
         return _over(squares, 2 * self.noise_level**2)
 
     def expand(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradient M (x − y) / σ² and curvature M / σ² in every pixel; σ above 0.
-
-        Args:
-            image: x, [batch, channel, height, width] on the [0, 1] scale.
-
-        Returns:
-            Both [batch, channel, height, width].
-        """
+        """Gradient M (x − y) / σ² and curvature M / σ² at x, [batch, channel, height, width]; σ above 0."""
         curvature = masked(torch.full_like(image, 1 / self.noise_level**2), self.known)
         return curvature * (image - self.damaged), curvature
-
-    def take(self, rows: Tensor) -> L2:
-        """That of some of the pictures, by their indices [picture]."""
-        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
 
     def prox(self, image: Tensor, tau: float) -> Tensor:
         """The minimiser in closed form: on known pixels (τ² y + σ² z) / (τ² + σ²), elsewhere z.
 
         Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", 2021, section 4.
-
-        Args:
-            image: z, [batch, channel, height, width] on the [0, 1] scale.
-            tau: On the [0, 1] scale, above 0.
-
-        Returns:
-            x, same shape and scale.
+        z is [batch, channel, height, width] on the [0, 1] scale, τ on the same above 0.
         """
         share = tau**2 / (tau**2 + self.noise_level**2)
         return _where_known(torch.lerp(image, self.damaged, share), image, self.known)
 
 
-@dataclass(frozen=True)
-class L1:
+class L1(OfPixels):
     """Noise with outliers, of mean absolute size σ, on the known pixels.
 
-        D(x; y) = ‖M (x − y)‖₁ / σ
+    D(x; y) = ‖M (x − y)‖₁ / σ
 
-    Convention: M is 1 where a pixel is known and 0 where it is missing; σ = 0 makes known pixels a
-    constraint.
-
-    Attributes:
-        damaged: y, [batch, channel, height, width] on the [0, 1] scale.
-        noise_level: σ on the [0, 1] scale, 0 to 1.
-        known: M, [batch, 1, height, width]; None: every pixel is known.
     """
 
-    damaged: Tensor
-    noise_level: float
-    known: Tensor | None = None
-
     def value(self, image: Tensor) -> Tensor:
-        """D(x; y) of each picture.
-
-        Args:
-            image: x, [batch, channel, height, width] on the [0, 1] scale.
-
-        Returns:
-            [batch].
-        """
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
         sizes = masked(image - self.damaged, self.known).abs().flatten(1).sum(1)
         return _over(sizes, self.noise_level)
 
@@ -149,34 +120,19 @@ class L1:
             d(u)  ≈  (u − y)² / 2wσ + const,     w = max(|x − y|, ε)
 
         Source: iteratively reweighted least squares, Holland and Welsch, "Robust Regression Using Iteratively
-        Reweighted Least-Squares", 1977. ε, half a grey level, keeps it finite.
-
-        Args:
-            image: x, [batch, channel, height, width] on the [0, 1] scale.
-
-        Returns:
-            Gradient and curvature, both [batch, channel, height, width].
+        Reweighted Least-Squares", 1977. ε, half a grey level, keeps it finite. Gradient and curvature, both
+        [batch, channel, height, width].
         """
         difference = image - self.damaged
         width = difference.abs().clamp(min=NARROWEST)
         curvature = masked(1 / (width * self.noise_level), self.known)
         return curvature * difference, curvature
 
-    def take(self, rows: Tensor) -> L1:
-        """That of some of the pictures, by their indices [picture]."""
-        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
-
     def prox(self, image: Tensor, tau: float) -> Tensor:
         """The minimiser in closed form: on known pixels z drawn towards y by at most τ² / σ, elsewhere z.
 
         Source: soft thresholding, Donoho, "De-noising by Soft-Thresholding", 1995.
-
-        Args:
-            image: z, [batch, channel, height, width] on the [0, 1] scale.
-            tau: On the [0, 1] scale, above 0.
-
-        Returns:
-            x, same shape and scale.
+        z is [batch, channel, height, width] on the [0, 1] scale, τ on the same above 0.
         """
         if self.noise_level == 0:
             return _where_known(self.damaged, image, self.known)
@@ -185,8 +141,7 @@ class L1:
         return _where_known(moved, image, self.known)
 
 
-@dataclass(frozen=True)
-class Clipped:
+class Clipped(OfPixels):
     """Gaussian noise of level σ, clipped to [0, 1], on the known pixels.
 
         D(x; y) = Σ M d,     d = (x − y)² / 2σ²          where 0 < y < 1
@@ -198,27 +153,10 @@ class Clipped:
     This is −log p(y | x) but for a constant; its gradient at the true x is 0 in the mean.
     Source: Tobin, "Estimation of Relationships for Limited Dependent Variables", 1958.
 
-    Convention: M is 1 where a pixel is known and 0 where it is missing.
-
-    Attributes:
-        damaged: y, [batch, channel, height, width] in [0, 1].
-        noise_level: σ on the [0, 1] scale, above 0.
-        known: M, [batch, 1, height, width]; None: every pixel is known.
     """
 
-    damaged: Tensor
-    noise_level: float
-    known: Tensor | None = None
-
     def value(self, image: Tensor) -> Tensor:
-        """D(x; y) of each picture.
-
-        Args:
-            image: x, [batch, channel, height, width] on the [0, 1] scale.
-
-        Returns:
-            [batch].
-        """
+        """D(x; y) of each picture, [batch], for x [batch, channel, height, width] on the [0, 1] scale."""
         inside = (image - self.damaged).square() / (2 * self.noise_level**2)
         below = -torch.special.log_ndtr(-image / self.noise_level)
         above = -torch.special.log_ndtr((image - 1) / self.noise_level)
@@ -231,11 +169,7 @@ class Clipped:
             d' = (x − y) / σ²      d'' = 1 / σ²                       where 0 < y < 1
             d' = ± h / σ           d'' = h (h − a) / σ²               elsewhere, h = φ(a) / Φ(−a)
 
-        Args:
-            image: x, [batch, channel, height, width] on the [0, 1] scale.
-
-        Returns:
-            Both [batch, channel, height, width].
+        All three [batch, channel, height, width].
         """
         dark, bright = self.damaged <= 0, self.damaged >= 1
         beyond = torch.where(bright, 1 - image, image) / self.noise_level
@@ -246,10 +180,6 @@ class Clipped:
         gradient = torch.where(dark | bright, gradient, inside)
         curvature = torch.where(dark | bright, curved, 1.0) / self.noise_level**2
         return masked(gradient, self.known), masked(curvature, self.known)
-
-    def take(self, rows: Tensor) -> Clipped:
-        """That of some of the pictures, by their indices [picture]."""
-        return replace(self, damaged=self.damaged[rows], known=taken(self.known, rows))
 
 
 @dataclass(frozen=True)
@@ -278,15 +208,7 @@ class Seamless:
         return self.term.value(image)
 
     def prox(self, image: Tensor, tau: float) -> Tensor:
-        """The step of the data term, and in the hole what it tends to there.
-
-        Args:
-            image: z, [batch, channel, height, width] on the [0, 1] scale.
-            tau: On the [0, 1] scale, above 0.
-
-        Returns:
-            x, same shape and scale; on known pixels what `term` gives.
-        """
+        """The step of `term` from z, [batch, channel, height, width], and in the hole what it tends to."""
         moved = self.term.prox(image, tau)
         return torch.where(self.known > 0, moved, image + fill(moved - image, self.known))
 
@@ -315,25 +237,12 @@ class Anchored:
         return self.term.value(image)
 
     def prox(self, image: Tensor, tau: float) -> Tensor:
-        """The step of the data term, as far as it is trusted.
-
-        Args:
-            image: z, [batch, channel, height, width] on the [0, 1] scale.
-            tau: On the [0, 1] scale, above 0.
-
-        Returns:
-            x, same shape and scale; where `trust` is 1 what `term` gives.
-        """
+        """The step of `term` from z, [batch, channel, height, width], as far as it is trusted."""
         return torch.lerp(self.anchor, self.term.prox(image, tau), self.trust)
 
 
 DATA_TERMS: dict[str, type[L2] | type[L1]] = {"l2": L2, "l1": L1}
 """Name and class."""
-
-
-def taken(known: Tensor | None, rows: Tensor) -> Tensor | None:
-    """Masks of some pictures, by their indices [picture]: of [batch, 1, height, width] or None."""
-    return None if known is None else known[rows]
 
 
 def masked(difference: Tensor, known: Tensor | None) -> Tensor:

@@ -81,12 +81,7 @@ class Identity:
     ) -> PixelTerm:
         """‖x − y‖² / 2σ², its likelihood where noise was clipped, or ‖x − y‖₁ / σ.
 
-        Args:
-            damaged: y, [batch, channel, height, width] on the [0, 1] scale.
-            noise_level: σ on the [0, 1] scale.
-            known: 1 where a pixel is known, [batch, 1, height, width]; None: every pixel.
-            loss: "l2" or "l1".
-            clipped: Whether y was clipped to [0, 1].
+        For y [batch, channel, height, width] and M [batch, 1, height, width], as `Operator.term`.
         """
         kind = Clipped if clipped and loss == "l2" else DATA_TERMS[loss]
         return kind(damaged, noise_level, known)

@@ -12,7 +12,7 @@ from torch import nn
 
 from genrestore.errors import UsageError, WeightsError
 from genrestore.models.community import CommunityNetwork
-from genrestore.restore import priors
+from genrestore.restore import api
 from genrestore.restore.pictures import Restore
 from genrestore.restore.task import DENOISE, Request, Task
 from genrestore.runtime import Runtime
@@ -64,7 +64,7 @@ class TestEach:
         assert isinstance(network, CommunityNetwork)
         assert (network.overlap is None) == (name == "NAFNet")
         pixels = (picture(64, 448) * 65535).round().to(torch.uint16).numpy()
-        prior = priors.load_prior(str(adopted[name]), CPU)
+        prior = api.load_prior(str(adopted[name]), CPU)
         task = Task.of(DENOISE, str(adopted[name]), Request(25 / 255 if network.told else None), turns=1)
         wide = 2 * network.multiple
         whole = Restore(task, CPU, tiling=replace(prior.tilings[0], size=wide * 64))(pixels).pixels
@@ -195,7 +195,7 @@ class TestRefused:
         for kind, why in {"denoiser": "told no noise level", "inpainter-blind": "not for holes"}.items():
             store.save(tmp_path / f"{kind}.safetensors", replace(found.header, kind=kind), found.tensors)
             with pytest.raises(WeightsError, match=f"cannot be used as a {kind}: its network is {why}"):
-                priors.load_prior(str(tmp_path / f"{kind}.safetensors"), CPU)
+                api.load_prior(str(tmp_path / f"{kind}.safetensors"), CPU)
 
     def test_an_architecture_of_tomorrow(self, tmp_path: Path) -> None:
         found = community.adopt(networks.save(networks.compact(), tmp_path / "x.safetensors"), "MIT")
