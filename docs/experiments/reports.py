@@ -34,7 +34,6 @@ from digits import (
     task,
     together,
 )
-from genrestore.restore.records import Picture
 from pictures import Pixels, square_hole
 from PIL import Image, ImageDraw
 from tables import Row, Section

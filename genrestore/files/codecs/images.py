@@ -151,7 +151,7 @@ def _open(source: Path | BinaryIO) -> BinaryIO:
 
 def _fitted(image: Image, known: formats.Format) -> tuple[Image, tuple[str, ...]]:
     """A picture as a format can hold it, and what is left out, one note each."""
-    if image.metadata.exr is not None and format != image.metadata.format:
+    if image.metadata.exr is not None and known.name != image.metadata.format:
         from genrestore.files.codecs import exr
 
         image = exr.straight(image)

@@ -312,7 +312,7 @@ class Stages(Generic[Item, Taken, Worked, Result]):
     meanwhile: Callable[[Item], None] | None = None
 
 
-def pipelined(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]) -> Iterator[Result]:
+def pipelined(items: Sequence[Item], each: Stages[Item, Taken, Worked, Result]) -> Iterator[Result]:
     """Take every item through the stages; at most three are in memory, one of them at work.
 
     Nothing is put away while the caller has the turn: a caller that stops, because of a result or of an
@@ -322,7 +322,7 @@ def pipelined(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]
 
     Args:
         items: In the order in which they are worked on.
-        stages: What is done with them.
+        each: What is done with every one.
 
     Yields:
         One result an item, in their order; that of a light item after the next one was worked on, if that
@@ -333,24 +333,24 @@ def pipelined(items: Sequence[Item], stages: Stages[Item, Taken, Worked, Result]
     put: list[Result] = []
 
     def put_away(worked: Worked) -> None:
-        put.append(stages.behind(worked))  # here, since an interruption may come before its future is kept
+        put.append(each.behind(worked))  # here, since an interruption may come before its future is kept
 
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
-            if items and stages.meanwhile is not None:
-                taking = threads.submit(stages.ahead, items[0])
-                stages.meanwhile(items[0])
+            if items and each.meanwhile is not None:
+                taking = threads.submit(each.ahead, items[0])
+                each.meanwhile(items[0])
             for index, item in enumerate(items, start=1):
                 is_last = index == len(items)
                 taken = None if taking is None else taking.result()
                 if taken is None:
                     yield from _given(putting, put)
-                taking = None if is_last else threads.submit(stages.ahead, items[index])
-                worked = stages.work(item, taken)
+                taking = None if is_last else threads.submit(each.ahead, items[index])
+                worked = each.work(item, taken)
                 del taken
                 yield from _given(putting, put)
-                if is_last or not stages.is_light(worked):
-                    yield stages.behind(worked)
+                if is_last or not each.is_light(worked):
+                    yield each.behind(worked)
                 else:
                     putting.append(threads.submit(put_away, worked))
                 del worked
