@@ -102,8 +102,7 @@ class Show(Said):
 class Add(Said):
     """Put weights into your store, after checking them, so that their name can be used.
 
-    Other people's networks are taken with an extra, which knows them by their tensors:
-    [bold]pip install 'genrestore[community]'[/bold].
+    Other people's networks are known by their tensors, with the extra of the name community.
 
     Examples:
         genrestore weights add downloads/mine.safetensors --name mine
