@@ -9,16 +9,17 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
 import typer
+from typer.main import get_command
 
 from genrestore import __version__
 from genrestore.cli import Raising, damage, report, train, weights
-from genrestore.cli.commands import Work, add
+from genrestore.cli.commands import Work, of_record
 from genrestore.cli.doctor import Doctor
 from genrestore.cli.evaluate import Evaluate
-from genrestore.cli.help import HelpGroup
+from genrestore.cli.help import HelpGroup, Maker
 from genrestore.cli.sample import Sample
 from genrestore.cli.scatter import Scatter
 from genrestore.errors import GenrestoreError, Interrupted, circumstance
@@ -37,11 +38,19 @@ CODES = """\
 130 interrupted."""
 NOT_TAKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """Why a stream takes no more bytes; files that are written whole or not at all have errors of their own."""
+RECORDS = {**damage.COMMANDS, "evaluate": Evaluate, "scatter": Scatter, "sample": Sample}
 _WORDS = "genrestore.words"
 
 
 class ErrorBoundary(HelpGroup):
     """The outermost group; the one place in which an error becomes a line and an exit code."""
+
+    makers: ClassVar = {
+        **{name: of_record(name, record, epilog=CODES) for name, record in RECORDS.items()},
+        "doctor": of_record("doctor", Doctor, show_help=False),
+        "train": Maker(train.ABOUT, lambda: get_command(train.app)),
+        "weights": Maker(weights.ABOUT, lambda: get_command(weights.app)),
+    }
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words before the command's name."""
@@ -70,11 +79,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-for _name, _record in {**damage.COMMANDS, "evaluate": Evaluate, "scatter": Scatter, "sample": Sample}.items():
-    add(app, _name, _record, epilog=CODES)
-app.add_typer(train.app, name="train")
-app.add_typer(weights.app, name="weights")
-add(app, "doctor", Doctor, show_help=False)
 
 
 def _show_version(asked: bool) -> None:

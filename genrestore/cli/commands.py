@@ -19,10 +19,11 @@ from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
+from typer.main import get_command
 
 from genrestore import settings
 from genrestore.cli import options
-from genrestore.cli.help import EXAMPLES, HelpCommand
+from genrestore.cli.help import EXAMPLES, HelpCommand, Maker
 from genrestore.cli.options import Shared, expand
 from genrestore.errors import GenrestoreError, UsageError
 from genrestore.settings import Option, spelled
@@ -242,20 +243,39 @@ def about(record: type) -> str:
     return "\n\n".join(one if one.startswith(EXAMPLES) else " ".join(one.split()) for one in plain)
 
 
-def add(
-    app: typer.Typer, name: str, record: type[Record], *, epilog: str | None = None, show_help: bool = True
-) -> None:
-    """Add the command of a record to an app.
+def maker(
+    name: str,
+    work: Callable[[typer.Context, dict[str, Any]], Work],
+    every: Callable[[], Sequence[Parameter]],
+    about: str,
+    *,
+    epilog: str | None = None,
+    show_help: bool = True,
+) -> Maker:
+    """Maker of a command.
 
     Args:
-        app: Takes it.
         name: What it is called.
-        record: The command.
+        work: Makes the work of the context and the values by name.
+        every: Gives the parameters.
+        about: Its help.
         epilog: Goes below its help.
         show_help: Without any words, it shows its help.
     """
-    text = about(record)
-    function = command(
-        lambda context, values: partial(record.of(values).run, context), record.parameters(), text
-    )
-    app.command(name=name, cls=HelpCommand, help=text, no_args_is_help=show_help, epilog=epilog)(function)
+
+    def make() -> Any:
+        app = typer.Typer(add_completion=False)
+        added = app.command(name, cls=HelpCommand, help=about, no_args_is_help=show_help, epilog=epilog)
+        added(command(work, every(), about))
+        return get_command(app)
+
+    return Maker(about, make)
+
+
+def of_record(name: str, record: type[Record], *, epilog: str | None = None, show_help: bool = True) -> Maker:
+    """Maker of the command of a record."""
+
+    def work(context: typer.Context, values: dict[str, Any]) -> Work:
+        return partial(record.of(values).run, context)
+
+    return maker(name, work, record.parameters, about(record), epilog=epilog, show_help=show_help)

@@ -6,8 +6,8 @@ A paragraph of a command's help that begins with "Examples:" is shown at its top
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, get_args
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, get_args
 
 from typer.core import TyperCommand, TyperGroup
 
@@ -24,8 +24,49 @@ class HelpCommand(TyperCommand):
         formatter.write(page(self, ctx))
 
 
+class Maker(NamedTuple):
+    """A command that is not made yet.
+
+    Attributes:
+        about: Its help.
+        make: Makes it.
+    """
+
+    about: str
+    make: Callable[[], Any]
+
+
+class Commands(Mapping[str, Any]):
+    """Commands by name, each made when it is first asked for: most runs need one of them."""
+
+    def __init__(self, makers: Mapping[str, Maker]) -> None:
+        self.makers, self._made = makers, dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self.makers[name].make()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.makers)
+
+    def __len__(self) -> int:
+        return len(self.makers)
+
+
 class HelpGroup(TyperGroup):
     """A group of commands with this help."""
+
+    makers: ClassVar[dict[str, Maker]] = {}
+    """Its commands by name."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        self.commands = Commands(self.makers)  # type: ignore[assignment]  # nobody adds to them
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """The names, for which no command is made."""
+        return list(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
@@ -84,9 +125,8 @@ def panels(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, st
             title = getattr(one, "rich_help_panel", None) or usual
             found.setdefault(title, []).append((spelling(one), f"{one.help}{told_default(one)}"))
     yield from found.items()
-    if hasattr(command, "commands"):
-        every = {name: command.get_command(context, name) for name in command.list_commands(context)}
-        yield "Commands", [(name, one.help.split("\n")[0]) for name, one in every.items() if not one.hidden]
+    if isinstance(command, HelpGroup):
+        yield "Commands", [(name, one.about.split("\n")[0]) for name, one in command.makers.items()]
 
 
 def spelling(parameter: Any) -> str:

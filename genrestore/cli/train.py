@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 
 from genrestore.cli import commands, training_screen
-from genrestore.cli.help import HelpCommand, HelpGroup
+from genrestore.cli.help import HelpGroup, Maker
 from genrestore.cli.options import Shared
 from genrestore.errors import GenrestoreError
 from genrestore.settings import Option, options
 from genrestore.train.kinds import KINDS
 from genrestore.train.settings import LEARNING, DataSettings, Kind, LoopSettings, Request
 
-app = typer.Typer(cls=HelpGroup, no_args_is_help=True)
-
+ABOUT = "Train a prior on your own images."
 EXAMPLES = """\
 Examples:
     genrestore train {0} --data images/ --name mine
     genrestore train {0} --name mine --resume
     torchrun --nproc-per-node 2 -m genrestore train {0} --data images/ --name mine"""
-
-
-@app.callback()
-def root() -> None:
-    """Train a prior on your own images."""
 
 
 def request(kind: Kind, given: Mapping[str, Any]) -> Request:
@@ -96,8 +90,17 @@ def parameters(kind: Kind) -> list[Any]:
     return [one for one in every if one.name not in kind.without]
 
 
-for _name, _kind in KINDS.items():
-    _about = f"Train {_kind.about}.\n\n{EXAMPLES.format(_name)}"
-    app.command(_name, cls=HelpCommand, help=_about, no_args_is_help=True)(
-        commands.command(partial(work, _kind), parameters(_kind), _about)
-    )
+def maker(name: str, kind: Kind) -> Maker:
+    """Maker of the command of a kind."""
+    about = f"Train {kind.about}.\n\n{EXAMPLES.format(name)}"
+    return commands.maker(name, partial(work, kind), partial(parameters, kind), about)
+
+
+class Kinds(HelpGroup):
+    """The kinds of training."""
+
+    makers: ClassVar = {name: maker(name, kind) for name, kind in KINDS.items()}
+
+
+app = typer.Typer(name="train", cls=Kinds, no_args_is_help=True, add_completion=False, help=ABOUT)
+app.callback()(lambda: None)

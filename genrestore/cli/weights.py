@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 
 from genrestore.cli import screen
-from genrestore.cli.commands import Record, add
+from genrestore.cli.commands import Record, of_record
 from genrestore.cli.help import HelpGroup
 from genrestore.cli.options import SCREEN
 from genrestore.cli.report import one_line, printable, say_json
@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the JSON objects; a new field keeps it, a changed or missing one raises it."""
 
-app = typer.Typer(cls=HelpGroup, no_args_is_help=True)
-
-
-@app.callback()
-def root() -> None:
-    """List, show, add, verify, export, remove and locate priors."""
+ABOUT = "List, show, add, verify, export, remove and locate priors."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,8 +243,16 @@ COMMANDS = {
     "remove": Remove,
     "path": Locate,
 }
-for _name, _command in COMMANDS.items():
-    add(app, _name, _command, show_help=False)
+
+
+class Store(HelpGroup):
+    """The commands about weights."""
+
+    makers: ClassVar = {name: of_record(name, one, show_help=False) for name, one in COMMANDS.items()}
+
+
+app = typer.Typer(name="weights", cls=Store, no_args_is_help=True, add_completion=False, help=ABOUT)
+app.callback()(lambda: None)
 
 
 def _verify(path: Any) -> str:

@@ -68,6 +68,13 @@ def test_a_turned_picture_comes_out_upright(dejpeg: Run, orientation: int) -> No
     assert scan(saved(lying, quality=60, subsampling="4:2:0")) == scan(data)
 
 
+def test_colours_that_are_stored_as_rgb_are_restored_by_their_own_tables(dejpeg: Run) -> None:
+    data = write("photo.jpg", keep_rgb=True, subsampling=0)
+    assert dejpeg("photo.jpg").exit_code == 0
+    with Image.open("photo.dejpeg.png") as restored:
+        assert scan(saved(restored, quality=60, keep_rgb=True, subsampling=0)) == scan(data)
+
+
 def test_wide_colours_stay_those_that_were_coded(dejpeg: Run) -> None:
     profile = profile_of("Adobe RGB")
     data = write("photo.jpg", icc_profile=profile, subsampling="4:4:4")

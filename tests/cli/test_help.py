@@ -9,7 +9,9 @@ import sys
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from genrestore.cli.app import app
 from genrestore.cli.commands import PANELS
 from genrestore.cli.help import EXAMPLES
 from genrestore.cli.options import SEARCH
@@ -32,6 +34,14 @@ def test_it_is_short(shown: Any, words: str) -> None:
     lines = shown(words)
     assert len(lines) <= LONGEST[words]
     assert max(map(len, lines)) <= 80
+
+
+def test_no_other_command_is_made_than_the_one_that_is_asked_for() -> None:
+    root: Any = get_command(app)
+    assert root.list_commands(None)[0] == "denoise"
+    assert root.get_command(None, "train").get_command(None, "ae").name == "ae"
+    assert root.get_command(None, "denoising") is None
+    assert (list(root.commands._made), list(root.commands["train"].commands._made)) == (["train"], ["ae"])
 
 
 @pytest.mark.parametrize("words", ["", *map(" ".join, COMMANDS)])

@@ -233,13 +233,13 @@ def test_python_gives_a_picture_that_is_coded_as_the_file_is(weights: str, mode:
 
 
 def test_tiles_begin_where_blocks_do(weights: str) -> None:
-    """Forty pixels of each would be kept, and blocks of reduced chroma have sixteen."""
+    """They would begin at a multiple of four."""
     options: dict[str, Any] = {"quality": 60, "subsampling": "4:2:0"}
     data = saved(scene(), **options)
     decoded = opened(data)
     operator, pixels = coded(decoded), np.asarray(decoded).transpose(2, 0, 1)[None]
     task = Task.of(DEJPEG, weights)
-    restore = Restore(task, RUNTIME, tiling=Tiling(56, 8, 8), operator=lambda _: operator)
+    restore = Restore(task, RUNTIME, tiling=Tiling(56, 6, 4), operator=lambda _: operator)
     restored = restore(pixels).pixels[0].transpose(1, 2, 0)
     assert scan(saved(PIL.Image.fromarray(restored), **options)) == scan(data)
 

@@ -258,6 +258,16 @@ def test_a_hole_is_filled_and_what_is_known_stays(weights: str) -> None:
         assert restored.in_domain
 
 
+def test_what_is_known_of_a_picture_of_another_size_stays_too(weights: str) -> None:
+    draws = np.random.default_rng(0)
+    picture, known = draws.integers(0, 256, (1, 3, 40, 56)).astype(np.uint8), np.ones((1, 1, 40, 56), bool)
+    known[..., 10:20, 30:44] = False
+    made = inpainter(weights, runtime=RUNTIME, resize=True)(picture, known=known).pixels
+    everywhere = np.broadcast_to(known, picture.shape)
+    assert np.array_equal(made[everywhere], picture[everywhere])
+    assert not np.array_equal(made, picture)
+
+
 @pytest.mark.parametrize("bright", [True, False])
 def test_what_cannot_be_seen_is_what_usually_goes_with_what_can(tmp_path: Path, bright: bool) -> None:
     left = torch.logit(torch.rand(500, 1, generator=torch.Generator().manual_seed(0)), 0.01)
