@@ -3,7 +3,8 @@
 python docs/experiments/autoencoder.py --data FOLDER [--epochs SHARE] [--iterations FEW MANY] [--only NAME]
 
 Writes what docs/experiments/autoencoder.md holds between its marks, and its pictures; autoencoders are kept
-under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day.
+under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day; `--quick` takes
+minutes, and leaves the documentation as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import reports
 from bench import Bench, command, mean, watched
 from digits import STRONG, WEAK, chosen, noisy, root, scores, together
 from PIL import Image
-from reports import PLACE, descent, strip
+from reports import descent, strip
 
 from genrestore.restore.task import DENOISE
 from genrestore.weights import store
@@ -59,10 +60,10 @@ def train(name: str, bench: Bench, keep: Path, share: float) -> str:
 def row(name: str, weights: str, bench: Bench) -> str:
     """Draw the latents of the test digits with outliers; a line of the table of autoencoders."""
     words = ["scatter", "--weights", weights, "--data", "mnist", "--data-root", root(bench), "--outliers"]
-    words += ["-o", PLACE / f"{name}.png", "--overwrite", "--json", "--quiet"]
+    words += ["-o", reports.PLACE / f"{name}.png", "--overwrite", "--json", "--quiet"]
     done = subprocess.run(command(*words), check=True, capture_output=True, text=True)
     figures: dict[str, Any] = json.loads(done.stdout)
-    for path in (PLACE / f"{name}.png", PLACE / f"{name}.table.png"):
+    for path in (reports.PLACE / f"{name}.png", reports.PLACE / f"{name}.table.png"):
         with Image.open(path) as picture:
             small = picture.convert("RGB")
         small.thumbnail((WIDEST, 4 * WIDEST))
@@ -94,7 +95,7 @@ def denoising(name: str, weights: str, bench: Bench, after: list[int]) -> list[s
                 shown = [one.numpy() for one in found.values()]
         ours = together(DENOISE, weights, damaged, sigma=sigma)
         lines.append(f"{title} | **ours** | {before} | | **{mean(scores(ours, clean)):.2f}** |")
-        path = PLACE / f"{name}-{sigma:g}.png"
+        path = reports.PLACE / f"{name}-{sigma:g}.png"
         heads = ["damaged", *(f"{count} steps" for count in after), "ours", "clean"]
         strip(path, [damaged / 255, *shown, ours / 255, clean / 255], heads=heads)
     return lines
@@ -107,9 +108,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=0.04, metavar="SHARE", help="of the report's (0.04)")
     parser.add_argument("--iterations", type=int, nargs=2, default=[1000, 10_000], metavar=("FEW", "MANY"))
     parser.add_argument("--only", action="append", choices=list(TITLES), help="may be repeated")
+    parser.add_argument("--quick", action="store_true", help="few steps, into --keep")
     parser.add_argument("--keep", type=Path, default=Path("experiment"), help="weights (experiment/)")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
+    if options.quick:
+        reports.apart(options.keep, "autoencoder.md")
+        options.epochs, options.iterations = 0.0004, [5, 10]
     bench, (few, many) = Bench(options.data, "photo", options.keep), options.iterations
     latents = [
         "| autoencoder | PSNR, dB | mean | variance | kurtosis | cells | distance to uniform | inside, % |",
@@ -129,7 +134,7 @@ def main() -> None:
             pictures.append(f"![]({name}-{WEAK:g}.png) ![]({name}-{STRONG:g}.png)\n")
         share = [f"Made with {options.epochs:g} of the report's epochs."]
         parts = {"share": share, "latents": latents, "denoising": noise, "pictures": pictures}
-        reports.fill(PLACE / "autoencoder.md", parts)
+        reports.fill("autoencoder.md", parts)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 python docs/experiments/gan.py --data FOLDER [--only digits|faces ...] [--losses] [--quick]
 
 Writes what docs/experiments/gan.md holds between its marks, and its pictures. `--losses` trains with three
-losses at two ratios, for over an hour; runs are kept under --keep.
+losses at two ratios, for over an hour; runs are kept under --keep. `--quick` takes minutes, and leaves the
+documentation as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench import QUICK, Bench, command, mean, watched
 from digits import FACES, WEAK, chosen, digits, faces, noisy, root, scores, task
 from matplotlib.figure import Figure
 from pictures import Pixels, square_hole
-from reports import PLACE, STEPS, classifier, probabilities, search, strip
+from reports import STEPS, classifier, probabilities, search, strip
 from torch import Tensor
 
 from genrestore.restore.pictures import Restore
@@ -163,7 +164,7 @@ def searches(name: str, bench: Bench) -> tuple[list[str], list[str]]:
             values = [case.distance(image, loss) for image in way.images]
             curves.setdefault(of, {})[f"{who}, {loss.upper()}"] = (way.steps, values)
         pictures.append(strips(name, case, loss, written, mine))
-    plot(PLACE / f"gan-{name}-losses.png", curves)
+    plot(reports.PLACE / f"gan-{name}-losses.png", curves)
     return lines, [f"### {title}\n\n![](gan-{name}-losses.png)\n", *pictures]
 
 
@@ -174,7 +175,7 @@ def strips(name: str, case: Case, loss: str, recipe: Way, mine: Way) -> str:
         shown = [way.at(step) for step in (*steps, 10**9)]
         lines.append([case.damaged / 255, *shown, case.whole(way.result) / 255, case.clean / 255])
     rows = [[column[index] for column in line] for index in range(min(2, len(case.clean))) for line in lines]
-    path = PLACE / f"gan-{name}-{case.task}-{loss}.png"
+    path = reports.PLACE / f"gan-{name}-{case.task}-{loss}.png"
     heads = ["damaged", *(f"{a} | {b}" for a, b in zip(THEIR_STEPS, OUR_STEPS, strict=True))]
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
     strip(path, columns, count=len(rows), heads=[*heads, "G(z)", "result", "clean"])
@@ -225,7 +226,7 @@ def fours(bench: Bench) -> list[str]:
             lines.append(f"| {of} | {who} | {' | '.join(map(str, counts))} |")
             turned = np.flatnonzero(after == 9)[:CASES]
             if len(turned):
-                path = PLACE / f"gan-fours-{of}-{who}.png"
+                path = reports.PLACE / f"gan-fours-{of}-{who}.png"
                 strip(path, [one[turned] / 255 for one in (clean, case.damaged, made)], count=len(turned))
                 pictures.append(f"{of}, {who}:\n\n![]({path.name})\n")
     pictures.insert(
@@ -281,13 +282,15 @@ def games(bench: Bench, new: bool) -> tuple[list[str], list[str]]:
             for player in players
         }
         place = f"gan-loss-{folder.name}"
-        plot(PLACE / f"{place}-plot.png", {"": {player: (*curve,) for player, curve in curves.items()}})
+        plot(
+            reports.PLACE / f"{place}-plot.png", {"": {player: (*curve,) for player, curve in curves.items()}}
+        )
         shown, cells = f"![]({place}-plot.png)", ["–", "–"]
         stopped = "" if weights.exists() else f", stopped after {rows[-1]['step']} steps"
         if weights.exists():  # the alarm leaves none
             made, real = reports.samples(bench, str(weights)), digits(bench)[0].float() / 255
             cells = [f"{reports.frechet(bench, made, real):.1f}", f"{reports.rarest(bench, made):.1f} %"]
-            save_grid(PLACE / f"{place}.png", made[:36], columns=6)
+            save_grid(reports.PLACE / f"{place}.png", made[:36], columns=6)
             shown += f" ![]({place}.png)"
         last = [f"{float(rows[-1][player]):.2f}" for player in players]
         lines.append(f"| {loss} | 1:{ratio}{stopped} | {' | '.join([*last, *cells])} |")
@@ -300,11 +303,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a report on generator priors anew.")
     parser.add_argument("--data", type=Path, required=True, help="folder with MNIST and faces64/color/")
     parser.add_argument("--only", action="append", choices=list(CLASSES), help="may be repeated")
-    parser.add_argument("--quick", action="store_true", help="few images and steps, for a look")
+    parser.add_argument("--quick", action="store_true", help="few images and steps, into --keep")
     parser.add_argument("--losses", action="store_true", help="train with the three losses: over an hour")
     parser.add_argument("--keep", type=Path, default=Path("experiment"), help="runs (experiment/)")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
+    if options.quick:
+        reports.apart(options.keep, "gan.md")
     bench = Bench(options.data, "mnist-gan", options.keep.resolve(), every=QUICK if options.quick else 1)
     table = [
         "| images | task | loss | damaged | recipe as written | recipe, plain | ours, G(z) | refined |",
@@ -317,7 +322,7 @@ def main() -> None:
         pictures += shown
     game, runs = games(bench, options.losses)
     parts = {"table": table, "pictures": pictures, "fours": fours(bench), "losses": game, "games": runs}
-    reports.fill(PLACE / "gan.md", parts)
+    reports.fill("gan.md", parts)
 
 
 if __name__ == "__main__":

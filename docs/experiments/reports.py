@@ -5,6 +5,7 @@ python docs/experiments/reports.py --data FOLDER [--section NAME ...] [--quick]
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ from genrestore.train.loop.run import save_grid
 from genrestore.weights import load
 
 PLACE = Path(__file__).parent
+"""Where pages and pictures are written."""
 RATES = (0.1, 0.01, 0.001)
 """Of Adam from the damaged image; the best counts."""
 STEPS = 5000
@@ -68,14 +70,22 @@ SHORT = replace(PLAIN, restarts=1, steps=60)
 """A search that comes about as near as the recipe's."""
 
 
-def fill(page: Path, parts: dict[str, list[str]]) -> None:
+def apart(folder: Path, page: str) -> None:
+    """Let a quick run write into a folder, with a copy of the page: the documentation keeps its figures."""
+    global PLACE
+    shutil.copy(PLACE / page, folder)
+    PLACE = folder
+
+
+def fill(page: str | Path, parts: dict[str, list[str]]) -> None:
     """Write lines into a page, between its marks `<!-- made: NAME -->` and `<!-- end -->`."""
-    text = page.read_text(encoding="utf-8")
+    path = PLACE / page
+    text = path.read_text(encoding="utf-8")
     for name, lines in parts.items():
         before, mark, rest = text.partition(f"<!-- made: {name} -->\n")
         joined = "\n".join(lines).rstrip()
         text = f"{before}{mark}\n{joined}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
-    page.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def strip(path: Path, columns: list[Pixels], count: int = 5, heads: Sequence[str] = ()) -> None:
@@ -158,7 +168,7 @@ def latents_section(bench: Bench) -> Section:
     section, (images, _), found = Section("Latents of mnist-ae"), digits(bench), encoder(COVERING)
     latent, draws = found.encode(images), torch.Generator().manual_seed(0)
     variance = coverage.statistics(latent)["variance"]
-    uniform = found.decode(torch.rand(SAMPLES // bench.every, found.dimensions, generator=draws))
+    uniform = found.decode(torch.rand(SAMPLES // bench.every, found.network.latent, generator=draws))
     strange = study.draw_out_of_class(images, seed=0)
     inside = study.describe(study.examine(found, images, strange))["outliers"]
     back = torch.cat([found.reconstruct(some) for some in strange.values()])

@@ -60,9 +60,14 @@ class HelpGroup(TyperGroup):
     makers: ClassVar[dict[str, Maker]] = {}
     """Its commands by name."""
 
-    def __init__(self, **words: Any) -> None:
-        super().__init__(**words)
-        self.commands = Commands(self.makers)  # type: ignore[assignment]  # nobody adds to them
+    @property  # type: ignore[override]  # nobody adds to it
+    def commands(self) -> Mapping[str, Any]:
+        """Its commands by name: those that are registered, or those of `makers`."""
+        return self._commands
+
+    @commands.setter
+    def commands(self, registered: Mapping[str, Any]) -> None:
+        self._commands = registered or Commands(self.makers)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """The names, for which no command is made."""

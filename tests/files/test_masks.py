@@ -166,6 +166,52 @@ def test_a_mask_is_white_beside_its_picture() -> None:
     assert np.array_equal(both[0, 1, :, WIDTH:], hole() * np.uint16(65535))
 
 
+class TestWhatTextureIsCopiedFrom:
+    @staticmethod
+    def of(options: MaskOptions, source: str = "photo.png", mask: Path | None = None) -> np.ndarray | None:
+        one = job(source, mask)
+        copyable = Masks(options, [one]).of(one, picture()).copyable
+        return None if copyable is None else copyable[0, 0]
+
+    def test_all_that_is_known_where_nothing_is_said(self) -> None:
+        assert self.of(MaskOptions(Path("x")), mask=mask_file()) is None
+
+    def test_the_rectangle_without_what_is_missing(self) -> None:
+        found = self.of(MaskOptions(Path("x"), source=Part(3, 1, 4, 3)), mask=mask_file())
+        expected = np.zeros((HEIGHT, WIDTH), bool)
+        expected[1:4, 3:7] = True
+        assert np.array_equal(found, expected & ~hole())
+
+    def test_nothing_that_is_white_in_the_mask_of_what_to_avoid(self) -> None:
+        ignored = np.zeros((HEIGHT, WIDTH), bool)
+        ignored[:, :3] = True
+        avoid = mask_file("avoid.png", ignored)
+        assert np.array_equal(
+            self.of(MaskOptions(Path("x"), avoid=avoid), mask=mask_file()), ~ignored & ~hole()
+        )
+        both = self.of(MaskOptions(Path("x"), source=Part(1, 0, 4, 6), avoid=avoid), mask=mask_file())
+        expected = np.zeros((HEIGHT, WIDTH), bool)
+        expected[:, 3:5] = True
+        assert np.array_equal(both, expected & ~hole())
+
+    def test_a_folder_has_one_for_each_by_its_name(self) -> None:
+        for name, column in (("a.png", 0), ("b.png", 7)):
+            ignored = np.zeros((HEIGHT, WIDTH), bool)
+            ignored[:, column] = True
+            mask_file(f"avoid/{name}", ignored)
+        options = MaskOptions(Path("x"), avoid=Path("avoid"))
+        for name, column in (("a.png", 0), ("b.png", 7)):
+            found = self.of(options, name, mask_file())
+            assert found is not None
+            assert found.all(0).tolist() == [place not in (column, 3, 4) for place in range(WIDTH)]
+        with pytest.raises(UsageError, match=r"--avoid avoid: no mask in it named like c\.png"):
+            self.of(options, "c.png", mask_file())
+
+    def test_a_rectangle_in_the_hole_leaves_nothing(self) -> None:
+        with pytest.raises(UsageError, match="nothing is left to copy from"):
+            self.of(MaskOptions(Path("x"), source=Part(3, 2, 2, 1)), mask=mask_file())
+
+
 class TestFindingThem:
     def test_one_for_all(self) -> None:
         found = masks.assign([job("a.png"), job("b.jpg")], MaskOptions(mask_file()))

@@ -368,3 +368,24 @@ def test_some_pixels_are_never_fitted_and_tell_when_to_stop(monkeypatch: pytest.
     assert patience == 30
     torch.testing.assert_close(seen + apart, known)
     assert float(apart.sum() / known.sum()) == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_fitted_picture_is_moved_to_what_is_known_and_its_hole_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(untrained, "fit", lambda term, *_, **__: torch.full_like(term.damaged, 0.2))
+    known = torch.ones(1, 1, 64, 64)
+    known[..., 20:30, 20:30] = 0
+    problem = Problem(torch.full((1, 3, 64, 64), 0.7), 0.0, known)
+    found = untrained.DipPrior(None, RUNTIME).solve(problem, DipSettings(300)).image
+    torch.testing.assert_close(found, problem.damaged)
+
+
+def test_a_restorer_s_estimate_has_the_pixels_that_are_known_for_certain(tmp_path: Path) -> None:
+    """It ends at once, so that no later step puts them back."""
+    prior = load_prior(str(tiny.save_autoencoder(tmp_path, restorer={})), RUNTIME)
+    known = torch.ones(1, 1, 28, 28)
+    known[..., 10:14, 10:14] = 0
+    image = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    found = prior.solve(Problem(image, 0.0, known), AutoencoderSettings()).image
+    assert torch.equal(found[known > 0], image[known > 0])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from genrestore.errors import InputError, UsageError
+from genrestore.restore.api import _copyable
 from genrestore.restore.components import Components
 from genrestore.restore.pictures import Restore
 from genrestore.restore.priors.patches import NOTHING_TO_COPY, PatchesPrior
+from genrestore.restore.problem import UNWATCHED, Problem, Solution
 from genrestore.restore.solvers.patch_match import synthesised
 from genrestore.restore.solvers.patch_scale import Sources
 from genrestore.restore.solvers.poisson import blended
 from genrestore.restore.task import INPAINT, Request, Task
-from genrestore.restore.wide import Texture, all_holes, wide_holes
+from genrestore.restore.tiling import to_float
+from genrestore.restore.wide import Hole, Texture, all_holes, wide_holes
 from genrestore.runtime import Runtime
 
 HEIGHT, WIDTH = 150, 170
@@ -189,3 +194,100 @@ def test_auto_is_mean_for_what_knows_no_other() -> None:
         Task.of(INPAINT, "mnist-ae", Request(0.0, fill="texture"))
     with pytest.raises(UsageError, match="must be one of auto, mean, texture"):
         Request(fill="sharp")
+
+
+def test_python_says_what_is_copied_as_the_command_does() -> None:
+    there, ignored = hole(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    ignored[:, 40:] = 255
+    inside = np.zeros_like(there)
+    inside[..., 30:130, 10:90] = True
+    assert (_copyable(there, (10, 30, 80, 100), None) == (there & inside)).all()
+    assert (_copyable(there, None, ignored) == (there & (ignored == 0))).all()
+    assert (_copyable(there, (10, 30, 80, 100), ignored) == (there & inside & (ignored == 0))).all()
+
+
+class Noting:
+    """Stands in for the prior of patches: notes the problems, and fills with half brightness."""
+
+    def __init__(self, distance: float = 0.0) -> None:
+        self.problems: list[Problem] = []
+        self._distance = torch.tensor([distance])
+
+    def solve(self, problem: Problem, settings: object, watch: object) -> Solution:
+        self.problems.append(problem)
+        image = torch.where(problem.known > 0, problem.damaged, 0.5)  # type: ignore[operator]
+        return Solution(image, distance=self._distance)
+
+
+def two_holes() -> tuple[np.ndarray, list[Hole]]:
+    """Squares of 20 pixels, in rows 40 to 60 and columns 30 and 70."""
+    known = hole(40, 30, 20) & hole(40, 70, 20)
+    return known, [
+        Hole((slice(40, 60), slice(left, left + 20)), np.ones((20, 20), bool)) for left in (30, 70)
+    ]
+
+
+def test_a_hole_is_filled_with_others_out_of_sight_and_known_to_the_next() -> None:
+    known, holes = two_holes()
+    picture, so_far = bricks(), known.copy()
+    before = picture.copy()
+    patches: Any = Noting()
+    texture = Texture(patches, known)
+    for one in holes:
+        assert texture.fill(one, picture, so_far, UNWATCHED) is None
+    assert so_far.all()
+    first, second = patches.problems
+    assert torch.equal(first.known == 0, torch.from_numpy(~hole(40, 30, 20)))
+    assert torch.equal(second.known == 0, torch.from_numpy(~hole(40, 70, 20)))
+    for problem in (first, second):
+        assert problem.start is None
+        assert torch.equal(problem.sources.usable > 0, torch.from_numpy(known))
+        assert torch.equal(problem.damaged[0][:, known[0, 0]], to_float(before)[0][:, known[0, 0]])
+    left, right = np.s_[..., 40:60, 30:50], np.s_[..., 40:60, 70:90]
+    assert not torch.equal(first.damaged[right], to_float(before)[right])  # what a hole holds is unknown
+    assert (second.damaged[left] - 0.5).abs().max() < 0.003
+    filled_too = np.broadcast_to(~known, picture.shape)
+    assert (picture[filled_too] == 128).all()
+    assert (picture[~filled_too] == before[~filled_too]).all()
+
+
+def test_texture_goes_over_from_what_the_hole_held() -> None:
+    picture, known = np.full((1, 1, HEIGHT, WIDTH), 200, np.uint8), hole(40, 30, 20)
+    patches: Any = Noting()
+    one = Hole((slice(40, 60), slice(30, 50)), np.ones((20, 20), bool))
+    Texture(patches, known, feather=4).fill(one, picture, known.copy(), UNWATCHED)
+    middle = picture[0, 0, 50, 28:38].tolist()
+    assert middle == [
+        200,
+        200,
+        *(round(200 + (127.5 - 200) * depth / 5) for depth in (1, 2, 3, 4)),
+        *[128] * 4,
+    ]
+
+
+def test_texture_is_given_its_structure_and_what_may_be_copied() -> None:
+    known, (one, _) = two_holes()
+    picture, allowed = bricks(), np.zeros_like(known)
+    allowed[..., 45:150, 60:170] = True
+    allowed[..., 100:110, 100:120] = False
+    patches: Any = Noting()
+    texture = Texture(patches, known, allowed, lambda image, known: torch.full_like(image, 0.25))
+    texture.fill(one, picture, known.copy(), UNWATCHED)
+    (problem,) = patches.problems
+    assert torch.equal(problem.start, torch.full((1, 3, HEIGHT, WIDTH), 0.25))
+    rows, columns = slice(45, 150), slice(60, 170)
+    assert torch.equal(problem.sources.usable > 0, torch.from_numpy((known & allowed)[..., rows, columns]))
+    seen, given = known[0, 0, rows, columns], to_float(bricks()[..., rows, columns])
+    assert torch.equal(problem.sources.image[0][:, seen], given[0][:, seen])
+
+
+@pytest.mark.parametrize(("distance", "side", "poor"), [(0.0, 100, False), (0.6, 100, True), (0.0, 12, True)])
+def test_a_hole_is_poor_where_little_is_alike_or_little_may_be_copied(
+    distance: float, side: int, poor: bool
+) -> None:
+    known, (one, _) = two_holes()
+    allowed = np.zeros_like(known)
+    allowed[..., 50 : 50 + side, 60 : 60 + side] = True
+    patches: Any = Noting(distance)
+    note = Texture(patches, known, allowed).fill(one, bricks(), known.copy(), UNWATCHED)
+    assert (note == "the hole 30,40,20,20 has little around it that is alike: look at it closely") == poor
