@@ -19,15 +19,15 @@ def main() -> NoReturn:
     """The console script; a signal ends it in one line even while the app is still being loaded."""
     _end_at_once()
     try:
-        from genrestore import runtime
         from genrestore.cli import app
+        from genrestore.runtime import settle_threads
     except (MemoryError, ImportError, OSError) as error:
         from genrestore.errors import circumstance
 
         if (lack := circumstance(error)) is None:
             raise
         raise SystemExit(f"genrestore: error: {lack}") from error
-    runtime.settle_threads()
+    settle_threads()
     app.main()
 
 

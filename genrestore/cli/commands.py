@@ -21,12 +21,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 from typer.main import get_command
 
-from genrestore import settings
 from genrestore.cli import options
 from genrestore.cli.help import EXAMPLES, HelpCommand, Maker
 from genrestore.cli.options import Shared, expand
 from genrestore.errors import GenrestoreError, UsageError
 from genrestore.settings import Option, spelled
+from genrestore.settings import options as options_of
 from genrestore.train.settings import HOLES, LEARNING, NETWORK, WHERE, WRITING
 
 OF_RESTORING = (options.MASK, options.FILLING, options.INPUTS, options.RESULTS, options.PRIOR)
@@ -111,7 +111,7 @@ def parameters(record: Any) -> Iterator[Parameter]:
     """
     of = record if isinstance(record, type) else type(record)
     shared = Shared if issubclass(of, Record) else of
-    told = {**described(shared), **settings.options(shared), **described(of), **settings.options(of)}
+    told = {**described(shared), **options_of(shared), **described(of), **options_of(of)}
     hints = get_type_hints(of, include_extras=True)
     for field in fields(of):
         if field.name in told:

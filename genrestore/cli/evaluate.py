@@ -10,7 +10,7 @@ from typing import Literal
 
 import typer
 
-from genrestore.cli import figures, reference, report, screen
+from genrestore.cli import figures, reference, report
 from genrestore.cli.commands import Record
 from genrestore.cli.options import SCREEN
 from genrestore.cli.pairs import Pair, left_over, plan
@@ -144,7 +144,7 @@ class Tally:
             gain = scores.psnr - before
             self.gained.append((name, before, gain))
         if scores is None and (status == "failed" or not self.quiet):
-            screen.write(report.one_line(f"{name}  {status}: {(reason or '').removeprefix(f'{name}: ')}"))
+            report.write(report.one_line(f"{name}  {status}: {(reason or '').removeprefix(f'{name}: ')}"))
         if self.as_json:
             figures = record(pair, status, scores, reason)
             report.say_json({**figures, "gain": None if gain is None else round(gain, 4)})
@@ -167,7 +167,7 @@ class Tally:
         names, before, gain = zip(*self.gained, strict=True)
         figures.write(path, gains.plot(before, gain, names), overwrite=overwrite)
         if not self.quiet:
-            screen.write(report.one_line(f"-> {shown(path)}"))
+            report.write(report.one_line(f"-> {shown(path)}"))
 
     @property
     def _mean_gain(self) -> float | None:
@@ -184,11 +184,11 @@ class Tally:
         if without_result and not self.quiet:
             names = ", ".join(shown(path) for path in without_result[:EXAMPLES])
             more = ", ..." if len(without_result) > EXAMPLES else ""
-            screen.write(
+            report.write(
                 report.one_line(f"clean pictures without a result: {len(without_result)} ({names}{more})")
             )
         if self.counts["failed"] or not self.quiet:
-            screen.write(report.summary(self.counts))
+            report.write(report.summary(self.counts))
 
     def _summary(self, mean: Scores, without_result: int) -> dict[str, report.JSONValue | list[str]]:
         return {

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from genrestore.cli.screen import Screen
+from genrestore.cli.report import Screen
 
 if TYPE_CHECKING:
     from genrestore.files.plan.jobs import Job

@@ -7,19 +7,20 @@ import math
 import os
 import sys
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from genrestore import __version__
-from genrestore.cli import Raising, screen
+from genrestore.cli import Raising
 from genrestore.cli.options import to_grey_levels
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import TracebackType
 
@@ -81,7 +82,7 @@ def say_json(record: Mapping[str, Any]) -> None:
 def problem(error: GenrestoreError) -> None:
     """Say in one line on stderr what went wrong."""
     kind = "" if isinstance(error, Interrupted) else "error: "
-    screen.write(f"genrestore: {kind}{one_line(str(error))}")
+    write(f"genrestore: {kind}{one_line(str(error))}")
 
 
 def bug(error: Exception) -> None:
@@ -90,7 +91,7 @@ def bug(error: Exception) -> None:
         (url.partition(", ")[2] for url in _urls() if url.lower().startswith(("issues,", "repository,"))),
         "the place genrestore came from",
     )
-    screen.write(
+    write(
         f"genrestore: error: unexpected {type(error).__name__}; please report it with the lines above and "
         f"'genrestore doctor' to {where}"
     )
@@ -166,7 +167,7 @@ class Report:
 
     def __post_init__(self) -> None:
         json_on_screen = self.json_stream is not None and self.json_stream.isatty()
-        self._screen = screen.choose(self.jobs, bar=not (self.quiet or json_on_screen))
+        self._screen = choose(self.jobs, bar=not (self.quiet or json_on_screen))
 
     def __enter__(self) -> Report:
         self._screen.start()
@@ -185,7 +186,7 @@ class Report:
         if self.page is not None and self.counts:
             where = self.page.write()
             if not self.quiet:
-                screen.write(one_line(f"report -> {where}"))
+                write(one_line(f"report -> {where}"))
         if isinstance(error, KeyboardInterrupt):
             left = len(self.jobs) - self.counts.total()
             raise Interrupted(f"interrupted: {self.counts['done']} done, {left} left") from error
@@ -256,9 +257,9 @@ def line(
     parts.append(f"{outcome.seconds:.1f} s" + (f" on {device}" if device else ""))
     if notes := (*outcome.notes, *(scores.notes if scores else ())):
         parts.append(f"({'; '.join(notes)})")
-    if width := screen.columns():  # notes may go over several lines, what is before them is one
+    if width := columns():  # notes may go over several lines, what is before them is one
         room = (width - len("  ".join(["", " -> ", *parts[: len(parts) - bool(notes)]]))) // 2
-        source, target = screen.fitted(source, room), screen.fitted(target, room)
+        source, target = fitted(source, room), fitted(target, room)
     return one_line("  ".join([f"{source} -> {target}", *parts]))
 
 
@@ -309,3 +310,70 @@ def _name(path: Path | None) -> str:
 def finite(value: float) -> float | None:
     """A figure for a JSON record: four decimals; null for infinity and NaN, which JSON does not have."""
     return round(value, 4) if math.isfinite(value) else None
+
+
+class Screen:
+    """A place for lines and progress: plain ones, without escape codes and carriage returns."""
+
+    def start(self) -> None:
+        """Nothing to begin."""
+
+    def stop(self) -> None:
+        """Nothing to end."""
+
+    def progress(self, job: Job, fraction: float, others: Sequence[Job] = ()) -> None:
+        """Lines only."""
+
+    def finished(self, job: Job) -> None:
+        """Lines only."""
+
+    def line(self, text: str, *, failed: bool = False) -> None:  # noqa: ARG002 -- no colours here
+        """Say one line."""
+        write(text)
+
+
+def write(text: str) -> None:
+    """One plain line on stderr; a stderr that is gone or full is no reason to stop."""
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except (OSError, ValueError):
+        return
+
+
+def choose(jobs: Sequence[Job], *, bar: bool) -> Screen:
+    """A bar where stderr is a terminal and `bar` is wanted, else plain lines."""
+    if not (bar and is_terminal()):
+        return Screen()
+    from genrestore.cli.live import LiveScreen
+
+    return LiveScreen(jobs)
+
+
+def bar(name: str, *, wanted: bool) -> AbstractContextManager[Callable[[float], None] | None]:
+    """A bar for work that has no inputs, where stderr is a terminal; gives what moves it, or None."""
+    if not (wanted and is_terminal()):
+        return nullcontext()
+    from genrestore.cli import live
+
+    return live.bar(name)
+
+
+def is_terminal() -> bool:
+    """True if stderr is a terminal that can move its cursor."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int | None:
+    """Columns of stderr's terminal; None where it is none, and lines are as long as they are."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns if is_terminal() else None
+    except (OSError, ValueError):
+        return None
+
+
+def fitted(path: str, room: int) -> str:
+    """A path of at most `room` columns, as far as its file name allows: shortened from the left."""
+    if len(path) <= room or os.sep not in path:
+        return path
+    name = path.rpartition(os.sep)[2]
+    return "…" + path[len(path) - max(room - 1, len(name) + 1) :] if len(path) > len(name) + 2 else path

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import typer
 
 from genrestore.cli import reference as references
-from genrestore.cli import report, screen
+from genrestore.cli import report
 from genrestore.cli.commands import parameter
 from genrestore.cli.options import PRIOR, SEARCH
 from genrestore.errors import UsageError, shown
@@ -110,7 +110,7 @@ def say_duration(seconds: float) -> None:
         amount = f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
         if seconds < 90:
             amount = f"{seconds:.0f} s"
-        screen.write(f"--prior dip: at most {amount} for this picture; --steps sets fewer, Ctrl-C stops")
+        report.write(f"--prior dip: at most {amount} for this picture; --steps sets fewer, Ctrl-C stops")
 
 
 def is_work_left(jobs: Sequence[Job], skip_existing: bool) -> bool:
@@ -135,12 +135,12 @@ def show_plan(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> in
             skipped, problem = existing.done, batch.in_the_way(job, existing, settings)
         failed = failed or problem is not None
         if problem is not None:
-            screen.write(report.one_line(f"{job.name}  failed: {problem.removeprefix(f'{job.name}: ')}"))
+            report.write(report.one_line(f"{job.name}  failed: {problem.removeprefix(f'{job.name}: ')}"))
         elif skipped is None:
             source, target = ("-" if path is None else str(path) for path in (job.source, job.target))
             typer.echo(report.printable(f"{source} -> {target}"))
         elif not quiet:
-            screen.write(report.one_line(f"{job.name}  skipped: {skipped}"))
+            report.write(report.one_line(f"{job.name}  skipped: {skipped}"))
     return int(failed)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrestore.cli import options, report, screen
+from genrestore.cli import options, report
 from genrestore.cli.commands import Record
 from genrestore.cli.options import Machine
 from genrestore.errors import UsageError, shown
@@ -82,12 +82,12 @@ class Sample(Machine, Record):
         if self.quiet:
             return 0
         if self.latent is None and not sampler.covers:
-            screen.write(
+            report.write(
                 f"{shown(self.weights)}: its latents were not trained to cover [0, 1], so most random ones "
                 "are of no image; train ae --cover makes those that do"
             )
         where = "-" if names is None else shown(self.output if len(names) > 1 else names[0])
-        screen.write(report.one_line(f"{len(latents)} images -> {where}"))
+        report.write(report.one_line(f"{len(latents)} images -> {where}"))
         return 0
 
     def _check_words(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from genrestore.cli import figures, report, screen
+from genrestore.cli import figures, report
 from genrestore.cli.commands import Record
 from genrestore.cli.options import Machine
 from genrestore.errors import UsageError, shown
@@ -112,9 +112,9 @@ class Scatter(Machine, Record):
         show(studies.describe(study, self.seed), self.weights, encoder, as_json=self.json)
         if not self.quiet:
             for path, reason in images.broken:
-                screen.write(report.one_line(f"{shown(path)}  not read: {reason}"))
+                report.write(report.one_line(f"{shown(path)}  not read: {reason}"))
             written = [shown(path) for path in (output, table, self.csv) if path]
-            screen.write(report.one_line(" ".join(["->", *written])))
+            report.write(report.one_line(" ".join(["->", *written])))
         return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from genrestore.cli import report, screen
+from genrestore.cli import report
 
 if TYPE_CHECKING:
     from genrestore.cli.options import Machine
@@ -29,7 +29,7 @@ def run(task: Task, machine: Machine, count: int, *, json: bool, quiet: bool) ->
     assert task.chosen is not None
     prior = GeneratorPrior(load_chosen(task.chosen, machine.runtime), machine.runtime)
     started = time.perf_counter()
-    with screen.bar(f"{count} images of its own", wanted=not quiet) as on_progress:
+    with report.bar(f"{count} images of its own", wanted=not quiet) as on_progress:
         found = sorted(prior.self_test(count, task.settings, on_progress or _ignore))
     seconds = time.perf_counter() - started
     middle = (found[(count - 1) // 2] + found[count // 2]) / 2
@@ -47,7 +47,7 @@ def run(task: Task, machine: Machine, count: int, *, json: bool, quiet: bool) ->
         }
         report.say_json(record)
     if not (quiet and passed):
-        screen.write(
+        report.write(
             f"self-test {'passed' if passed else 'failed'}: {count} images of its own, "
             f"median {middle:.1f} dB, least {found[0]:.1f} dB, {near} at {ENOUGH:.0f} dB or more  "
             f"{seconds:.1f} s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from genrestore.cli import screen
+from genrestore.cli import report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ def choose(*, quiet: bool) -> TrainingScreen:
     """A bar on a terminal, else plain lines; nothing when quiet."""
     if quiet:
         return SilentScreen()
-    return LiveScreen() if screen.is_terminal() else TrainingScreen()
+    return LiveScreen() if report.is_terminal() else TrainingScreen()
 
 
 class TrainingScreen:
@@ -41,7 +41,7 @@ class TrainingScreen:
 
     def note(self, text: str) -> None:
         """Say one line."""
-        screen.write(text)
+        report.write(text)
 
     def stepped(self, step: int, steps: int) -> None:
         """A step was done; time runs from the first, and anew where another training begins."""

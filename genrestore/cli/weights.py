@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 
-from genrestore.cli import screen
+from genrestore.cli import report
 from genrestore.cli.commands import Record, of_record
 from genrestore.cli.help import HelpGroup
 from genrestore.cli.options import SCREEN
@@ -44,7 +44,7 @@ class Said(Record):
     def say(self, record: dict[str, Any], note: str = "") -> None:
         """Say a record as JSON if that is asked for, and a note unless nothing is to be said."""
         if note and not self.quiet:
-            screen.write(one_line(note))
+            report.write(one_line(note))
         if self.json:
             say_json({"schema": SCHEMA, **record})
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genrestore.models.blocks import ResidualBlock
+from genrestore.models.denoiser import ResidualBlock
 
 SIZES = (28, 32, 64, 128)
 """Sides of the images that it can be built for: halved some times they are 7 or 8."""

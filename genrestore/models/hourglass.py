@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genrestore.models.blocks import pad_to_multiple
+from genrestore.models.denoiser import pad_to_multiple
 
 
 class Hourglass(nn.Module):

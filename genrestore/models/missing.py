@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from genrestore.models.blocks import as_noise_map
+from genrestore.models.denoiser import as_noise_map
 from genrestore.models.pyramid import fill
 
 NOTHING_TOLD = 1.0

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genrestore.models.autoencoder import COARSEST, SIZES, WIDEST
-from genrestore.models.blocks import ResidualBlock, as_noise_map
+from genrestore.models.denoiser import ResidualBlock, as_noise_map
 
 STRONGEST = 100 / 255
 """σ of the strongest noise that it is trained on, on the [0, 1] scale."""

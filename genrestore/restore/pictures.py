@@ -14,7 +14,6 @@ from genrestore.restore.task import Given, Picture, Restored, Task, Trace
 from genrestore.restore.tiled import Tiled
 from genrestore.restore.tiling import Pixels, Region, Tiling
 from genrestore.runtime import Runtime
-from genrestore.weights.community import is_one
 from genrestore.weights.load import Loaded, load_chosen
 from genrestore.weights.store import Choice
 
@@ -41,7 +40,7 @@ def make(kind: str, chosen: Choice | None, runtime: Runtime) -> Prior[Any]:
 
 
 def _is_of_others(loaded: Loaded | None) -> bool:
-    return loaded is not None and any(map(is_one, loaded.header.networks.values()))
+    return loaded is not None and any(one.is_community for one in loaded.header.networks.values())
 
 
 class Restore:

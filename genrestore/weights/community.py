@@ -24,12 +24,10 @@ from genrestore import __version__
 from genrestore.errors import UsageError, WeightsError, shown
 from genrestore.models.community import CommunityNetwork
 from genrestore.weights import content, reach
-from genrestore.weights.header import Header, NetworkSpec, damaged, first_line, reason
+from genrestore.weights.header import COMMUNITY, Header, NetworkSpec, damaged, first_line, reason
 
 LIBRARY, EXTRA, FURTHER = "spandrel", "community", "spandrel_extra_arches"
 """What knows the networks, the extra that brings it, and what knows more of them where it is installed."""
-PREFIX = f"{LIBRARY}/"
-"""Of the names of their networks in headers, before that of the architecture."""
 ROLE = "denoiser"
 BESIDE = 64
 """Tiles begin at a multiple of it: networks halve pictures up to six times, or see windows of such sides."""
@@ -51,11 +49,6 @@ class Adopted:
 
     header: Header
     tensors: dict[str, Tensor]
-
-
-def is_one(spec: NetworkSpec) -> bool:
-    """True for a network of another project."""
-    return spec.name.startswith(PREFIX)
 
 
 def adopt(path: Path, licence: str | None) -> Adopted:
@@ -90,7 +83,7 @@ def adopt(path: Path, licence: str | None) -> Adopted:
     sha256 = hashlib.sha256(raw).hexdigest()
     header = Header(
         kind=kind,
-        networks={ROLE: NetworkSpec(PREFIX + name, arguments)},
+        networks={ROLE: NetworkSpec(COMMUNITY + name, arguments)},
         channels=int(found.input_channels),
         size=None,
         training={},
@@ -114,7 +107,7 @@ def build(spec: NetworkSpec, tensors: dict[str, Tensor], path: Path) -> nn.Modul
         WeightsError: The extra is not installed, or does not know it; tensors or numbers that are not its.
     """
     library = _library(f"{path}: is of {spec.name}, and other people's weights are read")
-    name = spec.name.removeprefix(PREFIX)
+    name = spec.name.removeprefix(COMMUNITY)
     if name not in library.MAIN_REGISTRY:
         raise WeightsError(
             f"{path}: needs a network {reprlib.repr(name)}, which this {LIBRARY} does not have; update it"
@@ -141,7 +134,7 @@ def words(header: Header) -> str:
     spec = header.networks[ROLE]
     seen = "as a whole" if spec.arguments["overlap"] is None else "in tiles"
     colours = "grey" if header.channels == 1 else "RGB"
-    return f"{spec.name.removeprefix(PREFIX)} for {colours}, {header.kind}, sees pictures {seen}"
+    return f"{spec.name.removeprefix(COMMUNITY)} for {colours}, {header.kind}, sees pictures {seen}"
 
 
 def _library(what: str) -> Any:

@@ -28,6 +28,8 @@ KINDS = {
     "generator": True,
 }
 """Kinds of priors; True: their images have one size."""
+COMMUNITY = "spandrel/"
+"""Begin of the names of other projects' networks, before that of the architecture."""
 KEY = "genrestore"
 """The one key of the safetensors metadata that holds our header."""
 MAX_HEADER = 2**20
@@ -58,6 +60,11 @@ class NetworkSpec:
 
     name: str
     arguments: dict[str, Any]
+
+    @property
+    def is_community(self) -> bool:
+        """True for a network of another project."""
+        return self.name.startswith(COMMUNITY)
 
 
 @dataclass(frozen=True)

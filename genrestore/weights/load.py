@@ -70,7 +70,7 @@ def load_file(path: Path) -> Loaded:
     for role, spec in found.header.networks.items():
         own = {name.partition(".")[2]: name for name in tensors if name.partition(".")[0] == role}
         values = {key: tensors[name] for key, name in own.items()}
-        if community.is_one(spec):
+        if spec.is_community:
             networks[role] = community.build(spec, values, path)
             continue
         with _no_more_than(SPARE + len(values)):

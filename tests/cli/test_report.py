@@ -285,7 +285,7 @@ def test_a_line_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = replace(DONE, job=job, target=Path(f"restored/{folder}/a.png"), notes=("said at length " * 9,))
     whole = report.line(outcome, "done", None, None, True, "cpu")
     assert whole.startswith(f"{folder}/a.png -> restored/{folder}/a.png  noise level ")
-    monkeypatch.setattr(report.screen, "columns", lambda: 80)
+    monkeypatch.setattr(report, "columns", lambda: 80)
     short = report.line(outcome, "done", None, None, True, "cpu")
     assert re.match(r"…\S*/a\.png -> …\S*/a\.png  noise level ", short)
     assert 70 < short.index("  (said") <= 80

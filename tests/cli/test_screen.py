@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from genrestore.cli import live, screen
+from genrestore.cli import live, report
 from genrestore.files.plan.jobs import Job
 
 
@@ -35,8 +35,8 @@ def jobs(folder: Path, count: int) -> list[Job]:
 
 
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = screen.choose([], bar=True)
-    assert type(chosen) is screen.Screen
+    chosen = report.choose([], bar=True)
+    assert type(chosen) is report.Screen
     chosen.start()
     chosen.line("one")
     chosen.line("two", failed=True)
@@ -49,16 +49,16 @@ def test_colours_asked_for_elsewhere_change_nothing(
 ) -> None:
     for name in ("FORCE_COLOR", "GITHUB_ACTIONS"):
         monkeypatch.setenv(name, "1")
-    chosen = screen.choose([], bar=True)
+    chosen = report.choose([], bar=True)
     chosen.line("one", failed=True)
     assert capsys.readouterr().err == "one\n"
 
 
 def test_no_bar_unless_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal(monkeypatch)
-    assert type(screen.choose([], bar=False)) is screen.Screen
+    assert type(report.choose([], bar=False)) is report.Screen
     monkeypatch.setenv("TERM", "dumb")
-    assert type(screen.choose([], bar=True)) is screen.Screen
+    assert type(report.choose([], bar=True)) is report.Screen
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 140])
@@ -67,7 +67,7 @@ def test_the_bar_shows_total_name_and_time_left(
 ) -> None:
     stream = terminal(monkeypatch, columns)
     work = jobs(tmp_path, 2)
-    chosen = screen.choose(work, bar=True)
+    chosen = report.choose(work, bar=True)
     assert isinstance(chosen, live.LiveScreen)
     chosen.start()
     chosen.progress(work[0], 1.0)
@@ -127,7 +127,7 @@ def test_inputs_that_are_restored_together_move_the_bar_together(
 def test_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     monkeypatch.setenv("NO_COLOR", "1")
-    chosen = screen.choose(jobs(tmp_path, 1), bar=True)
+    chosen = report.choose(jobs(tmp_path, 1), bar=True)
     chosen.line("[bold]broken[/bold].png  failed", failed=True)
     assert stream.getvalue() == "[bold]broken[/bold].png  failed\n"
 
@@ -136,7 +136,7 @@ def test_a_stderr_that_is_gone_does_not_stop_the_work(monkeypatch: pytest.Monkey
     stream = io.StringIO()
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    screen.write("anything")
+    report.write("anything")
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_a_stderr_that_is_gone_does_not_stop_the_work(monkeypatch: pytest.Monkey
     ],
 )
 def test_paths_are_shortened_from_the_left_and_keep_their_file_name(path: str, room: int, seen: str) -> None:
-    assert screen.fitted(path.replace("/", os.sep), room) == seen.replace("/", os.sep)
+    assert report.fitted(path.replace("/", os.sep), room) == seen.replace("/", os.sep)
 
 
 def test_where_there_is_no_terminal_a_line_is_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert screen.columns() is None
+    assert report.columns() is None

@@ -10,8 +10,7 @@ import torch
 
 from genrestore.models import NETWORKS
 from genrestore.models import autoencoder as autoencoders
-from genrestore.models.blocks import as_noise_map, pad_to_multiple
-from genrestore.models.denoiser import NoiseEstimator, ResidualUNet, spread
+from genrestore.models.denoiser import NoiseEstimator, ResidualUNet, as_noise_map, pad_to_multiple, spread
 
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"size": 28, "channels": 1, "latent": 3, "width": 4, "hidden": 8},

@@ -11,8 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from genrestore.models.blocks import as_noise_map, pad_to_multiple
-from genrestore.models.denoiser import NoiseEstimator, ResidualUNet
+from genrestore.models.denoiser import NoiseEstimator, ResidualUNet, as_noise_map, pad_to_multiple
 from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
 from genrestore.restore.data_terms import L2, Anchored, Seamless

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genrestore.models.blocks import keep_scale
+from genrestore.models.denoiser import keep_scale
 from genrestore.study import coverage
 from genrestore.train import distributed
 from genrestore.train.data.draws import mix, sample_generator
