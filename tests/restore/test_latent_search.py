@@ -9,7 +9,7 @@ from torch import Tensor
 from genrestore.restore.api import load_prior
 from genrestore.restore.data_terms import L2
 from genrestore.restore.priors.generator import GeneratorPrior
-from genrestore.restore.solvers.latent_search import LatentEnergy, search, search_by_adam
+from genrestore.restore.solvers.latent_search import STAGES, LatentEnergy, _stages, search, search_by_adam
 from genrestore.runtime import Runtime
 from tests import tiny
 from tests.restore.patterns import latents
@@ -127,3 +127,21 @@ def test_starts_that_lie_near_the_first_begin_with_its_curvature(prior: Generato
         there = where - torch.linalg.solve(damped, slope[0])
         falls = made.gradient(there, row)[0] < value
         torch.testing.assert_close(found.left[picture, 2:], there if falls else where, rtol=1e-3, atol=1e-4)
+
+
+def test_the_starts_that_fit_best_go_on(prior: GeneratorPrior) -> None:
+    """Without a step, so that the energies are those of the starts; each picture has its own best."""
+    starts = torch.stack([latents(6), 2 * latents(6).flip(0)])
+    values = torch.tensor(
+        [[by_hand(prior, 1.0, z, torch.tensor(picture)) for z in some] for picture, some in enumerate(starts)]
+    )
+    found = search(energy(prior, 1.0), starts, steps=0)
+    torch.testing.assert_close(found.latent, starts[torch.arange(2), values.argmin(1)])
+    two = search(energy(prior, 1.0), starts, steps=0, stages=((0, 3),))
+    torch.testing.assert_close(two.latent, found.latent)
+    torch.testing.assert_close(two.starts, values, rtol=1e-4, atol=1e-3)
+
+
+def test_half_of_the_starts_go_on_and_then_a_quarter() -> None:
+    assert _stages(8, 300, STAGES) == [(60, 4), (60, 2), (180, 1)]
+    assert _stages(8, 70, STAGES) == [(60, 4), (10, 2), (0, 1)]
