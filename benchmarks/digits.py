@@ -15,11 +15,12 @@ import numpy as np
 import others
 import torch
 from bench import Bench, main, mean, over, watched
-from pictures import Pixels, find, read
+from pictures import Pixels, find, read, square_hole
 from tables import Row, Section
 from torch import Tensor
 from torchvision.datasets import MNIST
 
+from genrestore.errors import WeightsError
 from genrestore.restore.pictures import Restore
 from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Picture, Request, Task
 from genrestore.runtime import Runtime
@@ -30,6 +31,8 @@ FACES = {"faces-gan": ("gray", 100), "faces-rgb-gan": ("color", 50)}
 """Weights of faces, their folder in the data, and how many that were kept out of training are inverted."""
 STRONG, WEAK = 63.75, 12.75
 """σ in grey levels: 0.5 and 0.1 on the scale from −1 to 1."""
+FACES_AE, FEW_FACES, FACE_NOISE = "faces-ae", 24, 25.0
+"""Weights of your own, the last faces kept out of their training, and σ in grey levels."""
 CHOSEN, SIDE = 200, 8
 """Digits that are restored, and side of a hole in pixels."""
 
@@ -194,7 +197,39 @@ def inversion(bench: Bench) -> Section:
     return section
 
 
-SECTIONS = (reconstruction, noise, holes, inversion)
+def autoencoder_of_faces(bench: Bench) -> Section:
+    """Grey faces kept out of training, by an autoencoder of them where the store has one, beside `photo`."""
+    clean = faces(bench, "gray", 10**6)[-FEW_FACES:]
+    section = Section(f"{len(clean)} grey faces, by an autoencoder of faces")
+    try:
+        own = scores(ae(FACES_AE, clean), clean)
+    except WeightsError:
+        section.notes.append(f"No weights {FACES_AE} in the store: docs/training.md has their command.")
+        return section
+    damaged, photo = noisy(clean, FACE_NOISE), task(DENOISE, "photo", FACE_NOISE / 255)
+    found = scores(together(DENOISE, FACES_AE, damaged, sigma=FACE_NOISE), clean)
+    usual = scores(np.concatenate([photo(one[None]).pixels for one in damaged]), clean)
+    known = np.broadcast_to(square_hole(64, 64, side=SIDE), clean.shape)
+    filled = scores(together(INPAINT, FACES_AE, clean * known, known), clean)
+    inpainter = task(INPAINT, "photo-inpaint", 0.0)
+    beside = [
+        inpainter((one * there)[None], known=there[None]).pixels
+        for one, there in zip(clean, known, strict=True)
+    ]
+    section.rows = [
+        Row("reconstruction", mean(own), 26, 28),
+        over(f"σ {FACE_NOISE:g}", mean(found), {"photo": mean(usual)}, 1.0),
+        over(
+            "8×8 hole in the middle",
+            mean(filled),
+            {"photo-inpaint": mean(scores(np.concatenate(beside), clean))},
+            2.0,
+        ),
+    ]
+    return section
+
+
+SECTIONS = (reconstruction, noise, holes, inversion, autoencoder_of_faces)
 
 if __name__ == "__main__":
     main("digits", {one.__name__: one for one in SECTIONS}, GENERATOR)
