@@ -67,7 +67,7 @@ class TestEach:
         prior = api.load_prior(str(adopted[name]), CPU)
         task = Task.of(DENOISE, str(adopted[name]), Request(25 / 255 if network.told else None), turns=1)
         wide = 2 * network.multiple
-        whole = Restore(task, CPU, tiling=replace(prior.tilings[0], size=wide * 64))(pixels).pixels
+        whole = Restore(task, CPU, tiling=replace(prior.tilings[0], size=wide * 64 + 4096))(pixels).pixels
         if prior.whole:
             assert prior.tilings[0].size > 4000
             return
@@ -76,6 +76,24 @@ class TestEach:
         apart = abs(tiled.astype(int) - whole.astype(int)).max() / 65535
         assert apart <= 1 / 255
         assert whole.std() > 0.01 * 65535  # it says something of the picture
+
+
+def test_what_is_too_large_for_memory_is_restored_in_parts_and_that_is_said(
+    adopted: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = (picture(64, 448) * 65535).round().to(torch.uint16).numpy()
+    task = Task.of(DENOISE, str(adopted["NAFNet"]), turns=1)
+    whole = Restore(task, CPU)(pixels)
+    assert whole.notes == ()
+    monkeypatch.setattr("genrestore.weights.content.memory", lambda: 300 * 256 * 256 / 0.4)
+    parts = Restore(task, CPU)(pixels)
+    assert parts.notes == (
+        "these weights look at a picture as a whole, for which memory is short: restored in parts",
+    )
+    tiling = api.load_prior(str(adopted["NAFNet"]), CPU).tilings[0]
+    assert tiling.overlap == 64
+    assert 200 < tiling.size <= 270
+    assert (parts.pixels != whole.pixels).any()
 
 
 def test_a_mean_over_the_whole_picture_is_seen() -> None:

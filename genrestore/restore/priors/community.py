@@ -21,6 +21,8 @@ from genrestore.weights.load import Loaded, load_file
 
 USUAL, LARGEST = 768, 16384
 """Sides of tiles in pixels: the usual one, and of what has to be seen as a whole."""
+JOINED = 64
+"""Pixels by which parts of a picture overlap that should be seen as a whole, and that are kept at least."""
 SHARE = 0.4
 """Of the machine's memory that a call may take; more is seen in parts."""
 AROUND = 256
@@ -133,9 +135,9 @@ class MaskedPrior(UNetPrior[InpainterSettings]):
 def tiling(network: CommunityNetwork, runtime: Runtime) -> Tiling:
     """The tiles that a denoiser takes pictures in: as large as memory lets them be where it must see all."""
     most, beside = _most(network, runtime), network.multiple
-    overlap = 2 * beside if network.overlap is None else network.overlap
+    overlap = math.ceil(JOINED / beside) * beside if network.overlap is None else network.overlap
     side = LARGEST if network.overlap is None else USUAL
-    kept = max(1, (min(side, most) - 2 * overlap) // beside) * beside
+    kept = max(math.ceil(JOINED / beside), (min(side, most) - 2 * overlap) // beside) * beside
     return Tiling(kept + 2 * overlap, overlap, beside)
 
 
