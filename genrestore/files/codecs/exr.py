@@ -68,8 +68,8 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
             header, window = file.header(), _window(file.header()["dataWindow"])
             width, height = window[2] - window[0] + 1, window[3] - window[1] + 1
             names = _names(header["channels"])
-            others = {name: _plane(file, name, header, (height, width)) for name in _others(header, names)}
-            planes = [_plane(file, name, header, (height, width)) for name in names]
+            further = [name for name in header["channels"] if name not in names]
+            planes = _planes(file, [*names, *further], header, (height, width))
             attributes = dict(described.header())
     except (InputError, MemoryError):
         raise
@@ -77,7 +77,8 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         raise InputError(f"truncated or damaged {format} ({str(error).splitlines()[0]})") from error
     if whole.is_short:
         raise InputError(f"truncated or damaged {format} (it ends too early)")
-    buffer = np.stack(planes)[None]
+    buffer = np.stack(planes[: len(names)])[None]
+    others = dict(zip(further, planes[len(names) :], strict=True))
     own = {name: value for name, value in attributes.items() if name not in _STRUCTURE}
     parts = Parts(MappingProxyType(own), MappingProxyType(others), window, _window(header["displayWindow"]))
     alpha = buffer[:, -1:] if names[-1] == _ALPHA else None
@@ -215,17 +216,17 @@ def _names(channels: Mapping[str, Any]) -> tuple[str, ...]:
     return names
 
 
-def _others(header: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
-    return [name for name in header["channels"] if name not in names]
-
-
-def _plane(file: Any, name: str, header: Mapping[str, Any], shape: tuple[int, int]) -> Array:
-    """One channel, [height, width]."""
-    channel = header["channels"][name]
-    if (channel.xSampling, channel.ySampling) != (1, 1):
-        raise InputError(f"{NAME} whose channel {name} has fewer pixels; convert it first")
-    kind = {"HALF": np.float16, "FLOAT": np.float32, "UINT": np.uint32}[str(channel.type)]
-    return np.frombuffer(file.channel(name), kind).reshape(shape).copy()
+def _planes(file: Any, names: list[str], header: Mapping[str, Any], shape: tuple[int, int]) -> list[Array]:
+    """Channels by name, [height, width] each, decoded together."""
+    channels = header["channels"]
+    for name in names:
+        if (channels[name].xSampling, channels[name].ySampling) != (1, 1):
+            raise InputError(f"{NAME} whose channel {name} has fewer pixels; convert it first")
+    kinds = {"HALF": np.float16, "FLOAT": np.float32, "UINT": np.uint32}
+    return [
+        np.frombuffer(content, kinds[str(channels[name].type)]).reshape(shape)
+        for name, content in zip(names, file.channels(names), strict=True)
+    ]
 
 
 def _describe(format: str, parts: Parts, *, grey: bool) -> Metadata:
