@@ -326,3 +326,12 @@ class TestWithoutWeights:
     def test_a_long_time_is_said(self, capsys: pytest.CaptureFixture[str], seconds: float, said: str) -> None:
         restore.say_duration(seconds)
         assert said in capsys.readouterr().err
+
+
+def test_what_a_hole_held_beyond_the_range_is_not_added_to_what_fills_it(inpaint: Run, holed: Path) -> None:
+    values = np.where(hole(), 60_000, 5_000).astype(np.uint16)
+    Image.fromarray(values).save("deep.png")
+    assert inpaint("deep.png", "--mask", "mask.png", "--range", "0,10000", "-o", "out.png").exit_code == 0
+    result = np.asarray(Image.open("out.png")).astype(int)
+    assert (result[~hole()] == 5_000).all()
+    assert np.abs(result[hole()] - 5_000).max() < 500
