@@ -136,6 +136,7 @@ def figures(method: Method, one: Picture) -> tuple[float, float, float, float, P
 def wide(bench: Bench) -> Section:
     """CBSD68, a rectangle of 64 to 120 pixels a side; with --scratch a sheet of every picture is kept."""
     section, found = Section("CBSD68, colour, a rectangle of 64 to 120 pixels a side missing"), {}
+    itself: list[float] = []
     sheets = bench.folder("texture")
     for one in watched(bench.pictures("CBSD68"), "wide"):
         shown = [one.clean, one.clean * hole_of(one)[..., None].astype(np.uint8)]
@@ -145,6 +146,7 @@ def wide(bench: Bench) -> Section:
             *values, result = figures(method, one)
             found.setdefault(name, []).append(values)
             shown += [result] if name in ("mean", "texture", "patchmatch-cython", "SHIFTMAP") else []
+        itself.append(distance(one.clean, one.clean, hole_of(one)))
         rows, columns = np.nonzero(~hole_of(one))
         part = np.s_[
             max(0, rows[0] - SHOWN) : rows[-1] + SHOWN, max(0, columns.min() - SHOWN) : columns.max() + SHOWN
@@ -168,7 +170,7 @@ def wide(bench: Bench) -> Section:
             distances["mean"] / 3,
             "levels",
             more=False,
-            beside=distances,
+            beside={**distances, "the photograph itself": mean(itself)},
         ),
     ]
     section.notes = [f"{', '.join(SLOW)} on every {bench.few}th picture only."]

@@ -6,7 +6,7 @@ The Python API is loaded on first use, so that ``import genrestore`` and ``genre
 from __future__ import annotations
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "dejpeg", "denoise", "inpaint", "invert", "load_prior"]
+__all__ = ["__version__", "dejpeg", "denoise", "find_marks", "inpaint", "invert", "load_prior"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer than all else that is done until the command line handles signals
@@ -14,8 +14,9 @@ if TYPE_CHECKING:  # typing takes longer than all else that is done until the co
 
     from genrestore.restore.api import denoise, inpaint, invert, load_prior
     from genrestore.restore.jpeg import dejpeg
+    from genrestore.restore.marks import find_marks
 
-_HOMES = {"load_prior": "genrestore.restore.api"}
+_HOMES = {"load_prior": "genrestore.restore.api", "find_marks": "genrestore.restore.marks"}
 """Modules of what the API has besides a function for each damage."""
 
 

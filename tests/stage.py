@@ -41,13 +41,24 @@ def furnish(folder: Path, home: Path, page: str) -> None:
             kind = tiny.save_denoiser if name in DENOISERS else tiny.save_generator
             (tiny.save_autoencoder if name in AUTOENCODERS else kind)(store, name)
     tiny.save_inpainter(store, "photo-inpaint")
+    tiny.save_finder(store, "photo-marks")
     if page == "docs/commands/scatter.md":
         tiny.save_autoencoder(store, "digits")
     (folder / "downloads").mkdir()
     tiny.save_denoiser(folder / "downloads", "mine")
     toy.write_digits(home / "data")
     toy.write_digits(home / "data", "fashion-mnist")
-    for place in ("photos", "drawings", "bsds400", "web", "free", "faces/grey", "faces/colour", "album"):
+    for place in (
+        "photos",
+        "drawings",
+        "bsds400",
+        "cc",
+        "web",
+        "free",
+        "faces/grey",
+        "faces/colour",
+        "album",
+    ):
         toy.fill(folder / place, 6)
     pictures(folder)
     if page == "docs/commands/evaluate.md":

@@ -135,6 +135,16 @@ def test_the_generators_ship_sound_with_their_encoders(
     assert (again - images).square().mean() < 0.5 * images.var(0).mean()
 
 
+def test_the_finder_of_marks_ships_sound_and_small() -> None:
+    path = store.SHIPPED / "photo-marks.safetensors"
+    header = load_file(path).header
+    assert (header.kind, header.channels, header.size) == ("finder", 3, None)
+    assert header.networks["finder"].arguments["kinds"] == ["dust", "scratches", "hot"]
+    assert header.data
+    assert header.licence
+    assert path.stat().st_size < 2_000_000
+
+
 def test_shipped_weights_are_small() -> None:
     shipped = {path.name: path.stat().st_size for path in store.SHIPPED.glob("[!.]*")}
     assert not [name for name in shipped if not name.endswith(".safetensors")]

@@ -292,6 +292,34 @@ def save_inpainter(folder: Path, name: str = "tiny") -> Path:
     return _save(folder / f"{name}.safetensors", header, {"denoiser": shrinking_denoiser()})
 
 
+def save_finder(folder: Path, name: str = "tiny-marks") -> Path:
+    """Write weights of kind "finder" to which black is dust and white a scratch; gives their path."""
+    from genrestore.weights.header import MARKS, Header, NetworkSpec
+
+    arguments: dict[str, Any] = {"kinds": list(MARKS), "widths": [16], "blocks": [1]}
+    network: Any = NETWORKS["mark-finder"](**arguments)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        for pixel in range(4):
+            network.unet.head.weight[pixel, 12 + pixel, 1, 1] = 1.0  # the brightness
+            for plane, (slope, at) in enumerate(((-80.0, 0.1), (80.0, 0.9), (0.0, 0.0))):
+                network.unet.tail.weight[4 * plane + pixel, pixel, 1, 1] = slope
+                network.unet.tail.bias[4 * plane + pixel] = -slope * at if slope else -20.0
+    header = Header(
+        kind="finder",
+        networks={"finder": NetworkSpec("mark-finder", arguments)},
+        channels=3,
+        size=None,
+        training={"steps": 0},
+        data="none; written by hand",
+        licence="CC0-1.0",
+        source="tests/tiny.py",
+        version="0",
+    )
+    return _save(folder / f"{name}.safetensors", header, {"finder": network.eval()})
+
+
 def _save(path: Path, header: Header, networks: dict[str, nn.Module]) -> Path:
     from genrestore.weights.store import save
 

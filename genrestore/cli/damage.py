@@ -10,6 +10,7 @@ import typer
 
 from genrestore.cli import options, plain
 from genrestore.cli.commands import is_given
+from genrestore.cli.marks import Finding
 from genrestore.cli.options import INPUTS, RESULTS, parse_sigma
 from genrestore.cli.restore import task_of
 from genrestore.cli.words import Words
@@ -177,15 +178,16 @@ def parse_colour(value: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inpaint(Photographs):
+class Inpaint(Photographs, Finding):
     """Fill what is missing from photographs: scratches, captions, date stamps, objects.
 
     Examples:
         genrestore inpaint photo.jpg --mask mask.png
-        genrestore inpaint photo.jpg --box 40,700,300,60 -o clean.jpg
+        genrestore inpaint scans/ --find dust,scratches -o clean/
         genrestore inpaint album/ --mask masks/ -o repaired/
 
-    A mask says what is missing: a file, the input's own alpha, a colour, or a rectangle. The result is
+    A mask says what is missing: a file, the input's own alpha, a colour, or a rectangle; marks of dust and
+    scratches are found by [bold]--find[/bold]. The result is
     written beside the input as STEM.inpainted.EXT, or where [bold]-o[/bold] says. Every pixel outside the
     mask stays as it was.
 
@@ -199,7 +201,6 @@ class Inpaint(Photographs):
         invert_mask: Black is missing instead.
         mask_colour (--mask-color '#RRGGBB'): Pixels of exactly this colour are missing.
         box (X,Y,W,H): This rectangle is missing, in pixels; may be given more than once.
-        grow (N, 0 to 1000): Let the hole grow by N pixels on every side.
 
     Options:
         sigma (N): Noise level of the known pixels in 8-bit grey levels, 0 to 255. At 0 they come back to
@@ -231,7 +232,6 @@ class Inpaint(Photographs):
     invert_mask: bool = False
     mask_colour: Annotated[str | None, parse_colour] = None
     box: Annotated[list[Part] | None, partial(Part.parse, word="--box", largest=None)] = None
-    grow: int = 0
     sigma: Annotated[float, parse_sigma] = 0.0
     weights: str = "photo-inpaint"
     show_mask: Path | None = None
@@ -261,12 +261,15 @@ class Inpaint(Photographs):
             self.invert_mask,
             colour,  # type: ignore[arg-type]  # three of them
             tuple(self.box or ()),
-            self.grow,
+            self.grow.by,
             self.show_mask,
             self.overwrite,
             self.max_pixels,
             self.source,
             self.avoid,
+            self.found if self.find else None,
+            self.sought,
+            self.with_edges if self.grow.auto else None,
         )
 
     def assigned(self, jobs: list[Job]) -> list[Job]:
@@ -284,7 +287,8 @@ class Inpaint(Photographs):
         """The options of a batch whose pictures have masks."""
         from genrestore.files.work import masks
 
-        return replace(super().of_batch(settings, jobs), masks=masks.Masks(self.missing, jobs).of)
+        usual = super().of_batch(settings, jobs)
+        return replace(usual, masks=masks.Masks(self.missing, jobs).of, ahead=not self.find)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,8 @@ def _only_read(
     for job in jobs:
         if job.mask is not None:
             yield "--mask", job.mask
+        if job.avoid is not None:
+            yield "--avoid", job.avoid
     for clean in score.clean.values() if score else ():
         yield "--reference", clean
 

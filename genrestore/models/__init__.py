@@ -7,6 +7,7 @@ from torch import nn
 from genrestore.models.autoencoder import Autoencoder
 from genrestore.models.dcgan import Discriminator, Generator, LatentEncoder
 from genrestore.models.denoiser import NoiseEstimator, ResidualUNet
+from genrestore.models.mark_finder import MarkFinder
 from genrestore.models.restorer import Restorer
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -15,6 +16,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "dcgan-generator": Generator,
     "latent-encoder": LatentEncoder,
     "residual-unet": ResidualUNet,
+    "mark-finder": MarkFinder,
     "noise-estimator": NoiseEstimator,
     "restorer": Restorer,
 }

@@ -24,10 +24,13 @@ KINDS = {
     "denoiser-blind": False,
     "inpainter": False,
     "inpainter-blind": False,
+    "finder": False,
     "autoencoder": True,
     "generator": True,
 }
-"""Kinds of priors; True: their images have one size."""
+"""Kinds of priors, and what finds marks; True: their images have one size."""
+MARKS = ("dust", "scratches", "hot")
+"""Marks that a finder may know: small specks; what is long and thin, hairs too; single pixels."""
 COMMUNITY = "spandrel/"
 """Begin of the names of other projects' networks, before that of the architecture."""
 KEY = "genrestore"

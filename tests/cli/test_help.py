@@ -74,7 +74,7 @@ def test_a_long_name_has_its_words_beside_or_below_it(shown: Any) -> None:
 @pytest.mark.parametrize(
     ("typed", "wanted"),
     [
-        ("denoise --weights pho", {"photo", "photo-inpaint"}),
+        ("denoise --weights pho", {"photo", "photo-inpaint", "photo-marks"}),
         ("weights show mnist-a", {"mnist-ae", "mnist-ae-100"}),
         ("train gan --data fash", {"fashion-mnist"}),
         ("scatter --data m", {"mnist"}),

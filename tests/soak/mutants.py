@@ -92,7 +92,7 @@ def signed_weights(draw: random.Random) -> bytes:
     arguments = {draw.choice(names): draw.choice(NUMBERS) for _ in range(draw.randint(0, 4))}
     network = NetworkSpec(draw.choice(sorted(NETWORKS)), arguments)
     size = draw.choice([None, 28, 40_000])
-    kind = draw.choice(["denoiser", "inpainter", "autoencoder", "generator"])
+    kind = draw.choice(["denoiser", "inpainter", "finder", "autoencoder", "generator"])
     about = samples.header(networks={"denoiser": network}, size=size, kind=kind)
     return samples.signed(about, samples.tensors(samples.network()))
 

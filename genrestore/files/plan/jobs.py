@@ -32,6 +32,7 @@ class Job:
         skipped: Why there is nothing to do, or None.
         problem: Why it has failed before it began, one line, or None.
         mask: The file that says which pixels are missing, or None.
+        avoid: The file that says from which ones texture is not copied, or None.
         inside: Folder of the input below the one that was named; results in a folder of their own mirror it.
     """
 
@@ -41,6 +42,7 @@ class Job:
     skipped: str | None = None
     problem: str | None = None
     mask: Path | None = None
+    avoid: Path | None = None
     inside: Path = field(default=Path(), compare=False)
 
     @property

@@ -19,9 +19,9 @@ from genrestore.errors import InputError
 from genrestore.files.codecs import metadata
 from genrestore.files.codecs.metadata import Provenance
 from genrestore.files.plan.jobs import Attachment, Job, beside, comparison_path
-from genrestore.files.plan.sources import MASK, SOURCE, is_file, mask_of, source_sha256
+from genrestore.files.plan.sources import AVOIDED, MASK, SOURCE, is_file, mask_of, source_sha256
 
-NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK})
+NOT_COMPARED = frozenset({"weights", "noise_level", SOURCE, MASK, AVOIDED})
 """Keys of provenance that are a mere name, a finding, or compared on their own."""
 NOT_OURS = "genrestore did not note that it made it"
 PANELS = 3
@@ -141,8 +141,9 @@ def _difference(path: Path, job: Job, wanted: Mapping[str, Any] | None, max_pixe
             return reason
         if found.get(SOURCE) != source_sha256(job.source):
             return "the input was another one"
-        if found.get(MASK) != mask_of(job).get(MASK):
-            return "the mask was another one"
+        for key, what in {MASK: "the mask", AVOIDED: "the mask of --avoid"}.items():
+            if found.get(key) != mask_of(job).get(key):
+                return f"{what} was another one"
     if (format := _format(path, PANELS * max_pixels)) is None:
         return _DAMAGED
     return f"it was {format}" if job.format not in (None, format) else None

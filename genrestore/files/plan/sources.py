@@ -24,6 +24,8 @@ SOURCE = "source_sha256"
 """The key of provenance that holds the input's sha256."""
 MASK = "mask_sha256"
 """The key of provenance that holds the sha256 of the input's mask file, if it has one."""
+AVOIDED = "avoid_sha256"
+"""The same of the mask of what texture is not copied from."""
 TOP = Path()
 """The folder itself, as a folder below it."""
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -86,8 +88,9 @@ def source_sha256(source: Path | io.BytesIO) -> str | None:
 
 
 def mask_of(job: Job) -> dict[str, str | None]:
-    """Return what a result says of its mask file: nothing if it has none."""
-    return {} if job.mask is None else {MASK: source_sha256(job.mask)}
+    """Return what a result says of its mask files: nothing if it has none."""
+    files = {MASK: job.mask, AVOIDED: job.avoid}
+    return {key: source_sha256(path) for key, path in files.items() if path is not None}
 
 
 def read_list(source: Path | BinaryIO, *, null: bool = False) -> list[str]:

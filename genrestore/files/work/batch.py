@@ -164,7 +164,8 @@ class _Batch:
 
     def _can_be_ahead(self, job: Job) -> bool:
         """True if there is a file to read, and no result that is to be looked at first."""
-        if not job.is_open or job.source is None or not sources.is_file(job.source):
+        readable = job.is_open and self.options.ahead
+        if not readable or job.source is None or not sources.is_file(job.source):
             return False
         return not (self.options.skip_existing and job.target is not None and os.path.lexists(job.target))
 

@@ -5,8 +5,8 @@ White-is-missing becomes known-is-1 here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,10 @@ class MaskOptions:
         max_pixels: Larger mask files are refused; None takes `images.DEFAULT_MAX_PIXELS`.
         source: The rectangle that texture may be copied from; None: the whole picture.
         avoid: A mask, or a folder of them by name, of what it may not be copied from.
+        find: Finds what is missing, bool [height, width], in the pixels themselves, [1, channel, height,
+            width], as they are restored. None: nothing is looked for.
+        found: What it looks for and how, for the record.
+        edges: Lets what is missing, bool [height, width], grow over its edges in such pixels. None: it stays.
     """
 
     place: Path | None = None
@@ -53,27 +57,33 @@ class MaskOptions:
     max_pixels: int | None = None
     source: Part | None = None
     avoid: Path | None = None
+    find: Callable[[Array], Array] | None = None
+    found: Mapping[str, str | float] = field(default_factory=dict)
+    edges: Callable[[Array, Array], Array] | None = None
 
     def __post_init__(self) -> None:
+        if self.invert and self.find is not None:
+            raise UsageError("--invert-mask makes missing what --find would look at; give one of them")
         if self.invert and self.place is None:
             raise UsageError("--invert-mask turns a mask file round; name it with --mask")
 
     @property
     def uses_alpha(self) -> bool:
         """Nothing is named, so that the picture's own alpha says what is missing."""
-        return self.place is None and self.colour is None and not self.boxes
+        return self.place is None and self.colour is None and not self.boxes and self.find is None
 
     @property
-    def provenance(self) -> dict[str, str | int | bool | None]:
+    def provenance(self) -> dict[str, str | float | bool | None]:
         """The record of the mask in a result, as JSON values; its sha256 is noted with each job."""
         return {
             "mask": "alpha" if self.uses_alpha else "given",
             "invert_mask": self.invert,
             "mask_color": None if self.colour is None else "#{:02x}{:02x}{:02x}".format(*self.colour),
             "box": " ".join(str(box) for box in self.boxes) or None,
-            "grow": self.grow,
+            "grow": self.grow if self.edges is None else "auto",
             "from": None if self.source is None else str(self.source),
             "avoid": None if self.avoid is None else str(self.avoid.name),
+            **self.found,
         }
 
 
@@ -85,18 +95,20 @@ def assign(jobs: Sequence[Job], options: MaskOptions) -> list[Job]:
             would go; or the place for masks to be shown cannot be meant.
     """
     if options.place is not None:
-        jobs = _with_masks(jobs, NamedPictures(options.place, "--mask"))
+        jobs = _with_masks(jobs, NamedPictures(options.place, "--mask"), "--mask")
+    if options.avoid is not None:
+        jobs = _with_masks(jobs, NamedPictures(options.avoid, "--avoid"), "--avoid")
     _check_shown(jobs, options)
     return list(jobs)
 
 
-def _with_masks(jobs: Sequence[Job], named: NamedPictures) -> list[Job]:
+def _with_masks(jobs: Sequence[Job], named: NamedPictures, word: str) -> list[Job]:
     def with_mask(job: Job) -> Job:
         alike = named.named_like(job.source)
         if len(alike) == 1:
-            return replace(job, mask=alike[0])
+            return replace(job, mask=alike[0]) if word == "--mask" else replace(job, avoid=alike[0])
         problem = several(job.name, alike) if alike else f"no mask in it named like {job.name}"
-        return replace(job, problem=f"--mask {shown(named.place)}: {problem}")
+        return replace(job, problem=f"{word} {shown(named.place)}: {problem}")
 
     found = [with_mask(job) if job.is_open else job for job in jobs]
     waiting = [after for before, after in zip(jobs, found, strict=True) if before.is_open]
@@ -105,8 +117,9 @@ def _with_masks(jobs: Sequence[Job], named: NamedPictures) -> list[Job]:
         raise UsageError(f"{waiting[0].problem}{more}")
     targets = {job.target.resolve(): job for job in found if job.target is not None}
     for job in found:
-        if job.mask is not None and (hit := targets.get(job.mask.resolve())):
-            raise UsageError(f"{shown(job.mask)}: the output of {hit.name} is a mask; name another with -o")
+        mask = job.mask if word == "--mask" else job.avoid
+        if mask is not None and (hit := targets.get(mask.resolve())):
+            raise UsageError(f"{shown(mask)}: the output of {hit.name} is a mask; name another with -o")
     return found
 
 
@@ -116,7 +129,7 @@ def _check_shown(jobs: Sequence[Job], options: MaskOptions) -> None:
     still_open = [job for job in jobs if job.is_open]
     if len(still_open) > 1 and (options.show.suffix or options.show.is_file()):
         raise UsageError(f"--show-mask {shown(options.show)}: a file, and several inputs need a folder")
-    taken = {path.resolve() for job in jobs for path in (job.source, job.target, job.mask) if path}
+    taken = {path.resolve() for job in jobs for path in (job.source, job.target, job.mask, job.avoid) if path}
     for job in still_open:
         path = _shown_path(job, options.show)
         problem = "exists already; --overwrite replaces it"
@@ -177,10 +190,14 @@ class Masks:
         alone = sum(not job.skipped for job in jobs) == 1
         self._error: type[GenrestoreError] = UsageError if alone else InputError
         self._last: tuple[Path, Missing] | None = None
-        self._avoided = None if options.avoid is None else NamedPictures(options.avoid, "--avoid")
 
-    def of(self, job: Job, image: Image) -> Mask:
+    def of(self, job: Job, image: Image, pixels: Array | None = None) -> Mask:
         """Find what is known of a job's decoded picture; written too where the user wants it shown.
+
+        Args:
+            job: From `assign`.
+            image: Its picture.
+            pixels: As they are restored, [1, channel, height, width]; None: the image's own.
 
         Raises:
             InputError: The mask cannot be read, or does not fit the picture, and there are other inputs.
@@ -190,7 +207,7 @@ class Masks:
         missing = np.zeros(image.pixels.shape[-2:], bool)
         try:
             if job.mask is not None:
-                found = self._from_file(job.mask, missing.shape)
+                found = self._from_file(job.mask, missing.shape, invert=options.invert)
                 missing = found.pixels
                 notes += [] if found.note is None else [found.note]
             if options.uses_alpha:
@@ -200,6 +217,12 @@ class Masks:
             for box in options.boxes:
                 missing = missing.copy()
                 box.of(missing, "--box")[...] = True
+            if options.find is not None:
+                marks = options.find(image.pixels if pixels is None else pixels)
+                missing = missing | marks
+                notes.append(_share(marks))
+            if options.edges is not None and missing.any():
+                missing = options.edges(image.pixels if pixels is None else pixels, missing)
             missing = grown(missing, options.grow)
             copyable = self._copyable(job, missing)
         except InputError as error:
@@ -217,17 +240,13 @@ class Masks:
             InputError: A rectangle outside, a mask that does not fit, or nothing is left.
         """
         options = self._options
-        if options.source is None and self._avoided is None:
+        if options.source is None and job.avoid is None:
             return None
         allowed = np.full(missing.shape, options.source is None)
         if options.source is not None:
             options.source.of(allowed, "--from")[...] = True
-        if self._avoided is not None:
-            alike = self._avoided.named_like(job.source)
-            if len(alike) != 1:
-                problem = several(job.name, alike) if alike else f"no mask in it named like {job.name}"
-                raise InputError(f"--avoid {shown(self._avoided.place)}: {problem}")
-            allowed &= ~self._from_file(alike[0], missing.shape).pixels
+        if job.avoid is not None:
+            allowed &= ~self._from_file(job.avoid, missing.shape).pixels
         allowed &= ~missing
         if not allowed.any():
             raise InputError(
@@ -235,13 +254,13 @@ class Masks:
             )
         return allowed[None, None]
 
-    def _from_file(self, path: Path, shape: tuple[int, ...]) -> Missing:
+    def _from_file(self, path: Path, shape: tuple[int, ...], *, invert: bool = False) -> Missing:
         """The missing pixels of a mask file, bool [height, width]; the last one is kept."""
         last = self._last  # another thread may put another one there meanwhile
         if last is None or last[0] != path:
             limit = self._options.max_pixels or images.DEFAULT_MAX_PIXELS
             try:
-                found = mask_meaning.of(images.read(path, max_pixels=limit), invert=self._options.invert)
+                found = mask_meaning.of(images.read(path, max_pixels=limit), invert=invert)
             except InputError as error:
                 raise InputError(f"{shown(path)}: {str(error).removeprefix(f'{shown(path)}: ')}") from error
             self._last = last = path, found
@@ -264,6 +283,11 @@ def grown(missing: Array, by: int) -> Array:
         above = np.take(count, np.minimum(index + by + 1, length), axis)
         missing = above > np.take(count, np.maximum(index - by, 0), axis)
     return missing
+
+
+def _share(marks: Array) -> str:
+    """The share of a picture that marks have, bool [height, width], in words."""
+    return f"marks on {100 * marks.mean():.2g} % of it" if marks.any() else "no marks found"
 
 
 def _from_alpha(image: Image) -> Array:

@@ -72,7 +72,8 @@ class BatchOptions:
         skip_existing: Leave an output that says what this run would say, and make other ones again.
         finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
             None: it is the picture with those pixels.
-        masks: Says what is known of each picture; None: everything.
+        masks: Says what is known of each picture, by its pixels as they are restored too; None: everything.
+        ahead: Pictures may be read while others are restored; not where masks are computed meanwhile.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
         drop_extras: Replace an input though a part of its file is lost.
@@ -87,7 +88,7 @@ class BatchOptions:
     overwrite: bool = False
     skip_existing: bool = False
     finish: Callable[[Image, Array], Image] | None = None
-    masks: Callable[[Job, Image], Mask] | None = None
+    masks: Callable[[Job, Image, Array], Mask] | None = None
     stdin: BinaryIO | None = None
     stdout: BinaryIO | None = None
     attachment: Attachment | None = None
@@ -95,6 +96,7 @@ class BatchOptions:
     range: Range | None = None
     develop: Develop | None = None
     scaled: bool = True
+    ahead: bool = True
 
     @classmethod
     def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
@@ -199,10 +201,10 @@ def read(job: Job, options: BatchOptions, max_pixels: int) -> Picture:
     provenance = options.provenance
     if provenance is not None:
         provenance = {**provenance, sources.SOURCE: sources.source_sha256(source), **sources.mask_of(job)}
-    mask = None if options.masks is None else options.masks(job, image)
-    notes = (*lost, *notes, *(() if mask is None else mask.notes))
     scale = Scale.of(image, options.range) if options.scaled else None
     pixels = image.pixels if scale is None else scale.scaled(image.pixels)
+    mask = None if options.masks is None else options.masks(job, image, pixels)
+    notes = (*lost, *notes, *(() if mask is None else mask.notes))
     return Picture(job, image, format, notes, provenance, times, pixels, scale, mask)
 
 

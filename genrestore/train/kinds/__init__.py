@@ -58,7 +58,6 @@ class UNetSettings(Settings):
         (64, 96, 160, 256), "Feature maps at each scale, finest first.", "N,N,..."
     )
     blocks: tuple[int, ...] = network((2, 1, 1, 2), "Residual blocks at each scale.", "N,N,...")
-    loss: str = reconstruction("absolute", "Distance of a restored picture from the clean one.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,6 +85,7 @@ class DenoiserSettings(UNetSettings):
     estimator_width: int = 48
     estimated_share: float = 0.4
     misled_share: float = 0.5
+    loss: str = reconstruction("absolute", "Distance of a restored picture from the clean one.")
     only: str = learning(
         "",
         "Train the estimator of the noise level alone; start from weights.",
@@ -107,6 +107,22 @@ class InpainterSettings(UNetSettings):
     noisy: float = holes(0.15, "How many have noise on their known pixels.")
     grey: float = holes(0.3, "How many are turned to grey.")
     again: float = holes(0.6, "How many are seen with an estimate in their holes, as when asked again.")
+
+
+@dataclass(frozen=True)
+class FinderSettings(UNetSettings):
+    """Settings of a finder of marks."""
+
+    patch_size: int = network(128, "Side of a training patch.", "PIXELS")
+    widths: tuple[int, ...] = network(
+        (24, 32, 48, 64), "Feature maps at each scale, finest first.", "N,N,..."
+    )
+    blocks: tuple[int, ...] = network((2, 1, 2, 2), "Residual blocks at each scale.", "N,N,...")
+    marked: float = holes(0.7, "Of the patches, how many have marks.")
+    noisy: float = holes(0.6, "How many are noisy.")
+    grey: float = holes(0.2, "How many are turned to grey.")
+    soft: float = holes(0.3, "How many are not sharp to the pixel, as scans are.")
+    coded: float = holes(0.3, "How many went through JPEG.")
 
 
 @dataclass(frozen=True)
@@ -279,6 +295,13 @@ KINDS = {
         "an inpainter, the prior for holes in photographs of any size",
         InpainterSettings(),
         f"{__name__}.inpainter:InpainterTraining",
+        without=("epochs",),
+    ),
+    "finder": Kind(
+        "finder",
+        "a finder of dust, scratches and hot pixels on photographs of any size",
+        FinderSettings(),
+        f"{__name__}.finder:FinderTraining",
         without=("epochs",),
     ),
     "ae": Kind(

@@ -1,0 +1,111 @@
+"""Measure what `--find dust,scratches` finds, and what of scans it repairs; see benchmarks/README.md.
+
+python benchmarks/marks.py --data FOLDER [--section NAME ...] [--quick]
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from bench import Bench, main, mean, watched
+from pictures import Picture, Pixels, gaussian, psnr, to_bytes, unit, write
+from tables import Row, Section
+
+import genrestore
+
+FINE, SEEN = 4, 6
+"""Times that marks are drawn larger; grey levels by which one changes a pixel that counts."""
+SIGMAS, CLEAN, REPAIRED = (0, 10), 60, 8
+"""Of the noise; clean photographs; and every how many-th scan is repaired too."""
+
+
+def scan(one: Picture, sigma: int) -> tuple[Pixels, Pixels, Pixels]:
+    """A photograph under drawn marks as a scanner gives it, and without them; and where marks are seen."""
+    draw, (height, width) = np.random.default_rng(1000 + one.index), one.clean.shape[:2]
+    marked, round_ = unit(one.clean), np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    for mark in range(17):
+        canvas = np.zeros((height * FINE, width * FINE), np.uint8)
+        at, light = draw.uniform((6, 6), (width - 6, height - 6)), mark < 3 or draw.random() < 0.25
+        if mark < 5:  # lines of 1 to 3 pixels: three scratches, two hairs
+            bend = draw.uniform(-1, 1) * (0.05 if mark < 3 else 2)
+            angle = draw.uniform(0, np.pi) + bend * np.linspace(-1, 1, 40)
+            step = draw.uniform(40, 0.8 * min(height, width)) / 40
+            way = at + step * np.cumsum(np.stack([np.cos(angle), np.sin(angle)], 1), 0)
+            cv2.polylines(canvas, [np.int32(way * FINE)], False, 255, round(FINE * draw.uniform(1, 3)))
+        else:  # specks of 2 to 12
+            ragged = draw.uniform(1, 6) * draw.uniform(0.75, 1.1, (12, 1)) * (1, draw.uniform(0.6, 1))
+            outline = at + ragged * np.stack([np.cos(round_), np.sin(round_)], 1)
+            cv2.fillPoly(canvas, [np.int32(outline * FINE)], 255)
+        share = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255
+        level = draw.uniform(0.85, 1) if light else draw.uniform(0, 0.2)
+        marked += draw.uniform(0.6, 1) * share * (level - marked)
+    seen = 255 * np.abs(marked - unit(one.clean)).max(2) >= max(3 * sigma, SEEN)
+    noise = gaussian(np.zeros_like(one.clean), sigma, one.index)
+    return to_bytes(marked + noise), to_bytes(unit(one.clean) + noise), seen
+
+
+def find(image: Pixels) -> Pixels:
+    """The marks that are found in uint8 [height, width, 3]: bool [height, width]."""
+    return genrestore.find_marks(image, ("dust", "scratches"))
+
+
+def scans(bench: Bench) -> Section:
+    """CBSD68 under drawn marks: what is found of them, and what is gained at them."""
+    section, pictures = (
+        Section("CBSD68 under drawn marks, found and filled without a mask"),
+        bench.pictures("CBSD68"),
+    )
+    sheets, changed, details = bench.folder("marks"), 0, {}
+    for sigma in SIGMAS:
+        shares, extra, gains = [], [], []
+        for one in watched(pictures, f"scans, σ {sigma}"):
+            marked, without, seen = scan(one, sigma)
+            found = find(marked)
+            shares.append(100 * float(found[seen].mean()))
+            extra.append(100 * float((found & (np.abs(marked.astype(int) - without).max(2) == 0)).mean()))
+            if one.index % REPAIRED == 0:
+                result = genrestore.inpaint(marked, found)
+                changed += int((result != marked).any(2)[~found].sum())
+                gains.append(
+                    psnr(result[seen][None], without[seen][None])
+                    - psnr(marked[seen][None], without[seen][None])
+                )
+                shown = np.concatenate(
+                    [marked, np.repeat(255 * found[..., None].astype(np.uint8), 3, 2), result], 1
+                )
+                write(sheets / f"{one.name}-{sigma}.png", shown)
+        noise = f"σ {sigma}"
+        section.rows += [
+            Row(f"{noise}: pixels of marks found, mean", mean(shares), 90, 97, "%"),
+            Row(f"{noise}: area beside marks that is taken for one", mean(extra), unit="%", more=False),
+            Row(f"{noise}: gained at the marks", mean(gains), 12, 15),
+        ]
+        details[noise] = {"found": shares, "gains": gains}
+    section.details = details
+    section.rows.append(Row("pixels changed where no mark was found", changed, 0, 0, "", more=False))
+    section.notes = [
+        f"A mark changes a pixel of it by 3 σ and by {SEEN} grey levels; gains on every {REPAIRED}th scan."
+    ]
+    return section
+
+
+def clean(bench: Bench) -> Section:
+    """Photographs without marks: what is taken for one."""
+    section, pictures = (
+        Section(f"CBSD68 as it is, the first {CLEAN}: area taken for marks"),
+        bench.pictures("CBSD68"),
+    )
+    shares = [1e6 * float(find(one.clean).mean()) for one in watched(pictures, "clean") if one.index < CLEAN]
+    section.rows = [
+        Row("mean", mean(shares), 200, 50, "ppm", more=False),
+        Row("median", float(np.median(shares)), unit="ppm", more=False),
+        Row("most of one", max(shares), unit="ppm", more=False),
+    ]
+    section.details = {"shares": shares}
+    return section
+
+
+SECTIONS = (scans, clean)
+
+if __name__ == "__main__":
+    main("marks", {one.__name__: one for one in SECTIONS}, "photo-marks")

@@ -1,0 +1,108 @@
+"""Draw the pictures of the page on `genrestore inpaint`: wide holes on a sheet, and --grow auto.
+
+    python docs/sheet.py --data FOLDER     docs/images/wide-holes.jpg, of photographs in a folder
+    python docs/sheet.py                   docs/images/grow.jpg alone, of the example photograph
+
+A hole of 64 to 200 pixels a side lies in the part of each photograph that has most texture of some that are
+drawn, with a fixed seed. Side by side: the hole, `--fill mean`, OpenCV's SHIFTMAP, and `--fill auto`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+import genrestore
+from genrestore.restore.edges import with_edges
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+Pixels = np.ndarray[Any, Any]
+IMAGES = ROOT / "docs" / "images"
+COUNT, COLUMNS, SHOWN, MARGIN, DRAWN = 24, 3, 112, 90, 12
+"""Photographs, how many side by side, side of a picture, pixels around a hole, and places that are drawn."""
+
+
+def place(image: Pixels, draw: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """A part of a photograph [height, width, 3] with a hole over texture, and what of it is known."""
+    sides, best, found = draw.integers(64, 201, 2), -1.0, image
+    extent = sides + 2 * MARGIN
+    for _ in range(DRAWN):
+        top, left = (
+            int(draw.integers(0, max(1, length - side)))
+            for length, side in zip(image.shape, extent, strict=False)
+        )
+        part = image[top : top + extent[0], left : left + extent[1]]
+        steep = float(np.abs(np.diff(part.astype(float), axis=0)).mean())
+        if steep > best:
+            best, found = steep, part
+    known = np.ones(found.shape[:2], bool)
+    known[MARGIN : MARGIN + sides[0], MARGIN : MARGIN + sides[1]] = False
+    return np.ascontiguousarray(found), known
+
+
+def tile(image: Pixels) -> Image.Image:
+    """A picture scaled into a square of the sheet."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+    square = Image.new("RGB", (SHOWN, SHOWN), "white")
+    square.paste(picture, ((SHOWN - picture.width) // 2, (SHOWN - picture.height) // 2))
+    return square
+
+
+def sheet(data: Path, keep: Path | None) -> Image.Image:
+    """The sheet of photographs in a folder, every so many so that there are 24."""
+    import texture  # beside the benchmarks, whose SHIFTMAP it is
+
+    paths = sorted(path for path in data.iterdir() if path.suffix.lower() in (".jpg", ".png"))
+    chosen = [paths[index * len(paths) // COUNT] for index in range(COUNT)]
+    rows = -(-COUNT // COLUMNS)
+    whole = Image.new("RGB", (COLUMNS * (4 * SHOWN + 8) - 8, rows * (SHOWN + 4) - 4), "white")
+    for index, path in enumerate(chosen):
+        image, known = place(np.asarray(Image.open(path).convert("RGB")), np.random.default_rng(index))
+        holed = image * known[..., None].astype(np.uint8)
+        shown = [holed, genrestore.inpaint(holed, ~known, fill="mean"), texture.shift_map(holed, known)]
+        shown.append(genrestore.inpaint(holed, ~known, fill="auto"))
+        for column, one in enumerate(shown):
+            left = index % COLUMNS * (4 * SHOWN + 8) + column * SHOWN
+            whole.paste(tile(one), (left, index // COLUMNS * (SHOWN + 4)))
+        if keep is not None:
+            Image.fromarray(np.concatenate(shown, 1)).save(keep / f"{index:02d}-{path.stem}.png")
+        print(index, path.name, known.shape, flush=True)
+    return whole
+
+
+def grow() -> Image.Image:
+    """A ball with a soft edge in a JPEG, the mask of a brush, and both ways to fill it, at twice the size."""
+    scene = Image.open(ROOT / "examples" / "clean.png").convert("RGB")
+    ball, brush = Image.new("L", scene.size), Image.new("L", scene.size)
+    middle = (scene.width // 3, scene.height // 3)
+    for canvas, radius in ((ball, 26), (brush, 25)):
+        corners = [(at - radius, at + radius) for at in middle]
+        ImageDraw.Draw(canvas).ellipse((corners[0][0], corners[1][0], corners[0][1], corners[1][1]), fill=255)
+    scene.paste((200, 30, 30), mask=ball.filter(ImageFilter.GaussianBlur(1.2)))
+    coded = io.BytesIO()
+    scene.save(coded, "JPEG", quality=75)
+    image, mask = np.asarray(Image.open(coded)), np.asarray(brush) > 0
+    wider = with_edges(image.transpose(2, 0, 1)[None], mask)
+    marked = np.where(mask[..., None], 255, image // 3 * 2).astype(np.uint8)
+    shown = [image, marked, genrestore.inpaint(image, mask), genrestore.inpaint(image, wider)]
+    part = np.s_[middle[1] - 50 : middle[1] + 50, middle[0] - 60 : middle[0] + 60]
+    together = Image.fromarray(np.concatenate([one[part] for one in shown], 1))
+    return together.resize((2 * together.width, 2 * together.height), Image.Resampling.NEAREST)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Draw the pictures of docs/commands/inpaint.md.")
+    parser.add_argument("--data", type=Path, help="folder of photographs for the sheet")
+    parser.add_argument("--keep", type=Path, help="folder that gets every row of the sheet at full size")
+    options = parser.parse_args()
+    grow().save(IMAGES / "grow.jpg", quality=85)
+    if options.data is not None:
+        sheet(options.data, options.keep).save(IMAGES / "wide-holes.jpg", quality=82)

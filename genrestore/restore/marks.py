@@ -1,0 +1,179 @@
+"""Marks that a picture should not have, found: dust, scratches and hairs, hot and dead pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from genrestore.errors import UsageError, WeightsError
+from genrestore.models.mark_finder import MarkFinder
+from genrestore.restore.components import Components
+from genrestore.restore.problem import OnProgress
+from genrestore.restore.tiling import Pixels, Tile, Tiling, begun, in_parallel, with_less_memory
+from genrestore.runtime import Runtime
+from genrestore.weights.header import MARKS
+from genrestore.weights.load import load_chosen
+from genrestore.weights.store import choose
+
+WEIGHTS = "photo-marks"
+CERTAIN, LIKELY = 5.0, -1.0
+"""Log odds that some pixel of a mark must have, and all of its pixels; at the first, of clean photographs of
+the training set 0.01 % of the area is taken for marks."""
+TILING = Tiling(size=768, overlap=64)
+
+
+def _ignore(_: float) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A finder of marks at work.
+
+    Attributes:
+        kinds: Which marks are looked for, of `weights.header.MARKS`.
+        sensitivity: How many times likelier than usual marks are, above 0: more of them are found, and more
+            of what is none.
+        weights: A name in the store or a path.
+        runtime: Device and precision; None settles them for this machine.
+
+    Raises:
+        UsageError: A kind of marks that is not known, none, or a sensitivity that is not above 0.
+    """
+
+    kinds: Sequence[str] = MARKS[:2]
+    sensitivity: float = 1.0
+    weights: str = WEIGHTS
+    runtime: Runtime | None = None
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds or ("",):
+            if kind not in MARKS:
+                raise UsageError(f"marks '{kind}': must be of {', '.join(MARKS)}")
+        if not 0 < self.sensitivity < math.inf:
+            raise UsageError(f"sensitivity {self.sensitivity:g}: must be above 0, and 1 is the usual")
+
+    def __call__(self, pixels: Pixels, on_progress: OnProgress = _ignore) -> Pixels:
+        """Find the marks of a picture.
+
+            log odds(pixel) + log sensitivity > T
+
+        Convention: T is `CERTAIN` for one pixel of a mark at least, and `LIKELY` for those that hang together
+        with it (hysteresis; Canny, 1986).
+
+        Args:
+            pixels: [1, 1 or 3, height, width]; uint8, uint16, or floating point on the [0, 1] scale.
+            on_progress: Is told the finished share, 0 to 1.
+
+        Returns:
+            True where a mark is, bool [height, width].
+
+        Raises:
+            WeightsError: The weights are missing, or find no marks, or not of these kinds.
+        """
+        odds = with_less_memory(lambda tiling: self._odds(pixels, tiling, on_progress), TILING)
+        shift = math.log(self.sensitivity)
+        parts = Components.of(odds > LIKELY - shift)
+        is_mark = np.zeros(len(parts.areas) + 1, bool)
+        is_mark[parts.labels[odds > CERTAIN - shift]] = True
+        is_mark[0] = False  # the soft edge of a mark is beside what was found of it
+        return _grown(is_mark[parts.labels])
+
+    def _odds(self, pixels: Pixels, tiling: Tiling, on_progress: OnProgress) -> Pixels:
+        """Log odds of the likeliest kind of mark, float16 [height, width]."""
+        network, planes, runtime = self._network, self._planes, self._runtime
+        _, todo = begun(pixels, tiling.aligned(network.multiple))
+        result = np.empty((1, 1, *pixels.shape[-2:]), np.float16)
+
+        def find(tile: Tile) -> None:
+            image = tile.read(pixels).clamp(0, 1).expand(-1, 3, -1, -1).to(runtime.device)
+            with torch.inference_mode(), runtime.autocast():
+                odds = network(image.contiguous(memory_format=torch.channels_last))
+            tile.write(odds[:, planes].amax(1, keepdim=True).float().cpu(), result)
+
+        for number, _ in enumerate(in_parallel(find, todo, runtime.workers), start=1):
+            on_progress(number / len(todo))
+        return cast("Pixels", result[0, 0])
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        return self.runtime or Runtime.create()
+
+    @cached_property
+    def _network(self) -> MarkFinder:
+        chosen = choose(self.weights)
+        network = load_chosen(chosen, self._runtime).networks.get("finder")
+        if not isinstance(network, MarkFinder):
+            raise WeightsError(
+                f"weights '{self.weights}' are of kind '{chosen.header.kind}', and marks need a finder, such "
+                f"as {WEIGHTS}"
+            )
+        return network.to(memory_format=torch.channels_last)
+
+    @property
+    def _planes(self) -> list[int]:
+        """Planes of the network's kinds that are looked for.
+
+        Raises:
+            WeightsError: It does not know one.
+        """
+        known = self._network.kinds
+        for kind in self.kinds:
+            if kind not in known:
+                raise WeightsError(f"weights '{self.weights}' find {', '.join(known)}, not {kind}")
+        return [known.index(kind) for kind in self.kinds]
+
+
+def _grown(mask: Pixels) -> Pixels:
+    """A mask and the pixels beside it, across corners too, bool [height, width]."""
+    for _ in range(2):
+        wide = mask.copy()
+        wide[1:] |= mask[:-1]
+        wide[:-1] |= mask[1:]
+        mask = wide.T
+    return mask
+
+
+def find_marks(
+    image: Any,
+    kinds: Sequence[str] = MARKS[:2],
+    *,
+    sensitivity: float = 1.0,
+    weights: str = WEIGHTS,
+    runtime: Runtime | None = None,
+) -> Pixels:
+    """Find dust, scratches and hot pixels: what `genrestore inpaint --find` fills, from Python.
+
+    Args:
+        image: A Pillow image (L, RGB or I;16), a numpy array [height, width] or [height, width, channel], or
+            a torch tensor [channel, height, width], as `genrestore.inpaint` takes it.
+        kinds: Which marks, of "dust", "scratches" (hairs too) and "hot".
+        sensitivity: How many times likelier than usual marks are; above 1 more is found, true and false.
+        weights: A finder: a name in the store or a path.
+        runtime: Device and precision; None settles them for this machine.
+
+    Returns:
+        True where a mark is, bool [height, width]: a mask for `genrestore.inpaint`.
+
+    Raises:
+        UsageError: Another kind of image or of marks.
+        WeightsError: The weights are missing, or find no such marks.
+    """
+    from genrestore.restore.api import apply
+
+    find, found = Marks(tuple(kinds), sensitivity, weights, runtime), list[Pixels]()
+
+    def looked_at(pixels: Pixels) -> Pixels:
+        found.append(find(pixels))
+        return pixels
+
+    apply(image, looked_at)
+    if len(found) != 1:
+        raise UsageError(f"marks of {len(found)} pictures: give one")
+    return found[0]
