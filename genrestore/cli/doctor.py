@@ -41,7 +41,7 @@ EXTRAS = {
     "onnx": ("onnxscript", "weights export --onnx"),
     "community": ("spandrel", "other people's networks for weights add"),
 }
-"""What extras bring besides formats: a package, and its use."""
+"""Packages that extras bring besides formats, with their use."""
 PILLOW_FEATURES = {"JPEG": "jpg", "WEBP": "webp"}
 """Formats that a Pillow may be built without."""
 NOISE = 25.0

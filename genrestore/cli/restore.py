@@ -18,9 +18,9 @@ from genrestore.cli.commands import parameter
 from genrestore.cli.options import PRIOR, SEARCH
 from genrestore.errors import UsageError, shown
 from genrestore.files.plan.jobs import STDIO
-from genrestore.restore.settings import PRIORS, settings_of
+from genrestore.restore.settings import PRIORS
 from genrestore.restore.task import Task
-from genrestore.settings import spelled
+from genrestore.settings import Option, options, spelled
 
 if TYPE_CHECKING:
     from genrestore.cli.report_page import Page
@@ -148,13 +148,22 @@ def show_plan(jobs: Sequence[Job], settings: BatchOptions, *, quiet: bool) -> in
 
 def search_options(kinds: tuple[str, ...], without: tuple[str, ...]) -> Iterator[Parameter]:
     """The settings of some kinds of priors as parameters of a command; None where one is left out."""
-    for name, (option, owners) in settings_of(kinds).items():
+    for name, (option, owners) in _settings_of(kinds).items():
         if name not in without:
             one_class = all(PRIORS[kind].one_class for kind in owners)
             panel = SEARCH if one_class else PRIOR if "dip" in owners else ""
             option = replace(option, panel=panel, help=option.help + _defaults(name, owners))
             hint = get_type_hints(PRIORS[owners[0]].settings)[name]
             yield parameter(name, hint | None, option, None)
+
+
+def _settings_of(kinds: tuple[str, ...]) -> dict[str, tuple[Option, list[str]]]:
+    """Every setting of some kinds of priors by name: its option, and the kinds that have it."""
+    found: dict[str, tuple[Option, list[str]]] = {}
+    for kind in kinds:
+        for name, option in options(PRIORS[kind].settings).items():
+            found.setdefault(name, (option, []))[1].append(kind)
+    return found
 
 
 def _defaults(name: str, kinds: list[str]) -> str:
@@ -231,7 +240,7 @@ def _refuse_foreign(words: Words, kind: str) -> None:
     """
     one_class = [name for name, each in PRIORS.items() if each.one_class]
     takes = {
-        name: (spelled(name, option), kinds) for name, (option, kinds) in settings_of(tuple(PRIORS)).items()
+        name: (spelled(name, option), kinds) for name, (option, kinds) in _settings_of(tuple(PRIORS)).items()
     }
     takes |= {"resize": ("--resize", one_class), "no_keep": ("--no-keep", one_class)}
     for name, (named, kinds) in takes.items():

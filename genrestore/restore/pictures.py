@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 from genrestore.errors import InputError, WeightsError
@@ -14,7 +15,7 @@ from genrestore.restore.task import Given, Picture, Restored, Task, Trace
 from genrestore.restore.tiled import Tiled
 from genrestore.restore.tiling import Pixels, Region, Tiling
 from genrestore.runtime import Runtime
-from genrestore.weights.load import Loaded, load_chosen
+from genrestore.weights.load import load_chosen
 from genrestore.weights.store import Choice
 
 NOTHING_MISSING = "the mask is empty: nothing was filled"
@@ -31,16 +32,14 @@ def make(kind: str, chosen: Choice | None, runtime: Runtime) -> Prior[Any]:
         WeightsError: The weights are corrupted, or of networks that make no such prior.
     """
     loaded = None if chosen is None else load_chosen(chosen, runtime)
+    others = loaded is not None and any(one.is_community for one in loaded.header.networks.values())
+    module, name = ((others and PRIORS[kind].community) or PRIORS[kind].where).split(":")
     try:
-        prior: Prior[Any] = PRIORS[kind].load(community=_is_of_others(loaded))(loaded, runtime)
+        prior: Prior[Any] = getattr(import_module(module), name)(loaded, runtime)
     except ValueError as error:
-        name = "" if chosen is None else chosen.name
-        raise WeightsError(f"weights '{name}' cannot be used as a {kind}: {error}") from error
+        weights = "" if chosen is None else chosen.name
+        raise WeightsError(f"weights '{weights}' cannot be used as a {kind}: {error}") from error
     return prior
-
-
-def _is_of_others(loaded: Loaded | None) -> bool:
-    return loaded is not None and any(one.is_community for one in loaded.header.networks.values())
 
 
 class Restore:

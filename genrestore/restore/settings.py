@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Any, ClassVar
 
 from genrestore.errors import UsageError
-from genrestore.settings import Option, Settings, options, setting
+from genrestore.settings import Settings, setting
 
 ONE_CLASS = "Priors of one class (autoencoders, generators)"
 """Heading of options that only they take."""
@@ -226,11 +225,6 @@ class Kind:
     community: str = ""
     blind: bool = False
 
-    def load(self, *, community: bool = False) -> Any:
-        """The class of the prior, of genrestore's own networks or other people's; imports torch."""
-        module, name = ((community and self.community) or self.where).split(":")
-        return getattr(import_module(module), name)
-
 
 BATCH = 16
 """Pictures in every call of a network of one size: fewer are padded."""
@@ -271,12 +265,3 @@ PRIORS = {
     ),
 }
 """Kinds of priors by name."""
-
-
-def settings_of(kinds: tuple[str, ...]) -> dict[str, tuple[Option, list[str]]]:
-    """Every setting of some kinds of priors by name: its option, and the kinds that have it."""
-    found: dict[str, tuple[Option, list[str]]] = {}
-    for kind in kinds:
-        for name, option in options(PRIORS[kind].settings).items():
-            found.setdefault(name, (option, []))[1].append(kind)
-    return found

@@ -27,7 +27,7 @@ from genrestore.weights import content, reach
 from genrestore.weights.header import COMMUNITY, Header, NetworkSpec, damaged, first_line, reason
 
 LIBRARY, EXTRA, FURTHER = "spandrel", "community", "spandrel_extra_arches"
-"""What knows the networks, the extra that brings it, and what knows more of them where it is installed."""
+"""Package of the networks, the extra that brings it, and one that knows more of them where it is there."""
 ROLE = "denoiser"
 BESIDE = 64
 """Tiles begin at a multiple of it: networks halve pictures up to six times, or see windows of such sides."""
@@ -130,7 +130,7 @@ def build(spec: NetworkSpec, tensors: dict[str, Tensor], path: Path) -> nn.Modul
 
 
 def words(header: Header) -> str:
-    """What other people's weights are, in words."""
+    """Description of other people's weights."""
     spec = header.networks[ROLE]
     seen = "as a whole" if spec.arguments["overlap"] is None else "in tiles"
     colours = "grey" if header.channels == 1 else "RGB"

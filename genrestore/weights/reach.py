@@ -1,4 +1,4 @@
-"""How far a network looks, and how much memory it takes: measured, since no file says it."""
+"""Reach of a network, and the memory that it takes: measured, since no file says it."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from genrestore.models import NETWORKS
 from genrestore.restore.api import load_prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
-from genrestore.restore.problem import Problem
+from genrestore.restore.problem import Prior, Problem
 from genrestore.restore.settings import BATCH, PRIORS, DenoiserSettings
 from genrestore.restore.task import DENOISE, INVERT, Task
 from genrestore.runtime import Runtime
@@ -140,7 +141,9 @@ def test_an_autoencoder_without_its_network_is_refused(tmp_path: Path) -> None:
 
 def test_every_kind_has_its_class_and_its_settings() -> None:
     for kind in PRIORS.values():
-        assert kind.load().__name__ == kind.where.partition(":")[2]
+        for place in filter(None, (kind.where, kind.community)):
+            module, name = place.split(":")
+            assert issubclass(getattr(import_module(module), name), Prior)
         assert kind.settings() == kind.settings()
 
 

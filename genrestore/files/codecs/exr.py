@@ -41,7 +41,7 @@ _USUAL = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What an OpenEXR file holds besides the picture.
+    """Contents of an OpenEXR file besides the picture.
 
     Attributes:
         attributes: By name, as the library has them.
