@@ -88,9 +88,14 @@ def test_a_range_is_two_numbers() -> None:
         option("levels").parser("5,1")
 
 
-@pytest.mark.parametrize(("name", "value"), [("threads", MAX_THREADS), ("seed", MAX_SEED), ("grow", 1000)])
+@pytest.mark.parametrize(("name", "value"), [("threads", MAX_THREADS), ("seed", MAX_SEED)])
 def test_whole_numbers(name: str, value: int) -> None:
     assert option(name, damage.Inpaint).parser(str(value)) == value
+
+
+def test_a_hole_grows_by_a_number_or_by_itself() -> None:
+    parse = option("grow", damage.Inpaint).parser
+    assert [(found.by, found.auto) for found in map(parse, ("1000", "auto"))] == [(1000, False), (0, True)]
 
 
 @pytest.mark.parametrize("value", ["0", "3", "16", "-1", "two", "1.0", ""])

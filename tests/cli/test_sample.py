@@ -118,7 +118,7 @@ def test_json_is_one_object(run: Run, words: list[str]) -> None:
     [
         (["-o", "there.png"], 2, "there.png: exists (1 in all); replace with --overwrite"),
         (["-o", "full/", "-n", "3"], 2, "full/001.png: exists (1 in all)"),
-        (["-o", "plot.gif"], 2, "-o plot.gif: the name must end in .avif, .j"),
+        (["-o", "plot.gif"], 2, "-o plot.gif: the name must end in .avif, .exr, "),
         (["-o", "there.png/in.png"], 1, "there.png/in.png: cannot be written"),
         (["-o", "-", "--json"], 2, "--json and the picture both want stdout"),
         (["-n", "0"], 2, "--count 0: must be from 1 to 10000"),

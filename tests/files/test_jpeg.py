@@ -15,6 +15,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL.JpegImagePlugin import get_sampling
 
+from genrestore.errors import InputError
 from genrestore.files.codecs import images
 from tests.files import make
 
@@ -48,6 +49,18 @@ def test_each_component_has_its_own_table_and_share_of_the_samples(
     jpeg = images.read(path).metadata.jpeg
     assert jpeg is not None
     assert jpeg.planes == ((luma, 1, 1), (chroma, down, across), (chroma, down, across))
+
+
+@pytest.mark.parametrize("shares", [0x00, 0x01, 0x10])
+def test_a_component_without_samples_is_read_or_refused(tmp_path: Path, shares: int) -> None:
+    content = bytearray(make.save(tmp_path / "a.jpg", make.smooth(3)).read_bytes())
+    content[content.index(b"\xff\xc0") + 14] = shares  # how many of its second component a block has
+    try:
+        jpeg = images.read(io.BytesIO(bytes(content))).metadata.jpeg
+    except InputError:
+        return
+    assert jpeg is not None
+    assert jpeg.planes == ()
 
 
 def test_a_second_pass_changes_next_to_nothing(tmp_path: Path) -> None:

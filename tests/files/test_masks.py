@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,7 @@ def test_a_mask_is_white_beside_its_picture() -> None:
 class TestWhatTextureIsCopiedFrom:
     @staticmethod
     def of(options: MaskOptions, source: str = "photo.png", mask: Path | None = None) -> np.ndarray | None:
-        one = job(source, mask)
+        (one,) = masks.assign([job(source, mask)], replace(options, place=None))
         copyable = Masks(options, [one]).of(one, picture()).copyable
         return None if copyable is None else copyable[0, 0]
 

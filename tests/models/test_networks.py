@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dcgan-generator": {"latent": 5, "channels": 1, "size": 28, "width": 4},
     "latent-encoder": {"latent": 5, "channels": 1, "size": 28, "width": 4},
     "residual-unet": {"channels": 3, "widths": [8, 12, 16], "blocks": [1, 1, 1]},
+    "mark-finder": {"kinds": ["dust", "hot"], "widths": [8, 12], "blocks": [1, 1]},
     "noise-estimator": {"channels": 3, "width": 8, "blocks": 1},
     "restorer": {"size": 28, "channels": 1, "latent": 3, "width": 4},
 }

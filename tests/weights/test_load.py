@@ -175,6 +175,7 @@ def test_a_name_is_loaded_from_the_store(sound: Path) -> None:
 def test_every_network_of_this_version_can_be_stored_and_loaded(tmp_path: Path) -> None:
     """With the arguments it has by default or needs; building it twice, once without memory, must work."""
     needed = {"autoencoder": tiny.AUTOENCODER, "restorer": {"size": 28, "channels": 1, "latent": 3}}
+    needed["mark-finder"] = {"kinds": ["dust"]}
     for name, kind in NETWORKS.items():
         arguments = needed.get(name, {})
         path, network = tmp_path / f"{name}.safetensors", kind(**arguments).eval()

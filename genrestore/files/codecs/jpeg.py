@@ -157,8 +157,9 @@ def _planes(opened: JpegImageFile) -> Iterator[tuple[tuple[int, ...], int, int]]
     """The components, as `JpegSettings.planes` has them; none where one has no table or no whole share."""
     across, down = (max(layer[axis] for layer in opened.layer) for axis in (1, 2))
     tables = opened.quantization
-    if any(across % layer[1] or down % layer[2] or layer[3] not in tables for layer in opened.layer):
-        return
+    for _, own_across, own_down, table in opened.layer:
+        if not own_across or not own_down or across % own_across or down % own_down or table not in tables:
+            return
     for _, own_across, own_down, table in opened.layer:
         yield tuple(tables[table]), down // own_down, across // own_across
 
