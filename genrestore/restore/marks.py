@@ -22,9 +22,9 @@ from genrestore.weights.load import load_chosen
 from genrestore.weights.store import choose
 
 WEIGHTS = "photo-marks"
-CERTAIN, LIKELY = 4.5, -1.0
-"""Log odds that some pixel of a mark must have, and all of its pixels; at the first, of clean photographs of
-the training set 0.01 % of the area is taken for marks."""
+CERTAIN, LIKELY = 5.0, -1.0
+"""Log odds that some pixel of a mark must have, and all of its pixels; at the first, less than
+0.02 % of clean photographs is taken for marks."""
 TILING = Tiling(size=768, overlap=64)
 
 
