@@ -13,15 +13,13 @@ from genrestore.errors import UsageError, WeightsError
 from genrestore.files.plan.jobs import OutputOptions
 from genrestore.restore.task import Task
 from genrestore.settings import setting
-from genrestore.weights.header import MARKS
+from genrestore.weights.header import FINDER, MARKS
 
 if TYPE_CHECKING:
     from genrestore.files.codecs.images import Array, Image
 
 MOST_GROWN = 1000
 """Pixels."""
-FINDER = "photo-marks"
-"""The usual finder."""
 
 
 class Kinds(tuple[str, ...]):

@@ -17,11 +17,10 @@ from genrestore.restore.components import Components
 from genrestore.restore.problem import OnProgress
 from genrestore.restore.tiling import Pixels, Tile, Tiling, begun, in_parallel, with_less_memory
 from genrestore.runtime import Runtime
-from genrestore.weights.header import MARKS
+from genrestore.weights.header import FINDER, MARKS
 from genrestore.weights.load import load_chosen
 from genrestore.weights.store import choose
 
-WEIGHTS = "photo-marks"
 CERTAIN, LIKELY = 5.0, -1.0
 """Log odds that some pixel of a mark must have, and all of its pixels; at the first, less than
 0.02 % of clean photographs is taken for marks."""
@@ -49,7 +48,7 @@ class Marks:
 
     kinds: Sequence[str] = MARKS[:2]
     sensitivity: float = 1.0
-    weights: str = WEIGHTS
+    weights: str = FINDER
     runtime: Runtime | None = None
 
     def __post_init__(self) -> None:
@@ -112,7 +111,7 @@ class Marks:
         if not isinstance(network, MarkFinder):
             raise WeightsError(
                 f"weights '{self.weights}' are of kind '{chosen.header.kind}', and marks need a finder, such "
-                f"as {WEIGHTS}"
+                f"as {FINDER}"
             )
         return network.to(memory_format=torch.channels_last)
 
@@ -145,7 +144,7 @@ def find_marks(
     kinds: Sequence[str] = MARKS[:2],
     *,
     sensitivity: float = 1.0,
-    weights: str = WEIGHTS,
+    weights: str = FINDER,
     runtime: Runtime | None = None,
 ) -> Pixels:
     """Find dust, scratches and hot pixels: what `genrestore inpaint --find` fills, from Python.

@@ -258,12 +258,13 @@ def few_values(pixels: Pixels) -> int | None:
     return int(found.size)
 
 
-def stuck_share(pixels: Pixels, noise_level: float) -> float:
+def stuck_share(pixels: Pixels, noise_level: float, gain: int = 1) -> float:
     """Share of values that are stuck at black or white: at an end of the range, far from those beside them.
 
     Args:
         pixels: Integers [1, channel, height, width]; of a large picture some rows are looked at.
-        noise_level: σ on the [0, 1] scale: nothing within 5 σ is stuck.
+        noise_level: σ, 1 being the largest value: nothing within 5 σ is stuck.
+        gain: The range of integers is so many times what the sensor of the picture had.
 
     Returns:
         0 to 1; 0 of floats.
@@ -271,7 +272,7 @@ def stuck_share(pixels: Pixels, noise_level: float) -> float:
     height, width = pixels.shape[-2:]
     if not is_clipped(pixels) or min(height, width) < 3:
         return 0.0
-    most = np.iinfo(pixels.dtype).max
+    most = np.iinfo(pixels.dtype).max // gain
     row, column = np.ogrid[1 : height - 1 : -(-height * width // LOOKED_AT), 1 : width - 1]
     beside = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
     low, high = np.sort(np.stack([pixels[0][:, y, x] for y, x in beside]), axis=0)[1:3].astype(np.int32)

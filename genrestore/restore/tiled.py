@@ -293,7 +293,7 @@ class Tiled:
             notes.append("little noise found")
         elif noise and request.noise_level is None and values:
             notes.append(f"it has only {values} values, and their pattern looks like noise")
-        if not values and (stuck := stuck_share(pixels, level / gain)) > MANY_STUCK:
+        if not values and (stuck := stuck_share(pixels, level, gain)) > MANY_STUCK:
             notes.append(
                 f"{100 * stuck:.2g} % of its pixels are stuck at black or white: "
                 "a denoiser leaves many; mask them and use genrestore inpaint"

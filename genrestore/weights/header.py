@@ -31,6 +31,8 @@ KINDS = {
 """Kinds of priors, and what finds marks; True: their images have one size."""
 MARKS = ("dust", "scratches", "hot")
 """Marks that a finder may know: small specks; what is long and thin, hairs too; single pixels."""
+FINDER = "photo-marks"
+"""The usual finder of marks."""
 COMMUNITY = "spandrel/"
 """Begin of the names of other projects' networks, before that of the architecture."""
 KEY = "genrestore"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -95,20 +96,20 @@ def assign(jobs: Sequence[Job], options: MaskOptions) -> list[Job]:
             would go; or the place for masks to be shown cannot be meant.
     """
     if options.place is not None:
-        jobs = _with_masks(jobs, NamedPictures(options.place, "--mask"), "--mask")
+        jobs = _with_masks(jobs, NamedPictures(options.place, "--mask"), "mask")
     if options.avoid is not None:
-        jobs = _with_masks(jobs, NamedPictures(options.avoid, "--avoid"), "--avoid")
+        jobs = _with_masks(jobs, NamedPictures(options.avoid, "--avoid"), "avoid")
     _check_shown(jobs, options)
     return list(jobs)
 
 
-def _with_masks(jobs: Sequence[Job], named: NamedPictures, word: str) -> list[Job]:
+def _with_masks(jobs: Sequence[Job], named: NamedPictures, which: Literal["mask", "avoid"]) -> list[Job]:
     def with_mask(job: Job) -> Job:
         alike = named.named_like(job.source)
         if len(alike) == 1:
-            return replace(job, mask=alike[0]) if word == "--mask" else replace(job, avoid=alike[0])
+            return replace(job, **{which: alike[0]})  # type: ignore[arg-type]
         problem = several(job.name, alike) if alike else f"no mask in it named like {job.name}"
-        return replace(job, problem=f"{word} {shown(named.place)}: {problem}")
+        return replace(job, problem=f"--{which} {shown(named.place)}: {problem}")
 
     found = [with_mask(job) if job.is_open else job for job in jobs]
     waiting = [after for before, after in zip(jobs, found, strict=True) if before.is_open]
@@ -117,7 +118,7 @@ def _with_masks(jobs: Sequence[Job], named: NamedPictures, word: str) -> list[Jo
         raise UsageError(f"{waiting[0].problem}{more}")
     targets = {job.target.resolve(): job for job in found if job.target is not None}
     for job in found:
-        mask = job.mask if word == "--mask" else job.avoid
+        mask: Path | None = getattr(job, which)
         if mask is not None and (hit := targets.get(mask.resolve())):
             raise UsageError(f"{shown(mask)}: the output of {hit.name} is a mask; name another with -o")
     return found
