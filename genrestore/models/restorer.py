@@ -87,17 +87,17 @@ class Restorer(nn.Module):
             features = stage(features) + way
         return coordinates, features
 
-    def correct(self, features: Tensor, made: Tensor) -> Tensor:
+    def correct(self, features: Tensor, decoded: Tensor) -> Tensor:
         """C, the estimate.
 
         Args:
             features: As `look` gives them, [batch, width, size/2, size/2].
-            made: What the decoder makes of the coordinates, [batch, channel, size, size] in [0, 1].
+            decoded: What the decoder makes of the coordinates, [batch, channel, size, size] in [0, 1].
 
         Returns:
             x̂, [batch, channel, size, size], about [0, 1].
         """
-        shown = functional.pixel_unshuffle(2 * made - 1, 2)
+        shown = functional.pixel_unshuffle(2 * decoded - 1, 2)
         estimate: Tensor = self.tail(self.mix(torch.cat([features, shown], 1)))
         return functional.pixel_shuffle(estimate, 2)
 

@@ -9,7 +9,7 @@ BANDS = 8
 """Rings of frequencies, from the mean of the picture to its finest detail."""
 
 
-def without_noise(residual: Tensor, noise: Tensor) -> Tensor:
+def wiener_filter(residual: Tensor, noise: Tensor) -> Tensor:
     """Shrink each ring of frequencies by the share that noise has in it.
 
         d̂_k = max(0, 1 − c_k e / P_k) d_k,     c_k = 1 + 2 √(2 / n_k)

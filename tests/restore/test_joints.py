@@ -26,7 +26,7 @@ from genrestore.restore.solvers.adam import Discrepancy
 from genrestore.restore.task import Request
 from genrestore.restore.tiled import mixed
 from genrestore.restore.tiling import Tiling
-from genrestore.restore.wiener import without_noise
+from genrestore.restore.wiener import wiener_filter
 from genrestore.runtime import Runtime
 from tests import tiny
 from tests.restore.restorers import denoiser
@@ -295,7 +295,7 @@ def test_two_standard_errors_of_chance_are_no_deviation() -> None:
     """One ring by hand: the mean of the picture, a single number."""
     size, mean, power = 8, 0.05, 8**2 * 0.05**2
     noise_power = torch.tensor([power / 20])
-    found = without_noise(torch.full((1, 1, size, size), mean), noise_power)
+    found = wiener_filter(torch.full((1, 1, size, size), mean), noise_power)
     kept = 1 - (1 + 2 * 2**0.5) / 20
     torch.testing.assert_close(found, torch.full_like(found, kept * mean))
 
@@ -338,13 +338,13 @@ def test_a_step_on_pixels_is_a_share_of_the_inverse_curvature(level: float | Non
 def test_what_clipping_moves_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of black half of the noise is left, and its mean, σ / √2π, is taken from the picture."""
     told: list[tuple[Tensor, Tensor]] = []
-    usual = generators.without_noise
+    usual = generators.wiener_filter
 
     def without(deviation: Tensor, noise: Tensor) -> Tensor:
         told.append((deviation, noise))
         return usual(deviation, noise)
 
-    monkeypatch.setattr(generators, "without_noise", without)
+    monkeypatch.setattr(generators, "wiener_filter", without)
     black, sigma = torch.zeros(1, 1, 8, 8), 0.1
     generators.refined(Problem(black + 0.02, sigma, clipped=True), black)
     deviation, level = told[0]

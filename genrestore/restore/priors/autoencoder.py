@@ -206,8 +206,8 @@ class AutoencoderPrior(OneSizePrior[AutoencoderSettings]):
     def own_distances(self, generator: torch.Generator) -> Tensor:
         """RMS distances of G(z) with the class's z, [image]."""
         draws = torch.randn(SAMPLES, self.network.latent, generator=generator)
-        made = [self.decode(some.to(self.runtime.device)) for some in draws.split(BATCH)]
-        return torch.cat([self.distance(image) for image in made])
+        samples = [self.decode(some.to(self.runtime.device)) for some in draws.split(BATCH)]
+        return torch.cat([self.distance(image) for image in samples])
 
     def clean(self, image: Tensor) -> Tensor:
         """AE(y) of one picture [1, channel, size, size] in [0, 1]."""

@@ -14,7 +14,7 @@ from genrestore.restore.priors.one_size import OneSizePrior, by_batches, check_a
 from genrestore.restore.problem import UNWATCHED, OnProgress, Problem, Solution, Watch, shares
 from genrestore.restore.settings import BATCH, LatentSearch
 from genrestore.restore.solvers.latent_search import Found, LatentEnergy, search, search_by_adam
-from genrestore.restore.wiener import without_noise
+from genrestore.restore.wiener import wiener_filter
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 
@@ -82,7 +82,7 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
 
         D reckons with noise of √(σ² + e²), e being the usual error of the generator: half of the distance
         that 99 of 100 images of its class stay below. With `settings.refine` the result leaves the
-        generator's range: G(z*) + d̂, d̂ the part of y − G(z*) that `wiener.without_noise` keeps; where pixels
+        generator's range: G(z*) + d̂, d̂ the part of y − G(z*) that `wiener.wiener_filter` keeps; where pixels
         are known exactly, they are put back and the hole follows them smoothly (`Seamless`). In the place of
         G(z*) stands there the mean of G(z) over what all starts came to, if pixels are missing. Of a picture
         without damage it is the inversion: z* = argmin_z ‖G(z) − x‖.
@@ -162,8 +162,8 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
         batches = self.draw(count, generator).split(BATCH)
         for latents, tell in zip(batches, shares(on_progress, [len(one) for one in batches]), strict=True):
             images = self.generate(latents)
-            made = self.find(Problem(images, 0.0), settings, Watch(tell)).image
-            errors = (made - images).square().flatten(1).mean(1).clamp(min=1e-12)
+            inverted = self.find(Problem(images, 0.0), settings, Watch(tell)).image
+            errors = (inverted - images).square().flatten(1).mean(1).clamp(min=1e-12)
             found += (-10 * errors.log10()).tolist()
         return found
 
@@ -202,8 +202,8 @@ class GeneratorPrior(OneSizePrior[LatentSearch]):
 
     def own_distances(self, generator: torch.Generator) -> Tensor:
         """RMS distances √ mean (G(E(x)) − x)² of images of its own making, [image]."""
-        made = self.generate(self.draw(SAMPLES, generator))
-        return (self.generate(self.encode(made)) - made).square().flatten(1).mean(1).sqrt()
+        samples = self.generate(self.draw(SAMPLES, generator))
+        return (self.generate(self.encode(samples)) - samples).square().flatten(1).mean(1).sqrt()
 
 
 def refined(problem: Problem, nearest: Tensor) -> Tensor:
@@ -229,11 +229,11 @@ def refined(problem: Problem, nearest: Tensor) -> Tensor:
         if problem.clipped:
             expected = expected_square(image, sigma)
             shift = expected_shift(image, sigma)
-        deviation = problem.damaged - nearest - shift
+        residual = problem.damaged - nearest - shift
         if problem.known is not None:  # in the hole nothing is known but what the prior says
-            deviation = torch.where(problem.known > 0, deviation, 0.0)
+            residual = torch.where(problem.known > 0, residual, 0.0)
         noise = (expected - shift.square()).flatten(1).mean(1)
-        image = (nearest + without_noise(deviation, noise)).clamp(0, 1)
+        image = (nearest + wiener_filter(residual, noise)).clamp(0, 1)
     return image
 
 

@@ -17,8 +17,8 @@ from genrestore.restore.solvers.levenberg_marquardt import Candidates, descend
 
 STAGES = ((60, 2), (60, 4))
 """Steps of all starts, then of those that are left: one in so many of all goes on then, at least one."""
-TOLD = 200
-"""Steps of the report's search that are told of, about."""
+REPORTED = 200
+"""Steps of the report's search that an observer sees, about."""
 CURVATURE, AGAIN = 3, 0.6
 """Duration of a curvature, in gradients of a batch, and how many are made anew for each start, both about."""
 
@@ -59,7 +59,7 @@ class LatentEnergy:
         return Found(index, latent, image, data, self.weight * latent.square().sum(1) / 2, starts, going)
 
     def gradient(self, latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """F, [candidate], and its slope Jᵀ d' + λ z, [candidate, latent], with D's slope d'.
+        """F, [candidate], and its gradient Jᵀ d' + λ z, [candidate, latent], with D's gradient d'.
 
         Args:
             latent: [candidate, latent].
@@ -68,9 +68,9 @@ class LatentEnergy:
         point = latent.detach().requires_grad_()
         with torch.enable_grad():
             image = self.prior.generate(point)
-        made, term = image.detach(), self.term.take(pictures)
-        (back,) = torch.autograd.grad(image, point, term.expand(made)[0])
-        value = term.value(made) + self.weight * latent.square().sum(1) / 2
+        decoded, term = image.detach(), self.term.take(pictures)
+        (back,) = torch.autograd.grad(image, point, term.expand(decoded)[0])
+        value = term.value(decoded) + self.weight * latent.square().sum(1) / 2
         return value, back + self.weight * latent
 
     def curvature(self, latent: Tensor, pictures: Tensor) -> Tensor:
@@ -161,17 +161,17 @@ def search(
     lasts, index = state.energy.view(count, some).clone(), 0
     places = torch.arange(count * some, device=starts.device)
 
-    def told(now: Candidates) -> None:
+    def report(now: Candidates) -> None:
         nonlocal index
         lasts.view(-1)[places] = now.energy
         if watch.step is not None:
             watch.step(_found(energy, now, lasts.clone(), index).step)
         index += 1
 
-    told(state)
+    report(state)
     for (stage_steps, kept), work, tell in zip(parts, works[1:], tells, strict=True):
         watched = _Watched(energy, Tally(tell, work))
-        state = descend(watched.gradient, watched.curvature, state, steps=stage_steps, on_step=told)
+        state = descend(watched.gradient, watched.curvature, state, steps=stage_steps, on_step=report)
         tell(1.0)
         chosen = state.energy.view(count, -1).argsort(stable=True, dim=1)[:, :kept].sort(1).values
         alone = (chosen + len(places) // count * torch.arange(count, device=chosen.device)[:, None]).flatten()
@@ -190,7 +190,7 @@ def _stages(starts: int, steps: int, stages: Sequence[tuple[int, int]]) -> list[
 
 
 def _works(count: int, starts: int, parts: Sequence[tuple[int, int]], near: bool) -> list[float]:
-    """Duration of the first curvatures and of each stage, in slopes of a batch, about.
+    """Duration of the first curvatures and of each stage, in gradients of a batch, about.
 
     Of so many pictures with so many starts each.
     """
@@ -207,7 +207,7 @@ def _calls(candidates: int) -> int:
 
 @dataclass(frozen=True)
 class _Watched:
-    """An energy whose slopes and curvatures are counted; a curvature counts when it is done."""
+    """An energy whose gradients and curvatures are counted; a curvature counts when it is done."""
 
     energy: LatentEnergy
     tally: Tally
@@ -254,7 +254,7 @@ def search_by_adam(
         steps: How many.
         rate: Of Adam.
         noise: Gives n, [1, channel, height, width].
-        watch: Is told the start, about `TOLD` steps, and the end; and the finished share after every step.
+        watch: Is told the start, about `REPORTED` steps, the end, and the finished share after every step.
     """
     pictures = torch.arange(len(start), device=start.device)
     latent = start.clone().requires_grad_()
@@ -270,7 +270,7 @@ def search_by_adam(
         better = values < least if noise is None else torch.ones_like(values, dtype=torch.bool)
         least = torch.where(better, values, least)
         best = torch.where(better[:, None], now, best)
-        if index == steps or (watch.step is not None and index % math.ceil(steps / TOLD) == 0):
+        if index == steps or (watch.step is not None and index % math.ceil(steps / REPORTED) == 0):
             with torch.no_grad():
                 found = energy.found(best, pictures, index, least[:, None], torch.ones_like(pictures))
             if watch.step is not None:

@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt steps whose curvature is made once and learned from there on, as in BFGS."""
+"""Levenberg–Marquardt descent whose Hessian approximation is computed once and updated as in BFGS."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Slope = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Takes latents [candidate, n] and the picture of each, [candidate]; gives their energies F, [candidate],
-and slopes g, [candidate, n]."""
+and gradients g, [candidate, n]."""
 Curvature = Callable[[Tensor, Tensor], Tensor]
 """Takes the same; gives a matrix near the curvature of F, [candidate, n, n], positive definite."""
 
@@ -34,7 +34,7 @@ class Candidates:
         latent: z, [candidate, n].
         picture: The index of the picture that each is for, [candidate].
         energy: F(z), [candidate].
-        slope: g at z, [candidate, n].
+        gradient: g at z, [candidate, n].
         curvature: H, [candidate, n, n].
         damping: μ, [candidate].
         growth: By what μ grows at the next step that fails, [candidate].
@@ -46,7 +46,7 @@ class Candidates:
     latent: Tensor
     picture: Tensor
     energy: Tensor
-    slope: Tensor
+    gradient: Tensor
     curvature: Tensor
     damping: Tensor
     growth: Tensor
@@ -56,14 +56,14 @@ class Candidates:
 
     @classmethod
     def begin(
-        cls, slope: Slope, start: Tensor, picture: Tensor, curvature: Tensor | None = None
+        cls, objective: Objective, start: Tensor, picture: Tensor, curvature: Tensor | None = None
     ) -> Candidates:
         """At the start, [candidate, n], each for a picture of an index, [candidate].
 
         With H, [candidate, n, n], as far as it is known; else the first step makes it.
         """
         count, size = start.shape
-        energy, first = slope(start, picture)
+        energy, gradient = objective(start, picture)
         ones, flags = torch.ones_like(energy), torch.ones_like(energy, dtype=torch.bool)
         doubted = flags if curvature is None else ~flags
         curvature = start.new_zeros(count, size, size) if curvature is None else curvature
@@ -71,7 +71,7 @@ class Candidates:
             start,
             picture,
             energy,
-            first,
+            gradient,
             curvature,
             damping=FIRST_DAMPING * ones,
             growth=2 * ones,
@@ -95,29 +95,29 @@ class Candidates:
 
 
 def descend(
-    slope: Slope,
+    objective: Objective,
     curvature: Curvature,
     state: Candidates,
     *,
     steps: int,
     on_step: Callable[[Candidates], None] | None = None,
 ) -> Candidates:
-    """Minimise the energy of every candidate by damped steps whose matrix learns from the slopes it meets.
+    """Minimise the energy of every candidate by damped steps, with a quasi-Newton matrix.
 
         (H + μ h I) s = −g,   h = mean diag H
         z ← z + s where F(z + s) < F(z), and μ ← μ max(1/3, 1 − (2ρ − 1)³)
-        elsewhere μ ← ν μ, ν ← 2 ν;     ρ: the fall of F over the one that g and H foretold
+        elsewhere μ ← ν μ, ν ← 2 ν;     ρ: the fall of F over the one that g and H predict
         H ← H − H s sᵀ H / sᵀ H s + r rᵀ / sᵀ r,     r = θ (g' − g) + (1 − θ) H s
 
     H is `curvature` at the start, and again where three steps in a row were in vain; every step, also one
-    that is not taken, brings it nearer to what the slopes say. θ is 1 unless sᵀ (g' − g) is below a fifth of
-    sᵀ H s, and then as near to it as keeps H positive. Candidates do not see one another.
+    that is not taken, brings it nearer to what the gradients say. θ is 1 unless sᵀ (g' − g) is below a fifth
+    of sᵀ H s, and then as near to it as keeps H positive. Candidates do not see one another.
     Sources: Marquardt, "An Algorithm for Least-Squares Estimation of Nonlinear Parameters", 1963; μ as in
     Nielsen, "Damping Parameter in Marquardt's Method", 1999; H of Broyden, Fletcher, Goldfarb and Shanno,
     1970, as in Powell, "A Fast Algorithm for Nonlinearly Constrained Optimization Calculations", 1978.
 
     Args:
-        slope: F and g, of [candidate, n].
+        objective: F and g, of [candidate, n].
         curvature: H.
         state: Where it begins.
         steps: At most so many.
@@ -130,13 +130,13 @@ def descend(
         if not bool(state.active.any()):
             break
         items = state.active.nonzero()[:, 0]
-        state = state.put(items, _stepped(slope, curvature, state.take(items)))
+        state = state.put(items, _step(objective, curvature, state.take(items)))
         if on_step is not None:
             on_step(state)
     return state
 
 
-def _stepped(slope: Slope, curvature: Curvature, now: Candidates) -> Candidates:
+def _step(objective: Objective, curvature: Curvature, now: Candidates) -> Candidates:
     """One step of every candidate."""
     places = now.doubted.nonzero()[:, 0]
     matrix = now.curvature
@@ -145,22 +145,22 @@ def _stepped(slope: Slope, curvature: Curvature, now: Candidates) -> Candidates:
     scale = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
     damped = matrix + torch.diag_embed((now.damping * scale)[:, None].expand_as(now.latent))
     factor, failed = torch.linalg.cholesky_ex(damped)
-    step = -torch.cholesky_solve(now.slope[..., None], factor)[..., 0]
-    foretold = -(now.slope * step).sum(1) - (step * _times(matrix, step)).sum(1) / 2
+    step = -torch.cholesky_solve(now.gradient[..., None], factor)[..., 0]
+    predicted = -(now.gradient * step).sum(1) - (step * _times(matrix, step)).sum(1) / 2
     latent = now.latent + step
-    found, slopes = slope(latent, now.picture)
-    better = (found < now.energy) & (failed == 0)
-    fall = torch.where(better, now.energy - found, 0.0)
-    share = fall / foretold.clamp(min=1e-30)
-    damping = now.damping * torch.where(better, (1 - (2 * share - 1) ** 3).clamp(1 / 3, 2), now.growth)
+    energy, gradient = objective(latent, now.picture)
+    better = (energy < now.energy) & (failed == 0)
+    fall = torch.where(better, now.energy - energy, 0.0)
+    ratio = fall / predicted.clamp(min=1e-30)
+    damping = now.damping * torch.where(better, (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 2), now.growth)
     growth = torch.where(better, 2.0, 2 * now.growth)
     idle = torch.where(fall <= SMALL * now.energy, now.idle + 1, 0.0)
     return Candidates(
         torch.where(better[:, None], latent, now.latent),
         now.picture,
-        torch.where(better, found, now.energy),
-        torch.where(better[:, None], slopes, now.slope),
-        _learned(matrix, step, slopes - now.slope),
+        torch.where(better, energy, now.energy),
+        torch.where(better[:, None], gradient, now.gradient),
+        _secant_update(matrix, step, gradient - now.gradient),
         damping.clamp(*DAMPING),
         growth,
         idle,
@@ -169,8 +169,8 @@ def _stepped(slope: Slope, curvature: Curvature, now: Candidates) -> Candidates:
     )
 
 
-def _learned(matrix: Tensor, step: Tensor, change: Tensor) -> Tensor:
-    """H after a step s, [candidate, n], along which the slope changed by g' − g, [candidate, n]."""
+def _secant_update(matrix: Tensor, step: Tensor, change: Tensor) -> Tensor:
+    """H after a step s, [candidate, n], along which the gradient changed by g' − g, [candidate, n]."""
     along = _times(matrix, step)
     expected, seen = (step * along).sum(1), (step * change).sum(1)
     share = (1 - KEPT) * expected / (expected - seen).clamp(min=1e-30)
@@ -178,9 +178,9 @@ def _learned(matrix: Tensor, step: Tensor, change: Tensor) -> Tensor:
     shown = share * change + (1 - share) * along
     gained = shown[:, :, None] * shown[:, None] / (step * shown).sum(1)[:, None, None]
     lost = along[:, :, None] * along[:, None] / expected[:, None, None]
-    learned = matrix + gained - lost
-    sound = learned.isfinite().all(2).all(1)
-    return torch.where(sound[:, None, None], learned, matrix)
+    updated = matrix + gained - lost
+    sound = updated.isfinite().all(2).all(1)
+    return torch.where(sound[:, None, None], updated, matrix)
 
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -79,12 +79,12 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
         """Images of one step, and out-of-class images made of some of them."""
         images = self.take(step, indices)
         some = self.settings.outliers * self.loop.batch_size if "recent" in self.networks else 0
-        made = [
+        outliers = [
             out_of_class(image, sample_generator(self.loop.seed, step, index))
             for image, index in zip(images, indices, strict=True)
             if index < some
         ]
-        others = torch.stack(made) if made else images[:0]
+        others = torch.stack(outliers) if outliers else images[:0]
         return Batch(images, torch.tensor(mix(self.loop.seed, step, -1)), others)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:

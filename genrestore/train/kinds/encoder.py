@@ -80,13 +80,13 @@ class EncoderTraining(ClassTraining[EncoderSettings, Batch]):
         real, latent = self.on_device(*batch)
         with self.runtime.autocast():
             with torch.no_grad():
-                made = generator(latent)
-            found = encoder(torch.cat([made, real]).contiguous(memory_format=torch.channels_last))
+                fake = generator(latent)
+            found = encoder(torch.cat([fake, real]).contiguous(memory_format=torch.channels_last))
             again = generator(found)
-        count = len(made)
+        count = len(fake)
         parts = {
             "latent": (found[:count], latent),
-            "own": (again[:count], made),
+            "own": (again[:count], fake),
             "real": (again[count:], real),
         }
         return self.learn({name: losses.mean_square(*pair) for name, pair in parts.items()})

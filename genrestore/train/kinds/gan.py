@@ -112,18 +112,18 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
         last, parts = len(images) - 1, []
         for update, (real, latent) in enumerate(zip(images, latents, strict=True)):
             with self.runtime.autocast(), torch.set_grad_enabled(update == last):
-                made = self.networks["generator"](latent)
-            parts.append(self._discriminate(real, made.detach(), bool(batch.penalised)))
-        found = {"discriminator": torch.stack(parts).mean(), **self._generate(made)}
+                fake = self.networks["generator"](latent)
+            parts.append(self._discriminate(real, fake.detach(), bool(batch.penalised)))
+        found = {"discriminator": torch.stack(parts).mean(), **self._generate(fake)}
         self.alarm.watch(found["discriminator"], found["generator_gradient"])
         return found
 
-    def _discriminate(self, images: Tensor, made: Tensor, penalised: bool) -> Tensor:
+    def _discriminate(self, images: Tensor, fake: Tensor, penalised: bool) -> Tensor:
         """One update of the discriminator; its loss, a scalar, without penalty."""
         discriminator = self.networks["discriminator"]
         with self.runtime.autocast():
-            real, fake = discriminator(self._augment(images)), discriminator(self._augment(made))
-        loss = losses.ADVERSARIAL[self.settings.loss].discriminator(real, fake)
+            logits = [discriminator(self._augment(some)) for some in (images, fake)]
+        loss = losses.ADVERSARIAL[self.settings.loss].discriminator(*logits)
         total = loss
         if penalised:
             inputs = self._augment(images).requires_grad_()
@@ -132,12 +132,12 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
         self.descend(total, "discriminator")
         return loss.detach()
 
-    def _generate(self, made: Tensor) -> dict[str, Tensor]:
-        """One update of the generator, which made these images as it is now."""
+    def _generate(self, fake: Tensor) -> dict[str, Tensor]:
+        """One update of the generator, which drew these images as it is now."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         discriminator.requires_grad_(False)
         with self.runtime.autocast():
-            logits = discriminator(self._augment(made))
+            logits = discriminator(self._augment(fake))
         loss = losses.ADVERSARIAL[self.settings.loss].generator(logits)
         self.descend(loss, "generator")
         discriminator.requires_grad_(True)
@@ -158,9 +158,9 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
             pixel over the samples, relative to that over the images.
         """
         real = self.validation.float() / 255
-        made = torch.cat([part.cpu() for part in self._sample(networks["generator"], len(real))])
-        score = -float(losses.multi_scale_wasserstein(made, real, torch.Generator().manual_seed(0)))
-        spread = [float(images.std(0).mean()) for images in (made, real)] if len(real) > 1 else [1.0, 1.0]
+        fake = torch.cat([part.cpu() for part in self._sample(networks["generator"], len(real))])
+        score = -float(losses.multi_scale_wasserstein(fake, real, torch.Generator().manual_seed(0)))
+        spread = [float(images.std(0).mean()) for images in (fake, real)] if len(real) > 1 else [1.0, 1.0]
         return {"diversity": spread[0] / max(spread[1], 1e-9), "score": score}
 
     @torch.no_grad()

@@ -100,67 +100,67 @@ def relative_level(log_estimate: Tensor, log_level: Tensor, quantile: Tensor) ->
     return 2 * torch.maximum(quantile * missing, (quantile - 1) * missing).mean()
 
 
-def logistic_discriminator(real: Tensor, made: Tensor) -> Tensor:
+def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """−E log D(x) − E log(1 − D(G(z))), where D is the sigmoid of the logit.
 
     Source: Goodfellow et al., "Generative Adversarial Nets", 2014, equation 1.
     From logits [batch] to a scalar: 0 where it is right and certain, log 4 where it cannot tell.
     """
-    return functional.softplus(-real).mean() + functional.softplus(made).mean()
+    return functional.softplus(-real).mean() + functional.softplus(fake).mean()
 
 
-def non_saturating_generator(made: Tensor) -> Tensor:
+def non_saturating_generator(fake: Tensor) -> Tensor:
     """−E log D(G(z)): strong where the discriminator is certain.
 
     Source: Goodfellow et al., 2014, section 3.
     From logits [batch] of made images to a scalar.
     """
-    return functional.softplus(-made).mean()
+    return functional.softplus(-fake).mean()
 
 
-def saturating_generator(made: Tensor) -> Tensor:
+def saturating_generator(fake: Tensor) -> Tensor:
     """+E log(1 − D(G(z))): below 0, and flat where the discriminator is certain.
 
     Source: Goodfellow et al., 2014, equation 1.
     From logits [batch] of made images to a scalar.
     """
-    return -functional.softplus(made).mean()
+    return -functional.softplus(fake).mean()
 
 
-def least_squares_discriminator(real: Tensor, made: Tensor) -> Tensor:
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """½ E(D(x) − 1)² + ½ E D(G(z))², where D is the logit itself.
 
     Source: Mao et al., "Least Squares Generative Adversarial Networks", 2017, equation 9.
     From logits [batch] to a scalar: 0 where it is right and certain, ¼ where it cannot tell.
     """
-    return 0.5 * (real - 1).square().mean() + 0.5 * made.square().mean()
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
 
 
-def least_squares_generator(made: Tensor) -> Tensor:
+def least_squares_generator(fake: Tensor) -> Tensor:
     """½ E(D(G(z)) − 1)², where D is the logit itself.
 
     Source: Mao et al., 2017, equation 9.
     From logits [batch] of made images to a scalar.
     """
-    return 0.5 * (made - 1).square().mean()
+    return 0.5 * (fake - 1).square().mean()
 
 
-def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), where D is the logit itself.
 
     Source: Lim and Ye, "Geometric GAN", 2017.
     From logits [batch] to a scalar: 0 where it is right and certain, 2 where it cannot tell.
     """
-    return functional.relu(1 - real).mean() + functional.relu(1 + made).mean()
+    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
 
 
-def hinge_generator(made: Tensor) -> Tensor:
+def hinge_generator(fake: Tensor) -> Tensor:
     """−E D(G(z)), where D is the logit itself.
 
     Source: Lim and Ye, 2017.
     From logits [batch] of made images to a scalar.
     """
-    return -made.mean()
+    return -fake.mean()
 
 
 class Adversarial(NamedTuple):
@@ -195,11 +195,11 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     Returns:
         A scalar that can be differentiated by the discriminator's weights.
     """
-    (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return slope.square().flatten(1).sum(1).mean()
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()
 
 
-def multi_scale_wasserstein(made: Tensor, real: Tensor, draws: torch.Generator) -> Tensor:
+def multi_scale_wasserstein(fake: Tensor, real: Tensor, draws: torch.Generator) -> Tensor:
     """Sliced Wasserstein distance between two sets of images: of their patches at every scale, and as wholes.
 
     The root mean square over the scales of a Laplacian pyramid, where patches tell sharpness and texture, and
@@ -211,18 +211,18 @@ def multi_scale_wasserstein(made: Tensor, real: Tensor, draws: torch.Generator) 
     and directions.
     """
     squares = []
-    while made.shape[-1] >= 2 * PATCH:
-        coarse = [functional.avg_pool2d(images, 2) for images in (made, real)]
-        if made.shape[-1] // 2 < COARSEST:
-            squares.append(sliced_distance(made.flatten(1), real.flatten(1), draws))
+    while fake.shape[-1] >= 2 * PATCH:
+        coarse = [functional.avg_pool2d(images, 2) for images in (fake, real)]
+        if fake.shape[-1] // 2 < COARSEST:
+            squares.append(sliced_distance(fake.flatten(1), real.flatten(1), draws))
         details = [
             images - functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
-            for images, small in zip((made, real), coarse, strict=True)
+            for images, small in zip((fake, real), coarse, strict=True)
         ]
         places = _places(details[0].shape, draws)
         first, second = (_patches(detail, places) for detail in details)
         squares.append(sliced_distance(first, second, draws))
-        made, real = coarse
+        fake, real = coarse
     return torch.stack(squares).mean().sqrt()
 
 

@@ -81,9 +81,9 @@ class RestorerTraining(ClassTraining[RestorerSettings, Batch]):
         """Update by "restored" and "made" (by the decoder alone)."""
         clean, *seen = self.on_device(*batch)
         with self.runtime.autocast():
-            made, restored = _restored(self.networks, *seen)
-        restored, made = (losses.root_mean_square(one.float(), clean) for one in (restored, made))
-        return self.learn({"restored": restored, "made": made})
+            decoded, restored = _restored(self.networks, *seen)
+        restored, decoded = (losses.root_mean_square(one.float(), clean) for one in (restored, decoded))
+        return self.learn({"restored": restored, "made": decoded})
 
     @torch.no_grad()
     def validate(self, networks: Mapping[str, nn.Module]) -> dict[str, float]:
@@ -125,8 +125,8 @@ class RestorerTraining(ClassTraining[RestorerSettings, Batch]):
         draws = [sample_generator(self.loop.seed, -3, index) for index in range(len(images))]
         batch = stack([damage(image, draw) for image, draw in zip(images, draws, strict=True)])
         clean, damaged, known, level = self.on_device(*batch)
-        made, restored = _restored(networks, damaged, known, level)
-        return torch.stack([damaged * known, made, restored.clamp(0, 1), clean], 1).flatten(0, 1).cpu()
+        decoded, restored = _restored(networks, damaged, known, level)
+        return torch.stack([damaged * known, decoded, restored.clamp(0, 1), clean], 1).flatten(0, 1).cpu()
 
 
 def damage(clean: Tensor, generator: torch.Generator) -> Batch:
@@ -153,5 +153,5 @@ def _restored(
     assert isinstance(autoencoder, Autoencoder)
     assert isinstance(restorer, Restorer)
     coordinates, features = restorer.look(damaged, known, level)
-    made = autoencoder.decode(autoencoder.from_standard(coordinates))
-    return made, restorer.correct(features, made)
+    decoded = autoencoder.decode(autoencoder.from_standard(coordinates))
+    return decoded, restorer.correct(features, decoded)
