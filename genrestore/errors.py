@@ -43,7 +43,7 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     """True if an error, of whatever type, says that there was not enough; also one that it came of."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    if any(said in str(error) for said in NO_MEMORY):
+    if any(words in str(error) for words in NO_MEMORY):
         return True
     cause = error.__cause__ or error.__context__
     return cause is not None and _is_lack_of_memory(cause)

@@ -168,8 +168,8 @@ def rebuild(default: Chosen, values: Mapping[str, Any]) -> Chosen:
     unknown = sorted(set(values) - known)
     if unknown:
         raise UsageError(f"{spelled(unknown[0])}: not a setting of {type(default).__name__}")
-    made = {name: _like(getattr(default, name), value) for name, value in values.items()}
-    return dataclasses.replace(default, **made)  # type: ignore[type-var]
+    typed = {name: _like(getattr(default, name), value) for name, value in values.items()}
+    return dataclasses.replace(default, **typed)  # type: ignore[type-var]
 
 
 def merge(stored: Mapping[str, Any], given: Mapping[str, Any], free: frozenset[str]) -> dict[str, Any]:

@@ -111,12 +111,12 @@ def parameters(record: Any) -> Iterator[Parameter]:
     """
     of = record if isinstance(record, type) else type(record)
     shared = Shared if issubclass(of, Record) else of
-    told = {**described(shared), **options_of(shared), **described(of), **options_of(of)}
+    described_options = {**described(shared), **options_of(shared), **described(of), **options_of(of)}
     hints = get_type_hints(of, include_extras=True)
     for field in fields(of):
-        if field.name in told:
+        if field.name in described_options:
             default = field.default if record is of else getattr(record, field.name)
-            yield parameter(field.name, hints[field.name], told[field.name], default)
+            yield parameter(field.name, hints[field.name], described_options[field.name], default)
 
 
 def parameter(name: str, hint: Any, option: Option, default: Any) -> Parameter:

@@ -58,7 +58,7 @@ class Photographs(Words):
     precision: str = "auto"
 
     @property
-    def noted(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Notes of results on the range and the developing that were given."""
         given = {
             "range": None if self.levels is None else str(self.levels),
@@ -279,16 +279,16 @@ class Inpaint(Photographs, Finding):
         return masks.assign(jobs, self.missing)
 
     @property
-    def noted(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Notes of results on their masks."""
-        return {**super().noted, **self.missing.provenance}
+        return {**super().provenance, **self.missing.provenance}
 
     def of_batch(self, settings: Any, jobs: Sequence[Job]) -> Any:
         """The options of a batch whose pictures have masks."""
         from genrestore.files.work import masks
 
         usual = super().of_batch(settings, jobs)
-        return replace(usual, masks=masks.Masks(self.missing, jobs).of, ahead=not self.find)
+        return replace(usual, masks=masks.Masks(self.missing, jobs).of, read_ahead=not self.find)
 
 
 @dataclass(frozen=True, kw_only=True)

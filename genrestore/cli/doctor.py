@@ -147,9 +147,9 @@ def _folders() -> Iterator[Finding]:
     home = store.home()
     place = next((path for path in (home, *home.parents) if path.exists()), home)
     writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-    said = "writable" if writable else "not writable"
+    state = "writable" if writable else "not writable"
     when = "" if home.exists() else ", made when needed"
-    yield Finding("folders", "weights store", "ok" if writable else "failed", f"{home} ({said}{when})")
+    yield Finding("folders", "weights store", "ok" if writable else "failed", f"{home} ({state}{when})")
     names = ", ".join(entry.name for entry in store.entries()) or "none"
     yield Finding("folders", "weights", "ok" if names != "none" else "missing", names)
 

@@ -40,12 +40,12 @@ class Commands(Mapping[str, Any]):
     """Commands by name, each made when it is first asked for: most runs need one of them."""
 
     def __init__(self, makers: Mapping[str, Maker]) -> None:
-        self.makers, self._made = makers, dict[str, Any]()
+        self.makers, self._commands_by_name = makers, dict[str, Any]()
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = self.makers[name].make()
-        return self._made[name]
+        if name not in self._commands_by_name:
+            self._commands_by_name[name] = self.makers[name].make()
+        return self._commands_by_name[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.makers)
@@ -108,14 +108,14 @@ def _say(console: Any, names: str, words: str) -> None:
     """Print a row: names, and the words beside them, or below them where they are too long for that."""
     from rich.text import Text
 
-    said, left = Text.from_markup(words), Text(f"  {names}", "cyan")
+    text, left = Text.from_markup(words), Text(f"  {names}", "cyan")
     if len(names) > NAMES:
-        if len(left) + 2 + said.cell_len <= console.width:
-            console.print(left + "  " + said)
+        if len(left) + 2 + text.cell_len <= console.width:
+            console.print(left + "  " + text)
             return
         console.print(left)
         left = Text()
-    for line in said.wrap(console, console.width - NAMES - 3):
+    for line in text.wrap(console, console.width - NAMES - 3):
         left.pad_right(NAMES + 3 - len(left))
         console.print(left + line)
         left = Text()
@@ -128,7 +128,7 @@ def panels(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, st
         if not getattr(one, "hidden", False) and one.help and "--help" not in one.opts:
             usual = "Options" if one.param_type_name == "option" else "Arguments"
             title = getattr(one, "rich_help_panel", None) or usual
-            found.setdefault(title, []).append((spelling(one), f"{one.help}{told_default(one)}"))
+            found.setdefault(title, []).append((spelling(one), f"{one.help}{spelled_default(one)}"))
     yield from found.items()
     if isinstance(command, HelpGroup):
         yield "Commands", [(name, one.about.split("\n")[0]) for name, one in command.makers.items()]
@@ -144,7 +144,7 @@ def spelling(parameter: Any) -> str:
     return names if parameter.is_flag else f"{names} {value}"
 
 
-def told_default(parameter: Any) -> str:
+def spelled_default(parameter: Any) -> str:
     """The default of a parameter in parentheses, where it is shown."""
     value = parameter.default
     shown = getattr(parameter, "show_default", True) is not False

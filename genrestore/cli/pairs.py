@@ -65,14 +65,14 @@ def _pairs(folder: Path, clean: NamedPictures, recursive: bool) -> Iterator[Pair
     """A pair for every entry of a folder; results of genrestore are what is wanted."""
     entries = sources.tree(folder, OutputOptions(recursive=recursive))
     reasons = {entry: _reason_to_skip(entry) for entry in entries}
-    made = {
+    results = {
         (entry.inside, bare_stem(entry.source)): entry.source
         for entry, reason in reasons.items()
         if entry.source and not (reason or entry.problem) and bare_stem(entry.source) != entry.source.stem
     }
     for entry, reason in reasons.items():
         path, inside = entry.source or folder, entry.inside
-        result = made.get((inside, path.stem)) or made.get((inside, path.name))
+        result = results.get((inside, path.stem)) or results.get((inside, path.name))
         if reason is None and result is not None and result != path:
             reason = f"the input of {shown(result.name)}, which is compared"
         alike = [] if reason or entry.problem else clean.named_like(path, inside)

@@ -212,8 +212,8 @@ class Report:
         self._screen.finished(outcome.job)
         device = self.device()
         if status == "failed" or not self.quiet:
-            said = line(outcome, status, error, scores, self.estimated, device)
-            self._screen.line(said, failed=status == "failed")
+            text = line(outcome, status, error, scores, self.estimated, device)
+            self._screen.line(text, failed=status == "failed")
         if self.json_stream is not None:
             self.json_stream.write(
                 _json.dumps(record(outcome, status, error, scores, device), allow_nan=False) + "\n"
@@ -249,9 +249,9 @@ def line(
         return one_line(f"{source}  {status}: {reason.removeprefix(f'{source}: ')}")
     target = "standard output" if outcome.target is None else str(outcome.target)
     parts = list[str]()
-    if outcome.told is not None and outcome.told.noise_level is not None:
+    if outcome.findings is not None and outcome.findings.noise_level is not None:
         how = " (estimated)" if estimated else ""
-        parts.append(f"noise level {to_grey_levels(outcome.told.noise_level):.1f}{how}")
+        parts.append(f"noise level {to_grey_levels(outcome.findings.noise_level):.1f}{how}")
     if scores is not None:
         parts.append(str(scores))
     parts.append(f"{outcome.seconds:.1f} s" + (f" on {device}" if device else ""))
@@ -267,8 +267,8 @@ def record(
     outcome: Outcome, status: str, error: str | None, scores: Scores | None, device: str | None = None
 ) -> dict[str, JSONValue | list[float]]:
     """One input's outcome as a JSON object; sigma in grey levels, what does not apply is null."""
-    told = outcome.told
-    level, figures = (None, {}) if told is None else (told.noise_level, told.figures)
+    findings = outcome.findings
+    level, figures = (None, {}) if findings is None else (findings.noise_level, findings.figures)
     return {
         "schema": SCHEMA,
         "input": _name(outcome.job.source),
@@ -278,7 +278,7 @@ def record(
         "sigma": None if level is None else round(to_grey_levels(level), 3),
         "psnr": None if scores is None else finite(scores.psnr),
         "ssim": None if scores is None else finite(scores.ssim),
-        "in_domain": None if told is None else told.in_domain,
+        "in_domain": None if findings is None else findings.in_domain,
         **{name: figures.get(name) for name in FIGURES},
         **{name: _level(figures.get(name)) for name in LEVELS},
         "device": device if status == "done" else None,
@@ -293,14 +293,14 @@ def _level(found: float | list[float] | None) -> float | None:
 
 def summary(counts: Counter[str], left: int = 0) -> str:
     """For example "3 done, 1 skipped, 1 failed"; with what was not begun, if there is any: "2 left"."""
-    said = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]]
-    said += [f"{left} left"] if left else []
-    return ", ".join(said) or "0 done"
+    parts = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]]
+    parts += [f"{left} left"] if left else []
+    return ", ".join(parts) or "0 done"
 
 
-def provenance(command: str, seed: int, made: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
-    """Notes in an output: this tool, its version, the command, the seed and what `made` it."""
-    return {"tool": "genrestore", "version": __version__, "command": command, **made, "seed": seed}
+def provenance(command: str, seed: int, parameters: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+    """Notes in an output: this tool, its version, the command, its parameters and the seed."""
+    return {"tool": "genrestore", "version": __version__, "command": command, **parameters, "seed": seed}
 
 
 def _name(path: Path | None) -> str:

@@ -152,7 +152,7 @@ class Page:
         from genrestore.cli.report import finite
 
         job, target = outcome.job, outcome.target
-        level = None if outcome.told is None else outcome.told.noise_level
+        level = None if outcome.findings is None else outcome.findings.noise_level
         if target is None and status == "skipped" and job.target is not None and job.target.is_file():
             target = job.target
         figures = (None, None, None) if scores is None else (scores.psnr, scores.ssim, scores.gain)

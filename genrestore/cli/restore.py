@@ -87,8 +87,8 @@ def batch_options(words: Words, wanted: OutputOptions, jobs: Sequence[Job], task
     """The options of the batch of a task."""
     from genrestore.files.work import batch
 
-    noted = report.provenance(words.damage.name, words.seed, {**task.provenance, **words.noted})
-    settings: BatchOptions = words.of_batch(batch.BatchOptions.of(wanted, noted, words.max_pixels), jobs)
+    provenance = report.provenance(words.damage.name, words.seed, {**task.provenance, **words.provenance})
+    settings: BatchOptions = words.of_batch(batch.BatchOptions.of(wanted, provenance, words.max_pixels), jobs)
     return settings
 
 
@@ -98,8 +98,8 @@ def restoring(words: Words, task: Task) -> Restore:
     from genrestore.restore.pictures import Restore
 
     trace = None if words.trace is None else traces.of(task, words.trace)
-    told = _ignore if words.quiet else say_duration
-    return Restore(task, words.runtime, trace=trace, estimate=told, operator=words.operator)
+    say_estimate = _ignore if words.quiet else say_duration
+    return Restore(task, words.runtime, trace=trace, estimate=say_estimate, operator=words.operator)
 
 
 def _ignore(_: float) -> None:

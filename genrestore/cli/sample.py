@@ -71,13 +71,19 @@ class Sample(Machine, Record):
         sampler = networks.sampler(load.load(self.weights, self.runtime), self.weights, self.runtime)
         latents, columns = self._chosen(sampler)
         names = targets(self.output, len(latents), overwrite=self.overwrite)
-        made = {"weights": Path(self.weights).stem, "weights_sha256": sampler.header.sha256}
-        noted = None if self.no_provenance else report.provenance("sample", self.seed, made)
-        write(sampler.render(latents).numpy(), columns, names, noted, overwrite=self.overwrite)
+        parameters = {"weights": Path(self.weights).stem, "weights_sha256": sampler.header.sha256}
+        provenance = None if self.no_provenance else report.provenance("sample", self.seed, parameters)
+        write(sampler.render(latents).numpy(), columns, names, provenance, overwrite=self.overwrite)
         if self.json:
             outputs = [str(name) for name in names or ()]
             report.say_json(
-                {"schema": SCHEMA, **made, "seed": self.seed, "images": len(latents), "outputs": outputs}
+                {
+                    "schema": SCHEMA,
+                    **parameters,
+                    "seed": self.seed,
+                    "images": len(latents),
+                    "outputs": outputs,
+                }
             )
         if self.quiet:
             return 0

@@ -30,7 +30,7 @@ ABOUT = "List, show, add, verify, export, remove and locate priors."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said(Record):
+class WeightsCommand(Record):
     """A command that says what it found or did as words, or as JSON.
 
     Arguments:
@@ -50,7 +50,7 @@ class Said(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class List(Said):
+class List(WeightsCommand):
     """List all names: where each comes from, its kind, and what it hides.
 
     Examples:
@@ -71,7 +71,7 @@ class List(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show(Said):
+class Show(WeightsCommand):
     """Show what weights say of themselves: networks, training, data, licence.
 
     Examples:
@@ -94,7 +94,7 @@ class Show(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Add(Said):
+class Add(WeightsCommand):
     """Put weights into your store, after checking them, so that their name can be used.
 
     Other people's networks are known by their tensors, with the extra of the name community.
@@ -141,7 +141,7 @@ class Add(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(Said):
+class Verify(WeightsCommand):
     """Check weights as a whole: layout, sha256, shapes and values.
 
     Examples:
@@ -162,7 +162,7 @@ class Verify(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(Said):
+class Export(WeightsCommand):
     """Write a denoiser and its estimator as ONNX, with a model card, for programs without torch.
 
     Examples:
@@ -190,7 +190,7 @@ class Export(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remove(Said):
+class Remove(WeightsCommand):
     """Delete weights from your store; those that ship with genrestore stay.
 
     Examples:
@@ -214,7 +214,7 @@ class Remove(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Locate(Said):
+class Locate(WeightsCommand):
     """Print the path of weights, and nothing else.
 
     Examples:

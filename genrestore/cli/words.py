@@ -166,12 +166,12 @@ class Words(options.Machine, Record):
             lines as stream,
             report.Report(
                 jobs, self.estimated, self.quiet, stream, score, self.fail_fast, self.taken, page
-            ) as told,
+            ) as tally,
         ):
-            for outcome in batch.run(jobs, make, settings, told.progress, load_torch, task.prior.batch):
-                if told.add(outcome):
+            for outcome in batch.run(jobs, make, settings, tally.progress, load_torch, task.prior.batch):
+                if tally.add(outcome):
                     break
-            return told.sum_up()
+            return tally.sum_up()
 
     def value(self, name: str) -> Any:
         """Value of an option, also of a damage or a prior; None if the command does not have it."""
@@ -226,7 +226,7 @@ class Words(options.Machine, Record):
         return jobs
 
     @property
-    def noted(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Notes of results besides those of the task."""
         return {}
 

@@ -19,7 +19,7 @@ class CommunityNetwork(nn.Module):
         call: What calls it: takes an image [1, channels, height, width] in [0, 1], whose sides are as below,
             and a map of its noise level or of what is missing, [1, 1, height, width], if it has a use for it.
         channels: Of its images: 1 or 3; None: it takes both.
-        told: Whether it is told a noise level.
+        takes_level: Whether it is told a noise level.
         masked: Whether it is told what is missing.
         sides: Least side and number that sides are a multiple of, in pixels, and whether they are equal.
         overlap: Pixels that it looks around a tile; None: it must see pictures as a whole.
@@ -35,7 +35,7 @@ class CommunityNetwork(nn.Module):
         call: Call,
         *,
         channels: int | None,
-        told: bool = False,
+        takes_level: bool = False,
         masked: bool = False,
         sides: tuple[int, int, bool] = (1, 1, False),
         overlap: int | None = 32,
@@ -44,7 +44,7 @@ class CommunityNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.call = network, call
-        self.channels, self.told, self.masked = channels, told, masked
+        self.channels, self.takes_level, self.masked = channels, takes_level, masked
         self.sides, self.overlap, self.multiple, self.memory = sides, overlap, multiple, memory
 
     def forward(self, image: Tensor, plane: Tensor | None = None) -> Tensor:
@@ -62,15 +62,15 @@ class CommunityNetwork(nn.Module):
         some = image.flatten(0, 1)[:, None] if self.channels == 1 else image
         some = some.expand(-1, self.channels or -1, -1, -1)
         planes = [None] * len(some)
-        if plane is not None and (self.told or self.masked):
+        if plane is not None and (self.takes_level or self.masked):
             each = plane.to(image).expand(batch, 1, height, width)
             planes = list(each.repeat_interleave(len(some) // batch, 0).split(1))
         bottom, right = self._missing(height, width)
-        made = [
+        estimates = [
             self.call(*(_grown(one, bottom, right) for one in (single, own) if one is not None))
             for single, own in zip(some.split(1), planes, strict=True)
         ]
-        found = torch.cat(made)[..., :height, :width]
+        found = torch.cat(estimates)[..., :height, :width]
         if self.channels == 1:
             return found.reshape(image.shape)
         return found.mean(1, keepdim=True) if colours == 1 else found

@@ -7,9 +7,9 @@ from torch import Tensor
 from genrestore.models.denoiser import as_noise_map
 from genrestore.models.pyramid import fill
 
-NOTHING_TOLD = 1.0
+UNKNOWN_LEVEL = 1.0
 """Noise level of a missing pixel, on the [0, 1] scale: as large as the scale itself."""
-GUESSED = 0.5
+GUESS_LEVEL = 0.5
 """Noise level of a missing pixel that the network has estimated once already."""
 
 
@@ -31,5 +31,5 @@ def shown(
     """
     level = as_noise_map(noise_level, image) * known
     if guess is None:
-        return fill(image, known), level + NOTHING_TOLD * (1 - known)
-    return image * known + guess * (1 - known), level + GUESSED * (1 - known)
+        return fill(image, known), level + UNKNOWN_LEVEL * (1 - known)
+    return image * known + guess * (1 - known), level + GUESS_LEVEL * (1 - known)

@@ -153,13 +153,13 @@ def invert(
     """
     restore, latents = Restore(Task.of(INVERT, weights, settings=search), runtime), list[torch.Tensor]()
 
-    def made(pixels: Pixels) -> Pixels:
+    def restored(pixels: Pixels) -> Pixels:
         inverted = restore(pixels)
         assert inverted.latent is not None
         latents.append(inverted.latent)
         return inverted.pixels
 
-    result = apply(image, made)
+    result = apply(image, restored)
     return result, torch.cat(latents)
 
 

@@ -35,7 +35,7 @@ TRUST = 16
 CLIPPED = 0.4
 """A cell with a larger share of its values at the ends of a file's range says too little of noise."""
 
-LEAST_TOLD = 0.02
+LEAST_SHARE = 0.02
 """Share of the cells that must say something of noise; where fewer do, all are listened to."""
 
 FRAME = 0.3
@@ -138,7 +138,7 @@ def profile(tiles: Iterable[Tile], estimate: Callable[[Tensor], Tensor]) -> Nois
         colours.append(_cells(colour)[0].flatten(1))
         telling.append(_state(tile.damaged, integers=integers).flatten())
     level, colour, state = torch.cat(levels, 1), torch.cat(colours, 1), torch.cat(telling)
-    tells = _those_that_tell(state)
+    tells = _cells_with_noise(state)
     level, colour = level[:, tells], colour[:, tells]
     if integers:
         level = torch.stack([before_clipping(plane, colour) for plane in level])
@@ -187,11 +187,11 @@ def _state(tile: Tensor, *, integers: bool) -> Tensor:
     return torch.where(beside & (state == CLEAR), NEAR, state)
 
 
-def _those_that_tell(state: Tensor) -> Tensor:
+def _cells_with_noise(state: Tensor) -> Tensor:
     """The cells to listen to, bool [cells], from the `_state` of all: the best of which there are enough."""
     flat_share = float((state == FLAT).sum()) / max(1, int((state != CUT).sum()))
     choices = [state != CUT] if flat_share > FRAME else [state == CLEAR, state <= NEAR]
-    enough = [cells for cells in choices if float(cells.float().mean()) >= LEAST_TOLD]
+    enough = [cells for cells in choices if float(cells.float().mean()) >= LEAST_SHARE]
     return enough[0] if enough else torch.ones_like(state, dtype=torch.bool)
 
 

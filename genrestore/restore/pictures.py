@@ -72,7 +72,7 @@ class Restore:
         operator: Callable[[Given], Operator] = lambda _: IDENTITY,
         prior: Prior[Any] | None = None,
     ) -> None:
-        self.task, self._made = task, prior
+        self.task, self._given = task, prior
         self._runtime = runtime
         self._tiling, self._region = tiling, region
         self._trace, self._estimate, self._operator = trace, estimate, operator
@@ -80,7 +80,7 @@ class Restore:
     @cached_property
     def prior(self) -> Prior[Any]:
         """The prior, loaded when it is first needed."""
-        return self._made or make(self.task.kind, self.task.chosen, self._runtime or Runtime.create())
+        return self._given or make(self.task.kind, self.task.chosen, self._runtime or Runtime.create())
 
     @property
     def provenance(self) -> dict[str, Any]:

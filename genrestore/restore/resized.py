@@ -160,10 +160,10 @@ def resized(image: Tensor, channels: int, height: int, width: int) -> Tensor:
 
 def _spread(error: float, ratios: list[float]) -> str:
     """The error in grey levels, and the ends of several starts: their energies over the best's."""
-    said = f"error {error:.1f} grey levels"
+    text = f"error {error:.1f} grey levels"
     if len(ratios) == 1:
-        return said
-    return f"{said}; {len(ratios)} starts ended at {', '.join(f'{one:.3g}' for one in ratios)} times the best"
+        return text
+    return f"{text}; {len(ratios)} starts ended at {', '.join(f'{one:.3g}' for one in ratios)} times the best"
 
 
 def in_batches(kinds: Mapping[int, Key]) -> list[tuple[Key, list[int]]]:

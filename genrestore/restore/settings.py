@@ -234,7 +234,7 @@ PRIORS = {
         "genrestore.restore.priors.denoiser:DenoiserPrior",
         DenoiserSettings,
         "a denoiser",
-        community="genrestore.restore.priors.community:ToldPrior",
+        community="genrestore.restore.priors.community:CommunityPrior",
     ),
     "denoiser-blind": Kind(
         "genrestore.restore.priors.community:BlindPrior", DenoiserSettings, "a blind denoiser", blind=True

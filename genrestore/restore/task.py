@@ -115,8 +115,8 @@ class Damage:
         request: The usual one.
         settings: The usual ones of a kind of prior, where they are not its own.
         asks: Fields of a request that are options of its command.
-        noted: Those that results always note.
-        noted_if_given: Those that they note only where they are not the usual ones.
+        recorded: Those that results always note.
+        recorded_if_given: Those that they note only where they are not the usual ones.
         module: Of its function for Python, which has its name; and where its command is made of this line
             alone, of `operator`, which makes A of the metadata of a picture's file, or raises InputError.
         formats: Formats of files that say what happened; results are not coded as they are. None: any file.
@@ -131,8 +131,8 @@ class Damage:
     request: Request = field(default_factory=Request)
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     asks: tuple[str, ...] = ("resize",)
-    noted: tuple[str, ...] = ()
-    noted_if_given: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
+    recorded_if_given: tuple[str, ...] = ()
     module: str = "genrestore.restore.api"
     formats: tuple[str, ...] = ()
     other_format: str = ""
@@ -153,8 +153,8 @@ DENOISE = Damage(
     ("denoiser", "denoiser-blind", "autoencoder", "generator", "dip"),
     "weights '{weights}' are of no denoiser, and this needs one, such as photo",
     asks=("strength", "luma", "chroma", "resize"),
-    noted=("sigma", "strength"),
-    noted_if_given=("noise_factor", "luma", "chroma"),
+    recorded=("sigma", "strength"),
+    recorded_if_given=("noise_factor", "luma", "chroma"),
 )
 INPAINT = Damage(
     "inpaint",
@@ -163,8 +163,8 @@ INPAINT = Damage(
     request=Request(noise_level=0.0, fill="auto"),
     settings={"denoiser": DenoiserSettings(turns=1)},
     asks=("feather", "resize", "fill"),
-    noted=("sigma", "feather"),
-    noted_if_given=("fill",),
+    recorded=("sigma", "feather"),
+    recorded_if_given=("fill",),
 )
 INVERT = Damage(  # the image of the prior that is nearest to a picture without damage
     "invert",
@@ -179,7 +179,7 @@ DEJPEG = Damage(
     ("denoiser", "denoiser-blind"),
     "weights '{weights}' are of no denoiser, and this needs one, such as photo",
     asks=("strength",),
-    noted=("strength",),
+    recorded=("strength",),
     module="genrestore.restore.jpeg",
     formats=("JPEG",),
     other_format="which does not tell how a JPEG was coded, even if it was made of one; genrestore denoise "
@@ -243,7 +243,7 @@ class Trace(Protocol):
 
 
 @dataclass(frozen=True)
-class Told:
+class Findings:
     """Findings about a restored picture.
 
     Attributes:
@@ -260,7 +260,7 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restored(Told):
+class Restored(Findings):
     """A restored picture, with the findings about it.
 
     Attributes:
@@ -272,9 +272,9 @@ class Restored(Told):
     latent: Tensor | None = None
 
     @property
-    def told(self) -> Told:
+    def findings(self) -> Findings:
         """The findings, without the picture."""
-        return Told(self.noise_level, self.notes, self.in_domain, self.figures)
+        return Findings(self.noise_level, self.notes, self.in_domain, self.figures)
 
 
 @dataclass(frozen=True)
@@ -349,16 +349,19 @@ class Task:
         settings = asdict(self.settings)
         if self.chosen is None:
             return {"prior": self.kind, **settings, "strength": request.strength, "feather": request.feather}
-        made: dict[str, Any] = {"weights": self.chosen.path.stem, "weights_sha256": self.chosen.header.sha256}
-        made |= {name: getattr(request, name) for name in damage.noted}
-        for name in damage.noted_if_given:
+        notes: dict[str, Any] = {
+            "weights": self.chosen.path.stem,
+            "weights_sha256": self.chosen.header.sha256,
+        }
+        notes |= {name: getattr(request, name) for name in damage.recorded}
+        for name in damage.recorded_if_given:
             if getattr(request, name) != getattr(Request, name):
-                made[name] = getattr(request, name)
+                notes[name] = getattr(request, name)
         if not self.prior.one_class:
             usual = asdict(damage.usual(self.kind))
-            return made | {name: value for name, value in settings.items() if value != usual[name]}
-        made |= {**settings, "resize": request.resize}
-        return made if request.keep or damage is INVERT else {**made, "keep": False}
+            return notes | {name: value for name, value in settings.items() if value != usual[name]}
+        notes |= {**settings, "resize": request.resize}
+        return notes if request.keep or damage is INVERT else {**notes, "keep": False}
 
     def _check(self, turns: int | None) -> None:
         """Refuse what this prior has no use for.
@@ -374,8 +377,8 @@ class Task:
                     f"weights '{name}' are of kind '{self.kind}': its search takes {prior.settings.__name__}"
                 )
             raise UsageError(f"weights '{name}' are of kind '{self.kind}', which has no such settings")
-        told = request.noise_level != self.damage.request.noise_level or request.noise_factor != 1
-        if prior.blind and told:
+        is_given = request.noise_level != self.damage.request.noise_level or request.noise_factor != 1
+        if prior.blind and is_given:
             raise UsageError(
                 f"weights '{name}' are of kind '{self.kind}', which is told no noise level: leave it out"
             )

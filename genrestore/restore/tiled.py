@@ -136,15 +136,15 @@ class Tiled:
             if shift:
                 half = 1 << (shift - 1)
                 result = (np.minimum(result, (1 << 16) - 1 - half) + half) >> shift
-            said = (*notes, *((OVERFLOWED,) if prior.overflows > before else ()))
+            remarks = (*notes, *((OVERFLOWED,) if prior.overflows > before else ()))
             if level is None:
-                yield Restored(pixels=result, notes=said)
+                yield Restored(pixels=result, notes=remarks)
                 continue
             figures: dict[str, Figure] = {
                 "sigma_luma": level.luma / gain,
                 "sigma_chroma": level.chroma / gain,
             }
-            yield Restored(noise_level=level.overall / gain, notes=said, figures=figures, pixels=result)
+            yield Restored(noise_level=level.overall / gain, notes=remarks, figures=figures, pixels=result)
 
     def filled(self, picture: Given, known: Pixels, on_progress: OnProgress) -> Restored:
         """Fill the holes of one picture, and with a noise level denoise its known pixels.
@@ -162,12 +162,12 @@ class Tiled:
             narrow[(..., *hole.area)] |= hole.missing
         first, second = shares(on_progress, [float(not narrow.all()), 2.0 * len(wide)])
         result = with_less_memory(partial(self._pieces, picture, known, narrow, first), tiling)
-        told = list(self._textured(picture, known, known | ~narrow, result, wide, second))
+        remarks = list(self._textured(picture, known, known | ~narrow, result, wide, second))
         if level > 0:  # texture is as noisy as what it was copied from
             result = self._denoised_too(result, narrow, tiling)
         notes = {DENOISED_TOO: level > 0, OVERFLOWED: prior.overflows > before}
-        said = (*told, *(note for note, is_so in notes.items() if is_so))
-        return Restored(noise_level=level or None, notes=said, pixels=result)
+        remarks += [note for note, is_so in notes.items() if is_so]
+        return Restored(noise_level=level or None, notes=tuple(remarks), pixels=result)
 
     def noise(self, pixels: Pixels, tiling: Tiling) -> NoiseProfile | None:
         """The noise level function of a picture [1, channel, height, width]; None: the prior needs none."""
@@ -228,8 +228,8 @@ class Tiled:
         outline = None if alone else structure(prior, self.task.settings)
         patches = PatchesPrior(None, prior.runtime)
         texture = Texture(patches, known, picture.copyable, outline, request.feather)
-        for hole, told in zip(holes, shares(tell, [1.0] * len(holes)), strict=True):
-            note = texture.fill(hole, result, so_far, Watch(told))
+        for hole, tell_share in zip(holes, shares(tell, [1.0] * len(holes)), strict=True):
+            note = texture.fill(hole, result, so_far, Watch(tell_share))
             if note is not None:
                 yield note
         if holes and request.fill == "auto":

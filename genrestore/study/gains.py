@@ -83,9 +83,9 @@ def plot(before: Sequence[float], gain: Sequence[float], names: Sequence[str]) -
         axes.plot(ends, [slope * end + intercept for end in ends], color="tab:blue", linewidth=0.8)
     for index in named:
         name = names[index]
-        said = name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
+        label = name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
         axes.annotate(
-            said.replace("$", r"\$"),
+            label.replace("$", r"\$"),
             (before[index], gain[index]),
             xytext=(4, 4),
             textcoords="offset points",

@@ -230,22 +230,22 @@ def _wrapped(found: Any, path: Path) -> tuple[CommunityNetwork, str]:
             f"{path}: {name} takes {channels} channels and gives {found.output_channels}; "
             "genrestore restores pictures of 1 or 3"
         )
-    told = name == "DRUNet" or getattr(found.model, "mode", "") == "FDnCNN"
+    takes_level = name == "DRUNet" or getattr(found.model, "mode", "") == "FDnCNN"
     size = found.size_requirements
     network = CommunityNetwork(
         found.model,
-        _told(found.model) if told else found,
+        _with_level(found.model) if takes_level else found,
         channels=channels,
-        told=told,
+        takes_level=takes_level,
         masked=masked,
         sides=(max(1, size.minimum), size.multiple_of, size.square),
     )
-    return network.eval().requires_grad_(False), "inpainter-blind" if masked else "denoiser" if told else (
-        "denoiser-blind"
-    )
+    return network.eval().requires_grad_(
+        False
+    ), "inpainter-blind" if masked else "denoiser" if takes_level else ("denoiser-blind")
 
 
-def _told(network: nn.Module) -> Any:
+def _with_level(network: nn.Module) -> Any:
     """The call of a network that sees its noise level as a further channel, which spandrel makes up."""
     return lambda image, level: network(torch.cat([image, level], 1))
 

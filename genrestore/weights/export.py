@@ -122,7 +122,7 @@ def card(header: Header, name: str, files: list[Path], half: bool) -> str:
         "genrestore": header.version,
     }
     levels, estimated = (header.networks[role].arguments.get("levels", 1) for role in ROLES)
-    told = "of luma, (R + G + B) / √3, and of chroma" if levels == 2 else "of R, G and B"
+    of = "of luma, (R + G + B) / √3, and of chroma" if levels == 2 else "of R, G and B"
     settings = "\n".join(shown(f"- {key}: {value}") for key, value in sorted(header.training.items()))
     return CARD_TEXT.format(
         name=name,
@@ -131,7 +131,7 @@ def card(header: Header, name: str, files: list[Path], half: bool) -> str:
         channels=header.channels,
         levels=levels,
         estimated=estimated,
-        told=told,
+        of=of,
         settings=settings,
     )
 
@@ -152,7 +152,7 @@ All are float32, `[batch, channel, height, width]` of any batch, height and widt
 | network | tensor | channels | range |
 |---|---|---:|---|
 | denoiser | in: `image` | {channels} | RGB as files have it (sRGB's curve), [0, 1]; noise may leave it |
-| denoiser | in: `noise_level` | {levels} | σ {told}, at every pixel, on the [0, 1] scale: grey levels / 255 |
+| denoiser | in: `noise_level` | {levels} | σ {of}, at every pixel, on the [0, 1] scale: grey levels / 255 |
 | denoiser | out: `denoised` | {channels} | about [0, 1], not clipped |
 | estimator | in: `image` | {channels} | as above |
 | estimator | out: `noise_level` | {estimated} | as above, at every pixel; goes into the denoiser |

@@ -29,10 +29,10 @@ def overlap(network: CommunityNetwork, multiple: int) -> int | None:
     """
     choices = [multiple // 2, multiple, 2 * multiple]
     strip = _strip(multiple, 4 * multiple + 2 * choices[-1], network.channels or 3)
-    whole = _made(network, strip)
+    whole = _estimate(network, strip)
     for wide in choices:
         start, stop = multiple, 2 * multiple + 2 * wide
-        tile = _made(network, strip[..., start:stop])
+        tile = _estimate(network, strip[..., start:stop])
         kept = slice(wide, wide + multiple)
         if float((tile[..., kept] - whole[..., start:stop][..., kept]).abs().max()) <= SEAM:
             return wide
@@ -42,11 +42,11 @@ def overlap(network: CommunityNetwork, multiple: int) -> int | None:
 def memory(network: CommunityNetwork, side: int) -> int:
     """The most bytes that are held at once for each pixel of a picture of this side."""
     with _Peak() as peak:
-        _made(network, _strip(side, side, network.channels or 3))
+        _estimate(network, _strip(side, side, network.channels or 3))
     return -(-peak.most // side**2)
 
 
-def _made(network: CommunityNetwork, image: Tensor) -> Tensor:
+def _estimate(network: CommunityNetwork, image: Tensor) -> Tensor:
     """The network's estimate of [1, channel, height, width], if it fills holes with one in the middle."""
     plane = torch.full_like(image[:, :1], LEVEL)
     if network.masked:
@@ -76,13 +76,13 @@ class _Peak(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call an operator, and count what it made."""
-        made = func(*args, **(kwargs or {}))
-        for tensor in torch.utils._pytree.tree_leaves(made):
+        result = func(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(result):
             if isinstance(tensor, Tensor):
                 storage = tensor.untyped_storage()
                 self._hold(storage.data_ptr(), storage.nbytes())
                 weakref.finalize(tensor, self._let_go, storage.data_ptr(), storage.nbytes())
-        return made
+        return result
 
     def _hold(self, place: int, size: int) -> None:
         if self.holders.setdefault(place, 0) == 0:

@@ -41,7 +41,10 @@ def test_no_other_command_is_made_than_the_one_that_is_asked_for() -> None:
     assert root.list_commands(None)[0] == "denoise"
     assert root.get_command(None, "train").get_command(None, "ae").name == "ae"
     assert root.get_command(None, "denoising") is None
-    assert (list(root.commands._made), list(root.commands["train"].commands._made)) == (["train"], ["ae"])
+    assert (
+        list(root.commands._commands_by_name),
+        list(root.commands["train"].commands._commands_by_name),
+    ) == (["train"], ["ae"])
 
 
 @pytest.mark.parametrize("words", ["", *map(" ".join, COMMANDS)])

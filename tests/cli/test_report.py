@@ -20,7 +20,7 @@ from genrestore.cli.report_page import Page
 from genrestore.errors import GenrestoreError, InputError, Interrupted, UsageError
 from genrestore.files.plan.jobs import Job
 from genrestore.files.work.batch import Outcome
-from genrestore.restore.task import Told
+from genrestore.restore.task import Findings
 
 KEYS = [
     "schema",
@@ -65,7 +65,7 @@ def outcome(of: Job | None = None, **given: Any) -> Outcome:
         "target": of.target,
     }
     found = {"noise_level": 12.3 / 255, **{name: given.pop(name) for name in FOUND & given.keys()}}
-    settings |= {"told": Told(**found), **given}
+    settings |= {"findings": Findings(**found), **given}
     return Outcome(**settings)
 
 
@@ -296,9 +296,9 @@ def test_the_page_has_every_outcome_and_is_written_however_it_ends(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], stopped: bool
 ) -> None:
     page = Page(tmp_path / "page", ["denoise"])
-    told = report.Report([DONE.job, SKIPPED.job, DONE.job], page=page)
-    with pytest.raises(Interrupted) if stopped else nullcontext(), told:
-        show(told, [DONE, SKIPPED])
+    findings = report.Report([DONE.job, SKIPPED.job, DONE.job], page=page)
+    with pytest.raises(Interrupted) if stopped else nullcontext(), findings:
+        show(findings, [DONE, SKIPPED])
         if stopped:
             raise KeyboardInterrupt
     assert [tile.entry.status for tile in page.tiles] == ["done", "skipped"]

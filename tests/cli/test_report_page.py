@@ -213,11 +213,11 @@ class TestPage:
         from genrestore.cli.report import Scores
         from genrestore.files.plan.jobs import Job
         from genrestore.files.work.batch import Outcome
-        from genrestore.restore.task import Told
+        from genrestore.restore.task import Findings
 
         job = Job(Path("a.png"), picture("b.png"), None)
-        told = Told(0.1, ("said",))
-        outcome = Outcome(job, "done", 2.0, ("said",), target=Path("b.png"), told=told)
+        findings = Findings(0.1, ("said",))
+        outcome = Outcome(job, "done", 2.0, ("said",), target=Path("b.png"), findings=findings)
         page = Page(Path("report"), WORDS)
         page.add_outcome(outcome, "done", None, Scores(30.0, 0.5, ("more",), 10.0))
         page.add_outcome(Outcome(job, "skipped", error="done"), "skipped", "done", None)

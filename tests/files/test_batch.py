@@ -36,7 +36,7 @@ class Found:
 @dataclass
 class Inverted:
     pixels: np.ndarray
-    told: Found = field(default_factory=Found)
+    findings: Found = field(default_factory=Found)
 
 
 def invert(pixels: np.ndarray, on_progress: Callable[[float], None]) -> Inverted:
@@ -84,7 +84,10 @@ def test_pixels_are_restored_and_alpha_is_not() -> None:
     Path("a.png").write_bytes(make.encoded(make.plain(array), "PNG"))
     outcome = run(jobs("a.png"), provenance={"tool": "genrestore"})[0]
     assert (outcome.status, outcome.error, outcome.target) == ("done", None, Path("a.denoised.png"))
-    assert (outcome.told and outcome.told.noise_level, outcome.notes) == (0.1, ("little noise found",))
+    assert (outcome.findings and outcome.findings.noise_level, outcome.notes) == (
+        0.1,
+        ("little noise found",),
+    )
     assert outcome.seconds > 0
     found = make.interleaved(images.read(Path("a.denoised.png")))
     assert np.array_equal(found[..., :3], 65535 - array[..., :3])
@@ -625,18 +628,18 @@ class TestGroups:
             assert np.array_equal(after, 255 - before)
 
     def test_progress_is_told_of_all_that_are_restored_at_once(self) -> None:
-        told: list[tuple[str, float, int]] = []
+        findings: list[tuple[str, float, int]] = []
         todo = self.pictures(*"abc")
         list(
             batch.run(
                 todo,
                 Group,
                 BatchOptions(),
-                lambda job, share, others: told.append((job.name, share, len(others))),
+                lambda job, share, others: findings.append((job.name, share, len(others))),
                 size=2,
             )
         )
-        assert told == [("a.png", 0.5, 2), ("b.png", 1.0, 0), ("c.png", 0.5, 1)]
+        assert findings == [("a.png", 0.5, 2), ("b.png", 1.0, 0), ("c.png", 0.5, 1)]
 
     def test_the_seconds_are_shared_evenly(self, monkeypatch: pytest.MonkeyPatch) -> None:
         todo, now = self.pictures(*"abc"), [0.0]

@@ -15,7 +15,7 @@ from genrestore.errors import UsageError
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.restore.api import load_prior
 from genrestore.restore.noise import NoiseProfile, few_values, stuck_share
-from genrestore.restore.priors.denoiser import DenoiserPrior, root_mean_square, usual_turns
+from genrestore.restore.priors.denoiser import DenoiserPrior, root_mean_square, usual_ensemble
 from genrestore.restore.task import Picture
 from genrestore.restore.tiled import BT601, mix_luma_chroma
 from genrestore.restore.tiling import Pixels
@@ -292,8 +292,8 @@ def test_two_values_of_little_noise_are_a_drawing(two: str, monkeypatch: pytest.
     assert denoiser(two, runtime=RUNTIME)(drawing).notes == ("little noise found",)
 
 
-def test_the_usual_turns_do_not_depend_on_the_noise() -> None:
-    assert [usual_turns(side * side) for side in (362, 363, 512, 724, 725, 5000)] == [8, 4, 4, 2, 1, 1]
+def test_the_usual_ensemble_does_not_depend_on_the_noise() -> None:
+    assert [usual_ensemble(side * side) for side in (362, 363, 512, 724, 725, 5000)] == [8, 4, 4, 2, 1, 1]
 
 
 def test_provenance_names_what_was_asked_for(two: str) -> None:

@@ -5,28 +5,28 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.priors.autoencoder import SHIFTS, cycle_spinning
-from genrestore.restore.priors.denoiser import TURNS, mean_over
+from genrestore.restore.priors.denoiser import SYMMETRIES, self_ensemble
 from genrestore.restore.settings import COUNTS
 
 
 @pytest.mark.parametrize("turns", COUNTS)
 def test_what_does_not_care_for_turns_stays(turns: int) -> None:
     image = torch.rand(1, 3, 4, 6)
-    torch.testing.assert_close(mean_over(turns, lambda seen: seen + 1, image), image + 1)
+    torch.testing.assert_close(self_ensemble(turns, lambda seen: seen + 1, image), image + 1)
 
 
 def test_all_eight_ways_are_seen_with_what_belongs_to_them() -> None:
     image = torch.arange(4.0).reshape(1, 1, 2, 2)
     seen = set()
 
-    def network(turned: torch.Tensor, level: torch.Tensor, nothing: None) -> torch.Tensor:
-        assert torch.equal(turned, level / 10)
+    def network(transformed: torch.Tensor, level: torch.Tensor, nothing: None) -> torch.Tensor:
+        assert torch.equal(transformed, level / 10)
         assert nothing is None
-        seen.add(tuple(turned.flatten().tolist()))
-        return turned
+        seen.add(tuple(transformed.flatten().tolist()))
+        return transformed
 
-    mean_over(8, network, image, image * 10, None)
-    assert len(seen) == len(TURNS) == 8
+    self_ensemble(8, network, image, image * 10, None)
+    assert len(seen) == len(SYMMETRIES) == 8
 
 
 def test_the_mean_is_that_of_estimates_turned_back() -> None:
@@ -40,7 +40,7 @@ def test_the_mean_is_that_of_estimates_turned_back() -> None:
     expected[..., -1] += image[..., -1]
     expected[..., 0, :] += image[..., 0, :]
     expected[..., -1, :] += image[..., -1, :]
-    torch.testing.assert_close(mean_over(8, first_column, image), expected / 4)
+    torch.testing.assert_close(self_ensemble(8, first_column, image), expected / 4)
 
 
 def everything(image: Tensor) -> Tensor:

@@ -86,9 +86,9 @@ def test_noise_has_the_spectrum_that_was_asked_for() -> None:
 
 def test_noise_follows_its_slope_over_brightness() -> None:
     """At the knots, half-way between two, and beyond the ends."""
-    slope = (-1.0, 0.0, 0.5, 0.0, -0.7)
-    assert len(slope) == KNOTS
-    noise = CorrelatedNoise(0.05, 0.05, slope=slope)
+    log_strengths = (-1.0, 0.0, 0.5, 0.0, -0.7)
+    assert len(log_strengths) == KNOTS
+    noise = CorrelatedNoise(0.05, 0.05, log_strengths=log_strengths)
     for brightness, expected in ((0.0, -1), (0.25, 0), (0.375, 0.25), (1.0, -0.7), (-0.1, -1), (1.2, -0.7)):
         found = correlated_noise(torch.full((3, 128, 128), brightness), noise, generator())
         assert float(found.std()) == pytest.approx(0.05 * math.exp(expected), rel=0.03)
@@ -112,5 +112,5 @@ def test_what_is_drawn_reaches_from_grey_to_colourful_and_from_white_to_coarse()
         assert any(one == Spectrum() for one in spectra)
         assert min(one.fine for one in spectra) < 0.15
         assert min(one.edge for one in spectra) < 0.04
-    assert 0.15 < sum(one.slope == (0.0,) * KNOTS for one in drawn) / 300 < 0.35
-    assert all(one.slope[KNOTS // 2] == 0 for one in drawn)
+    assert 0.15 < sum(one.log_strengths == (0.0,) * KNOTS for one in drawn) / 300 < 0.35
+    assert all(one.log_strengths[KNOTS // 2] == 0 for one in drawn)

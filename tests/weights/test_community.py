@@ -65,7 +65,9 @@ class TestEach:
         assert (network.overlap is None) == (name == "NAFNet")
         pixels = (picture(64, 448) * 65535).round().to(torch.uint16).numpy()
         prior = api.load_prior(str(adopted[name]), CPU)
-        task = Task.of(DENOISE, str(adopted[name]), Request(25 / 255 if network.told else None), turns=1)
+        task = Task.of(
+            DENOISE, str(adopted[name]), Request(25 / 255 if network.takes_level else None), turns=1
+        )
         wide = 2 * network.multiple
         whole = Restore(task, CPU, tiling=replace(prior.tilings[0], size=wide * 64 + 4096))(pixels).pixels
         if prior.whole:

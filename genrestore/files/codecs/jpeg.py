@@ -243,9 +243,9 @@ def _segments(
         if mark is not None and payload.startswith(mark):  # all of it where the first part stood
             yield from ((marker, part) for part in whole.pop(mark, ()))
         elif marker == APP11:
-            told, note = (notes, metadata.CREDENTIALS) if b"c2pa" in payload else (lost, _BOXES)
-            if note not in told:
-                told.append(note)
+            remarks, note = (notes, metadata.CREDENTIALS) if b"c2pa" in payload else (lost, _BOXES)
+            if note not in remarks:
+                remarks.append(note)
         elif marker == APP2 and payload.startswith(_MPF):
             if (index := _kept_index(segment, places)) is not None:
                 yield APP2, index

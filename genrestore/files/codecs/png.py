@@ -212,13 +212,13 @@ def _only_here(chunks: Sequence[Chunk]) -> Iterator[str]:
     sRGB and the gamma that goes with it are what other formats are taken for without a word.
     """
     kinds = dict(chunks)
-    told = b"iCCP" in kinds or b"sRGB" in kinds
+    has_colours = b"iCCP" in kinds or b"sRGB" in kinds
     for kind, payload in kinds.items():
         if kind in _BRIGHTNESS:
             yield f"{_name(kind)} (how bright it is meant)"
-        elif kind == b"gAMA" and not told and abs(int.from_bytes(payload[:4], "big") - 45455) > 100:
+        elif kind == b"gAMA" and not has_colours and abs(int.from_bytes(payload[:4], "big") - 45455) > 100:
             yield "gAMA"
-        elif kind == b"cHRM" and not told:
+        elif kind == b"cHRM" and not has_colours:
             yield "cHRM"
         elif kind not in _TRUE | _ELSEWHERE and _place((kind, payload)) != _XMP:
             yield _name(kind)

@@ -90,8 +90,8 @@ def _share(jobs: Sequence[Job], shard: Shard, *, in_place: bool) -> list[Job]:
     """
     if in_place:
         return shard.of(jobs)
-    told = [job for job in jobs if not job.is_open] if shard.index == 1 else []
-    return told + shard.of([job for job in jobs if job.is_open])
+    closed = [job for job in jobs if not job.is_open] if shard.index == 1 else []
+    return closed + shard.of([job for job in jobs if job.is_open])
 
 
 def _check_words(inputs: Sequence[str], options: OutputOptions) -> None:

@@ -71,7 +71,7 @@ def examine(
     there = [path for path in paths if os.path.lexists(path)]
     attached = attachment is not None and os.path.lexists(attachment.path(job.target))
     for path in [job.target, *beside(job.target, attachment, compare=compare)]:
-        if is_foreign(path, attachment, told=wanted is not None):
+        if is_foreign(path, attachment, has_provenance=wanted is not None):
             return Existing(foreign=path)
     if attachment is not None and attached and job.target not in there:
         return Existing(stale=f"only {attachment.what} was there")
@@ -90,19 +90,19 @@ def examine(
     return Existing(done="done before, with the same parameters")
 
 
-def is_foreign(path: Path, attachment: Attachment | None = None, *, told: bool = True) -> bool:
+def is_foreign(path: Path, attachment: Attachment | None = None, *, has_provenance: bool = True) -> bool:
     """Tell whether something is there that does not say that genrestore made it.
 
     Args:
         path: Of a result, or of what is beside it.
         attachment: What else is written beside results.
-        told: Results say how they were made. Where they do not, a picture that can be decoded may be one.
+        has_provenance: Of results. Where they have none, a picture that can be decoded may be one.
     """
     if not os.path.lexists(path) or metadata.is_ours(path):
         return False
     if attachment is not None and path.name.endswith(f".{attachment.suffix}"):
         return not attachment.is_ours(path)
-    return told or not is_file(path) or _format(path) is None  # a pipe may keep us waiting for ever
+    return has_provenance or not is_file(path) or _format(path) is None  # a pipe may keep us waiting for ever
 
 
 def _own_provenance(path: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from genrestore.files.plan import outputs, skipping, sources
 from genrestore.files.plan.jobs import Job, beside
 from genrestore.files.plan.skipping import Existing
 from genrestore.files.work import stages
-from genrestore.files.work.stages import BatchOptions, Picture, Restore, Restored, Told
+from genrestore.files.work.stages import BatchOptions, Findings, Picture, Restore, Restored
 
 __all__ = ["BatchOptions", "Outcome", "Restore", "Restored", "examine", "run"]
 
@@ -48,7 +48,7 @@ class Outcome:
         notes: Remarks for the user, one sentence each.
         error: Why it failed or was skipped, one line; None if done.
         target: The file that was written; None for standard output, and if not done.
-        told: Findings of the restoration; None if not done.
+        findings: Findings of the restoration; None if not done.
     """
 
     job: Job
@@ -57,7 +57,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     error: str | None = None
     target: Path | None = None
-    told: Told | None = None
+    findings: Findings | None = None
 
 
 def run(
@@ -164,7 +164,7 @@ class _Batch:
 
     def _can_be_ahead(self, job: Job) -> bool:
         """True if there is a file to read, and no result that is to be looked at first."""
-        readable = job.is_open and self.options.ahead
+        readable = job.is_open and self.options.read_ahead
         if not readable or job.source is None or not sources.is_file(job.source):
             return False
         return not (self.options.skip_existing and job.target is not None and os.path.lexists(job.target))
@@ -265,12 +265,12 @@ class _Batch:
         overwrite = self.options.overwrite or job.target == job.source or stale is not None
         if overwrite and job.target is not None and job.target != job.source:
             self._check_no_input(job.target)
-        assert picture.told is not None
-        notes = (*picture.image.metadata.notes, *picture.notes, *picture.told.notes)
+        assert picture.findings is not None
+        notes = (*picture.image.metadata.notes, *picture.notes, *picture.findings.notes)
         notes += stages.write(picture, self.options, overwrite)
         if stale is not None:
             notes += (f"made again: {stale}",)
-        return Outcome(job, "done", notes=notes, target=job.target, told=picture.told)
+        return Outcome(job, "done", notes=notes, target=job.target, findings=picture.findings)
 
     def _check_no_input(self, target: Path) -> None:
         """Refuse to replace an input: a folder may have become a link to theirs since the plan was made.
@@ -297,7 +297,7 @@ class Stages(Generic[Item, Taken, Worked, Result]):
     """Stages of every item, one after the other.
 
     Attributes:
-        ahead: Takes an item up before its turn, in another thread; None where it has to wait for it.
+        read_ahead: Takes an item up before its turn, in another thread; None where it has to wait for it.
         work: In the caller's thread: takes the item up if that is still to do, and works on it.
         behind: Puts away what was worked on.
         is_light: Whether that may stay in memory while the next item is worked on. It is put away by another
@@ -306,7 +306,7 @@ class Stages(Generic[Item, Taken, Worked, Result]):
             done, and the first item is not taken up ahead.
     """
 
-    ahead: Callable[[Item], Taken | None]
+    read_ahead: Callable[[Item], Taken | None]
     work: Callable[[Item, Taken | None], Worked]
     behind: Callable[[Worked], Result]
     is_light: Callable[[Worked], bool]
@@ -339,14 +339,14 @@ def pipelined(items: Sequence[Item], each: Stages[Item, Taken, Worked, Result]) 
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="genrestore-files") as threads:
             if items and each.meanwhile is not None:
-                taking = threads.submit(each.ahead, items[0])
+                taking = threads.submit(each.read_ahead, items[0])
                 each.meanwhile(items[0])
             for index, item in enumerate(items, start=1):
                 is_last = index == len(items)
                 taken = None if taking is None else taking.result()
                 if taken is None:
                     yield from _given(putting, put)
-                taking = None if is_last else threads.submit(each.ahead, items[index])
+                taking = None if is_last else threads.submit(each.read_ahead, items[index])
                 worked = each.work(item, taken)
                 del taken
                 yield from _given(putting, put)

@@ -101,8 +101,8 @@ def instead(
         assert usual is not None
         return [usual]
 
-    made = options.provenance
-    noted = None if made is None else {**made, "preview": str(part)}
+    usual = options.provenance
+    provenance = None if usual is None else {**usual, "preview": str(part)}
     return lambda: restore, replace(
-        options, provenance=noted, finish=lambda image, restored: sheet(part, image, levels, restored)
+        options, provenance=provenance, finish=lambda image, restored: sheet(part, image, levels, restored)
     )

@@ -27,7 +27,7 @@ from genrestore.files.work.scale import Scale, low_range_notes
 Figures = Mapping[str, float | list[float]]
 
 
-class Told(Protocol):
+class Findings(Protocol):
     """Findings about a restored picture that the user is told."""
 
     @property
@@ -55,7 +55,7 @@ class Restored(Protocol):
         """The result, [1, channel, height, width], of the shape and type of what went in."""
 
     @property
-    def told(self) -> Told:
+    def findings(self) -> Findings:
         """Findings about it."""
 
 
@@ -73,7 +73,7 @@ class BatchOptions:
         finish: Makes what is written out of the picture and its restored pixels, [1, channel, height, width];
             None: it is the picture with those pixels.
         masks: Says what is known of each picture, by its pixels as they are restored too; None: everything.
-        ahead: Pictures may be read while others are restored; not where masks are computed meanwhile.
+        read_ahead: Pictures may be read while others are restored; not where masks are computed meanwhile.
         stdin: Where a job without a source reads; None: the process's standard input.
         stdout: Where a job without a target writes; None: the process's standard output.
         drop_extras: Replace an input though a part of its file is lost.
@@ -96,20 +96,22 @@ class BatchOptions:
     range: Range | None = None
     develop: Develop | None = None
     scaled: bool = True
-    ahead: bool = True
+    read_ahead: bool = True
 
     @classmethod
-    def of(cls, options: OutputOptions, made: Provenance, max_pixels: int | None = None) -> BatchOptions:
+    def of(
+        cls, options: OutputOptions, provenance: Provenance, max_pixels: int | None = None
+    ) -> BatchOptions:
         """The options of a batch whose plan was made with `options`.
 
         Args:
             options: The user's words.
-            made: The provenance of the results, if they are to have one.
+            provenance: The provenance of the results, if they are to have one.
             max_pixels: None takes `images.DEFAULT_MAX_PIXELS`.
         """
         return cls(
             images.DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
-            made if options.provenance else None,
+            provenance if options.provenance else None,
             options.compare,
             options.overwrite,
             options.skip_existing,
@@ -132,7 +134,7 @@ class Picture:
         scale: The scale on which it is restored; None: its values as they are.
         pixels: What is restored, [1, channel, height, width]: the image's, on that scale.
         times: Of the file's last access and change, in nanoseconds; None for a stream.
-        told: Findings of the restoration, once it is restored.
+        findings: Findings of the restoration, once it is restored.
         before: The pixels that went in, [1, channel, height, width], where they are still needed.
         attached: The content of what is written beside the output, or None.
         stale: Why an output that exists is made again; None where there is none.
@@ -148,7 +150,7 @@ class Picture:
     pixels: Array
     scale: Scale | None = None
     mask: Mask | None = None
-    told: Told | None = None
+    findings: Findings | None = None
     before: Array | None = None
     attached: bytes | None = None
     stale: str | None = None
@@ -216,21 +218,21 @@ def finish(picture: Picture, restored: Restored, options: BatchOptions) -> Pictu
         restored: The result.
         options: Of the batch.
     """
-    image, provenance, mask, told = picture.image, picture.provenance, picture.mask, restored.told
+    image, provenance, mask, findings = picture.image, picture.provenance, picture.mask, restored.findings
     before = _before(image, mask) if options.compare else None
     scale, notes = picture.scale, picture.notes
     if options.finish is not None:  # it shows what the prior was shown
         image = options.finish(replace(image, pixels=picture.pixels), restored.pixels)
     elif scale is None:
-        notes += low_range_notes(image.pixels, told.noise_level)
+        notes += low_range_notes(image.pixels, findings.noise_level)
         image.pixels = restored.pixels
     else:
         image.pixels = scale.restored(image.pixels, picture.pixels, restored.pixels, picture.known)
-        notes += scale.notes(image, told.noise_level)
+        notes += scale.notes(image, findings.noise_level)
     if mask is not None:
         mask.show_filled(image)
-    if provenance is not None and told.noise_level is not None:
-        provenance = {**provenance, "noise_level": told.noise_level}
+    if provenance is not None and findings.noise_level is not None:
+        provenance = {**provenance, "noise_level": findings.noise_level}
     attached = None if options.attachment is None else options.attachment.content(restored)
     return replace(
         picture,
@@ -238,7 +240,7 @@ def finish(picture: Picture, restored: Restored, options: BatchOptions) -> Pictu
         pixels=image.pixels,
         notes=notes,
         provenance=provenance,
-        told=told,
+        findings=findings,
         before=before,
         attached=attached,
     )

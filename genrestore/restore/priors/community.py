@@ -29,7 +29,7 @@ AROUND = 256
 """Pixels around a hole that a network for holes sees: it was trained on pictures of such sides."""
 
 
-class ToldPrior(DenoiserPrior):
+class CommunityPrior(DenoiserPrior):
     """A denoiser D(y, σ) of other people, with the noise estimator of `photo`.
 
     It is called in float32, since many networks lose the depth of a file in less, and one tile after the
@@ -37,13 +37,13 @@ class ToldPrior(DenoiserPrior):
     """
 
     ROLES: ClassVar[dict[str, type[nn.Module]]] = {"denoiser": CommunityNetwork}
-    TOLD: ClassVar[bool] = True
+    TAKES_LEVEL: ClassVar[bool] = True
 
     def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
         super().__init__(loaded, runtime)
         network = self.network
         assert isinstance(network, CommunityNetwork)
-        if network.masked or network.told != self.TOLD:
+        if network.masked or network.takes_level != self.TAKES_LEVEL:
             raise ValueError(f"its network is {'for holes' if network.masked else 'told no noise level'}")
         self.workers, self.whole = 1, network.overlap is None
         self.tilings = tiling(network, runtime), Prior.tilings[1].aligned(network.multiple)
@@ -79,10 +79,10 @@ class ToldPrior(DenoiserPrior):
             return network(*(one.to(self.runtime.device).contiguous() for one in inputs)).float().to(device)
 
 
-class BlindPrior(ToldPrior):
+class BlindPrior(CommunityPrior):
     """A denoiser D(y) of other people that finds by itself how strong the noise is."""
 
-    TOLD: ClassVar[bool] = False
+    TAKES_LEVEL: ClassVar[bool] = False
     schedule: ClassVar[tuple[float, ...]] = (1.0,)
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:  # type: ignore[override]

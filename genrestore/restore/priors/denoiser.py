@@ -39,10 +39,10 @@ MIRRORS = ((), (3,), (2,), (2, 3))
 """Axes by which the picture is turned over, step by step."""
 
 
-Turn = tuple[bool, tuple[int, ...]]
-"""A transposition or none, and the axes that are flipped then."""
+Symmetry = tuple[bool, tuple[int, ...]]
+"""A symmetry of the square: a transposition or none, and the axes that are flipped then."""
 
-TURNS: tuple[Turn, ...] = tuple(
+SYMMETRIES: tuple[Symmetry, ...] = tuple(
     (transposed, axes)
     for pair in (((), (2, 3)), ((2,), (3,)))
     for transposed in (False, True)
@@ -51,8 +51,10 @@ TURNS: tuple[Turn, ...] = tuple(
 """All eight, in such an order that the first two, and the first four, differ most."""
 
 
-def mean_over(turns: int, network: Callable[..., Tensor], image: Tensor, *others: Tensor | None) -> Tensor:
-    """The mean of a network's estimates of an image turned in the first ways of `TURNS`.
+def self_ensemble(
+    count: int, network: Callable[..., Tensor], image: Tensor, *others: Tensor | None
+) -> Tensor:
+    """Self-ensemble: the mean of a network's estimates of an image under the first `SYMMETRIES`.
 
         x̂ = 1/n Σ_k T_kᵀ D(T_k y)
 
@@ -60,21 +62,21 @@ def mean_over(turns: int, network: Callable[..., Tensor], image: Tensor, *others
     3.4 (enhanced prediction).
 
     Args:
-        turns: n, one of `settings.COUNTS`.
+        count: n, one of `settings.COUNTS`.
         network: Takes the image and the others, and gives the image's shape.
         image: [batch, channel, height, width].
-        others: What is turned with it, [batch, any, height, width] each, or None.
+        others: What is turned and flipped with it, [batch, any, height, width] each, or None.
 
     Returns:
         The image's shape.
     """
-    if turns == 1:
+    if count == 1:
         return network(image, *others)
     total = torch.zeros_like(image)
-    for turn in TURNS[:turns]:
-        turned = (None if other is None else _turned(other, turn) for other in others)
-        total += _turned_back(network(_turned(image, turn), *turned), turn)
-    return total / turns
+    for symmetry in SYMMETRIES[:count]:
+        transformed = (None if other is None else _transformed(other, symmetry) for other in others)
+        total += _transformed_back(network(_transformed(image, symmetry), *transformed), symmetry)
+    return total / count
 
 
 class UNetPrior(Prior[Settings]):
@@ -132,8 +134,8 @@ class UNetPrior(Prior[Settings]):
         colour = self._colours(image.float())
         return as_given(self._run(self.network, colour, level), image).to(image.dtype)
 
-    def turnable(self, image: Tensor, noise_level: Tensor) -> tuple[Tensor, Tensor]:
-        """An image and its noise level that can be turned together.
+    def padded(self, image: Tensor, noise_level: Tensor) -> tuple[Tensor, Tensor]:
+        """An image and its noise level, padded so that all symmetries halve the same pixels together.
 
         The image is made as large as the network does it before it is turned, so that in all ways the same
         pixels are halved together, in a tile as in the whole.
@@ -224,12 +226,13 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
         """
         if problem.known is None:
             image, allowed = problem.damaged, problem.operator.constraint(problem.damaged)
-            turns = settings.turns or usual_turns(problem.area or image[0, 0].numel())
+            count = settings.turns or usual_ensemble(problem.area or image[0, 0].numel())
             level, (height, width) = self.level_of(problem), image.shape[-2:]
             for times in self.schedule or problem.operator.schedule:
                 seen = self._colours(image), self._as_known(times * level)
-                shown = seen if turns == 1 else self.turnable(*seen)
-                estimate = mean_over(turns, partial(self._run, self.network), *shown)[..., :height, :width]
+                shown = seen if count == 1 else self.padded(*seen)
+                network = partial(self._run, self.network)
+                estimate = self_ensemble(count, network, *shown)[..., :height, :width]
                 image = as_given(estimate, problem.damaged)
                 image = image if allowed is None else allowed.prox(image, times)
             return Solution(image)
@@ -280,8 +283,8 @@ def schedule(noise_level: float, last: float = LAST, steps: int = STEPS) -> Sequ
     return [(level, level) for level in falling(max(FIRST, last), last, steps)]
 
 
-def usual_turns(pixels: int) -> int:
-    """The usual number of turns of a picture of so many pixels, height times width: 1, 2, 4 or 8."""
+def usual_ensemble(pixels: int) -> int:
+    """The usual size of the self-ensemble for so many pixels, height times width: 1, 2, 4 or 8."""
     return max(count for count in COUNTS if count == 1 or count * pixels <= SMALL)
 
 
@@ -310,12 +313,12 @@ def as_given(estimate: Tensor, image: Tensor) -> Tensor:
     return estimate.mean(1, keepdim=True) if image.shape[1] == 1 else estimate
 
 
-def _turned(image: Tensor, turn: Turn) -> Tensor:
-    transposed, axes = turn
+def _transformed(image: Tensor, symmetry: Symmetry) -> Tensor:
+    transposed, axes = symmetry
     return (image.transpose(2, 3) if transposed else image).flip(axes)
 
 
-def _turned_back(image: Tensor, turn: Turn) -> Tensor:
-    transposed, axes = turn
+def _transformed_back(image: Tensor, symmetry: Symmetry) -> Tensor:
+    transposed, axes = symmetry
     image = image.flip(axes)
     return image.transpose(2, 3) if transposed else image

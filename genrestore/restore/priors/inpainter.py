@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genrestore.models.missing import shown
-from genrestore.restore.priors.denoiser import UNetPrior, as_given, mean_over
+from genrestore.restore.priors.denoiser import UNetPrior, as_given, self_ensemble
 from genrestore.restore.problem import UNWATCHED, Problem, Solution, Watch
 from genrestore.restore.settings import COUNTS, InpainterSettings
 
@@ -64,7 +64,7 @@ class InpainterPrior(UNetPrior[InpainterSettings]):
             return self.fill(image, known, level, guess)
 
         for done in range(PASSES):
-            guess = mean_over(COUNTS[-1], filled, colour, known, guess)
+            guess = self_ensemble(COUNTS[-1], filled, colour, known, guess)
             watch.progress((done + 1) / PASSES)
         assert guess is not None
         return Solution(as_given(guess, problem.damaged))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genrestore.errors import UsageError
 from genrestore.models.community import CommunityNetwork
 from genrestore.restore.noise import NoiseProfile
-from genrestore.restore.priors.community import ToldPrior
+from genrestore.restore.priors.community import CommunityPrior
 from genrestore.restore.problem import Problem
 from genrestore.runtime import Runtime
 from genrestore.weights.header import Header, NetworkSpec
@@ -45,7 +45,7 @@ class Denoiser(Protocol):
         """σ on the [0, 1] scale of a tile [1, 1 or 3, height, width], about [0, 1]."""
 
 
-class ModulePrior(ToldPrior):
+class ModulePrior(CommunityPrior):
     """An object of a Python program as a denoiser D(y, σ), and by plug-and-play as a prior for holes.
 
     Args:
@@ -63,7 +63,9 @@ class ModulePrior(ToldPrior):
         self._given = given
         holder = given if isinstance(given, nn.Module) else nn.Identity()
         overlap = getattr(given, "overlap", OVERLAP)
-        network = CommunityNetwork(holder, _called(call, holder), channels=None, told=True, overlap=overlap)
+        network = CommunityNetwork(
+            holder, _called(call, holder), channels=None, takes_level=True, overlap=overlap
+        )
         spec = NetworkSpec(type(given).__name__, {})
         header = Header("denoiser", {"denoiser": spec}, 3, None, {}, "", "", "", "")
         super().__init__(Loaded(header, {"denoiser": network}), runtime)
@@ -85,10 +87,14 @@ def _called(call: Callable[..., Any], holder: nn.Module) -> Callable[[Tensor, Te
 
     def called(image: Tensor, level: Tensor) -> Tensor:
         place = next(holder.parameters(), image)
-        made = call(image.to(place.device), float(level.square().mean().sqrt()))
-        if not isinstance(made, Tensor) or made.shape != image.shape:
-            what = f"shape {list(made.shape)}" if isinstance(made, Tensor) else f"type {type(made).__name__}"
+        estimate = call(image.to(place.device), float(level.square().mean().sqrt()))
+        if not isinstance(estimate, Tensor) or estimate.shape != image.shape:
+            what = (
+                f"shape {list(estimate.shape)}"
+                if isinstance(estimate, Tensor)
+                else f"type {type(estimate).__name__}"
+            )
             raise UsageError(f"prior: denoise gave {what} for an image of shape {list(image.shape)}")
-        return made.to(image)
+        return estimate.to(image)
 
     return called

@@ -47,9 +47,9 @@ class OneSizePrior(Prior[Settings]):
 
         Measured in training on held-out images; for weights that do not tell it, on images of its own making.
         """
-        told = self._training.get("error_99")
-        if isinstance(told, float):
-            return told
+        distance = self._training.get("error_99")
+        if isinstance(distance, float):
+            return distance
         with torch.no_grad():
             distances = self.own_distances(torch.Generator().manual_seed(0))
         return float(torch.quantile(distances.float(), FARTHEST))

@@ -39,7 +39,7 @@ def blended(image: Tensor, known: Tensor, source: Tensor, origin: Tensor) -> Ten
     hole = inside.float()
 
     def gradients(axis: int) -> Tensor:
-        """Slopes between neighbours along an axis, as their sources have them, [channel, ...]."""
+        """Differences between neighbours along an axis, as their sources have them, [channel, ...]."""
         size = inside.shape[axis] - 1
         one, other = (tensor.narrow(axis, 0, size) for tensor in (where, inside))
         after, there = (tensor.narrow(axis, 1, size) for tensor in (where, inside))
@@ -56,17 +56,17 @@ def blended(image: Tensor, known: Tensor, source: Tensor, origin: Tensor) -> Ten
     wanted = gradients(0), gradients(1)
     fixed = part * (1 - hole)
     right = (
-        SCREEN * copied + _divergence(*(one - two for one, two in zip(wanted, _slopes(fixed), strict=True)))
+        SCREEN * copied + _divergence(*(one - two for one, two in zip(wanted, _gradient(fixed), strict=True)))
     ) * hole
     solution = _conjugate_gradients(
-        lambda x: (SCREEN * x + _divergence(*_slopes(x))) * hole, right, copied * hole
+        lambda x: (SCREEN * x + _divergence(*_gradient(x))) * hole, right, copied * hole
     )
     result = image.clone()
     result[0][(..., *area)] = torch.where(inside, solution, part)
     return result
 
 
-def _slopes(image: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient(image: Tensor) -> tuple[Tensor, Tensor]:
     """∇: down and across, of [channel, height, width]."""
     return image.diff(dim=1), image.diff(dim=2)
 

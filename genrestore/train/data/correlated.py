@@ -74,14 +74,14 @@ class CorrelatedNoise:
         chroma: σ of each chroma plane.
         luma_spectrum: Filter of the luma.
         chroma_spectrum: Filter of the chroma.
-        slope: log s at `KNOTS` brightnesses from 0 to 1.
+        log_strengths: log s at `KNOTS` brightnesses from 0 to 1.
     """
 
     luma: float
     chroma: float
     luma_spectrum: Spectrum = Spectrum()
     chroma_spectrum: Spectrum = Spectrum()
-    slope: tuple[float, ...] = (0.0,) * KNOTS
+    log_strengths: tuple[float, ...] = (0.0,) * KNOTS
 
 
 def draw_noise(generator: torch.Generator) -> CorrelatedNoise:
@@ -95,7 +95,7 @@ def draw_noise(generator: torch.Generator) -> CorrelatedNoise:
         chroma=luma * ratio,
         luma_spectrum=_draw_spectrum(generator, 0.1, 1.4),
         chroma_spectrum=_draw_spectrum(generator, 0.02, 1.0),
-        slope=_draw_slope(generator),
+        log_strengths=_draw_log_strengths(generator),
     )
 
 
@@ -107,7 +107,7 @@ def _draw_usual(generator: torch.Generator) -> CorrelatedNoise:
         chroma=luma * log_uniform(generator, 0.15, 0.8),
         luma_spectrum=Spectrum(log_uniform(generator, 0.15, 0.8), log_uniform(generator, 0.08, 0.3)),
         chroma_spectrum=Spectrum(log_uniform(generator, 0.03, 0.3), log_uniform(generator, 0.04, 0.2)),
-        slope=_draw_slope(generator),
+        log_strengths=_draw_log_strengths(generator),
     )
 
 
@@ -124,7 +124,7 @@ def _draw_spectrum(generator: torch.Generator, low: float, high: float) -> Spect
     )
 
 
-def _draw_slope(generator: torch.Generator) -> tuple[float, ...]:
+def _draw_log_strengths(generator: torch.Generator) -> tuple[float, ...]:
     """A quarter of the files have as much noise everywhere; in the others it walks, and may end at white."""
     if chance(generator, 0.25):
         return (0.0,) * KNOTS
@@ -152,6 +152,6 @@ def correlated_noise(clean: Tensor, noise: CorrelatedNoise, generator: torch.Gen
     planes = torch.fft.irfft2(waves * torch.stack([luma, chroma, chroma]), s=(height, width))
     position = (clean.mean(0).clamp(0, 1) * (KNOTS - 1)).clamp(max=KNOTS - 1 - 1e-4)
     below = position.long()
-    slope = torch.tensor(noise.slope)
-    strength = torch.lerp(slope[below], slope[below + 1], position - below).exp()
+    knots = torch.tensor(noise.log_strengths)
+    strength = torch.lerp(knots[below], knots[below + 1], position - below).exp()
     return torch.einsum("ji,jhw->ihw", OPPONENT, planes) * strength

@@ -190,9 +190,9 @@ def _corner(generator: torch.Generator) -> tuple[int, int]:
 def _stuck(image: Tensor, grey: bool, generator: torch.Generator) -> Tensor:
     """An image with pixels that say nothing: hot and dead ones of a sensor, or salt and pepper."""
     density = log_uniform(generator, 3e-4, 0.04)
-    together = grey or chance(generator, 0.5)
-    shape = (1 if together else 3, *image.shape[1:])
-    hit = torch.rand(shape, generator=generator) < density / (1 if together else 2)
+    alike = grey or chance(generator, 0.5)
+    shape = (1 if alike else 3, *image.shape[1:])
+    hit = torch.rand(shape, generator=generator) < density / (1 if alike else 2)
     value = torch.rand(shape, generator=generator)
     if chance(generator, 0.6):
         value = (value < uniform(generator)).float()

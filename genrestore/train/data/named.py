@@ -73,11 +73,11 @@ def _digits(dataset: Any) -> Callable[[Library], Iterator[tuple[Image.Image, str
     def read(library: Library) -> Iterator[tuple[Image.Image, str | None]]:
         import torchvision
 
-        made = getattr(torchvision.datasets, dataset)(
+        images = getattr(torchvision.datasets, dataset)(
             library.folder, train=library.split == "train", download=library.download
         )
-        for pixels, label in zip(made.data.numpy(), made.targets.tolist(), strict=True):
-            name = str(label) if dataset == "MNIST" else made.classes[label]
+        for pixels, label in zip(images.data.numpy(), images.targets.tolist(), strict=True):
+            name = str(label) if dataset == "MNIST" else images.classes[label]
             yield Image.fromarray(pixels), name
 
     return read
@@ -87,8 +87,8 @@ def _celeba(library: Library) -> Iterator[tuple[Image.Image, str | None]]:
     """CelebA's aligned faces; attributes are no classes."""
     from torchvision.datasets import CelebA
 
-    made = CelebA(library.folder, split=library.split, target_type=[], download=library.download)
-    for image, _ in made:
+    images = CelebA(library.folder, split=library.split, target_type=[], download=library.download)
+    for image, _ in images:
         yield image, None
 
 

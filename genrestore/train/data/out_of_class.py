@@ -16,7 +16,7 @@ from genrestore.train.data.draws import log_uniform, uniform
 
 STRONGEST = 0.5
 """Largest standard deviation of the noise on the [0, 1] scale."""
-SLOPE = (1.0, 20.0)
+STEEPNESS = (1.0, 20.0)
 """Of a shape's edge: from soft to sharp."""
 COARSE = (3, 8)
 """Least and largest number of blots along a side."""
@@ -49,13 +49,13 @@ def mirrored(image: Tensor, draws: torch.Generator) -> Tensor:
 def blots(image: Tensor, draws: torch.Generator) -> Tensor:
     """Random blots with soft or sharp edges, of the shape of the image."""
     field = _field(image, draws)
-    return (log_uniform(draws, *SLOPE) * field + torch.randn((), generator=draws)).sigmoid()
+    return (log_uniform(draws, *STEEPNESS) * field + torch.randn((), generator=draws)).sigmoid()
 
 
 def lines(image: Tensor, draws: torch.Generator) -> Tensor:
     """Bright lines that run and meet at random, of the shape of the image."""
     field = _field(image, draws)
-    return (SLOPE[1] * (uniform(draws, *THIN) - field.abs())).sigmoid()
+    return (STEEPNESS[1] * (uniform(draws, *THIN) - field.abs())).sigmoid()
 
 
 def doubled(image: Tensor, draws: torch.Generator) -> Tensor:

@@ -300,8 +300,8 @@ class ClassTraining(Training[Chosen, Batch]):
 
 def stack(samples: Sequence[Batch]) -> Batch:
     """Batch of samples that are named tuples of tensors, each [...] to [sample, ...]."""
-    made: Batch = type(samples[0])(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
-    return made
+    batch: Batch = type(samples[0])(*(torch.stack(parts) for parts in zip(*samples, strict=True)))
+    return batch
 
 
 def to_patch(image: Pixels, side: int = 256) -> Tensor:

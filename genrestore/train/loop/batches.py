@@ -60,10 +60,10 @@ def batches(
     data = _Steps(training, distributed.share(settings.batch_size))
     step = first
     if settings.workers > 0:
-        ahead = _ahead(data, range(first, settings.steps), settings.workers)
+        prefetched = _prefetched(data, range(first, settings.steps), settings.workers)
         while step < settings.steps:
             try:
-                arrays = next(ahead)
+                arrays = next(prefetched)
             except RuntimeError as error:
                 if "DataLoader worker" not in str(error):
                     raise
@@ -71,11 +71,11 @@ def batches(
                 break
             yield _each(_unpacked, arrays)
             step += 1
-        del ahead  # and with it the processes
+        del prefetched  # and with it the processes
     yield from map(data.batch, range(step, settings.steps))
 
 
-def _ahead(data: _Steps, steps: range, workers: int) -> Iterator[Any]:
+def _prefetched(data: _Steps, steps: range, workers: int) -> Iterator[Any]:
     """Batches that other processes prepare, in order."""
     before = signal.getsignal(signal.SIGCHLD)
     with warnings.catch_warnings():

@@ -42,7 +42,7 @@ FOLDERS = ("samples", "encoder", "restorer")
 PATIENCE = 6.0
 """Seconds in which the processes that prepared batches for a training that was killed end too."""
 NOT_PLOTTED = frozenset({"step", "seconds", "images_per_second", "learning_rate"})
-TOGETHER = (
+PANELS = (
     ("loss", "reconstruction", "coverage", "outliers"),
     ("loss", "restored", "made"),
     ("loss", "latent", "own", "real"),
@@ -251,7 +251,7 @@ def _numbers(row: Mapping[str, str]) -> dict[str, float]:
 
 def panels(names: Sequence[str]) -> list[list[str]]:
     """Numbers of the log that are drawn together: a loss with its parts, both players, all others alone."""
-    groups = [[name for name in group if name in names] for group in TOGETHER]
+    groups = [[name for name in group if name in names] for group in PANELS]
     groups = [group for group in groups if len(group) > 1]
     shared = {name for group in groups for name in group}
     return [*groups, *([name] for name in names if name not in shared)]
