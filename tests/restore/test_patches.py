@@ -14,9 +14,9 @@ from genrestore.restore.components import Components
 from genrestore.restore.pictures import Restore
 from genrestore.restore.priors.patches import NOTHING_TO_COPY, PatchesPrior
 from genrestore.restore.problem import UNWATCHED, Problem, Solution
-from genrestore.restore.solvers.patch_match import synthesised
-from genrestore.restore.solvers.patch_scale import Sources
-from genrestore.restore.solvers.poisson import blended
+from genrestore.restore.solvers.patch_match import INWARDS, _means, _origins, synthesised
+from genrestore.restore.solvers.patch_scale import RADIUS, Scale, Sources
+from genrestore.restore.solvers.poisson import SCREEN, blended
 from genrestore.restore.task import INPAINT, Request, Task
 from genrestore.restore.tiling import to_float
 from genrestore.restore.wide import Hole, Texture, all_holes, wide_holes
@@ -148,6 +148,59 @@ def test_a_seam_vanishes_and_slopes_stay() -> None:
     places = torch.arange(1600).reshape(40, 40)[10:20, 10:20].flatten()
     result = blended(ramp, known, ramp + 0.05, places)
     assert float((result - ramp).abs().max()) < 0.02
+
+
+def test_blending_is_least_squares_with_the_mean_of_both_sides_at_a_seam() -> None:
+    draw = torch.Generator().manual_seed(0)
+    row, source = torch.rand(7, generator=draw), torch.rand(1, 1, 1, 9, generator=draw)
+    known, origin = (
+        torch.tensor([1.0, 1, 0, 0, 0, 1, 1]),
+        [1, 2, 6],
+    )  # a seam between the second and the third
+    result = blended(row.view(1, 1, 1, 7), known.view(1, 1, 1, 7), source, torch.tensor(origin))[0, 0, 0]
+    own = source.flatten()
+    after, before = ([own[place + 1] - own[place] for place in places] for places in (origin, [0, 1, 5]))
+    steps = [before[0], *((after[at] + before[at + 1]) / 2 for at in (0, 1)), after[2]]
+    matrix, right = torch.zeros(7, 3), torch.zeros(7)
+    for at, step in enumerate(steps):  # x[at + 2] - x[at + 1] = step
+        for column, sign in ((at, 1.0), (at - 1, -1.0)):
+            if 0 <= column < 3:
+                matrix[at, column] = sign
+        right[at] = step + (row[1] if at == 0 else 0.0) - (row[5] if at == 3 else 0.0)
+    matrix[4:], right[4:] = SCREEN**0.5 * torch.eye(3), SCREEN**0.5 * own[origin]
+    torch.testing.assert_close(result[2:5], torch.linalg.lstsq(matrix, right).solution, atol=1e-4, rtol=0)
+    assert torch.equal(result[known == 1], row[known == 1])
+
+
+def votes(missing: torch.Tensor, active: torch.Tensor) -> Any:
+    """Patches over each missing pixel: their number, the pixel's place in them, their depth in the hole."""
+    known = (missing == 0).nonzero().tolist()
+    for y, x in missing.nonzero().tolist():
+        found = []
+        for number, place in enumerate(active.tolist()):
+            row, column = divmod(place, missing.shape[1])
+            if max(abs(y - row), abs(x - column)) <= RADIUS:
+                deep = min(max(abs(row - down), abs(column - across)) for down, across in known)
+                found.append((number, (y - row, x - column), deep))
+        yield (y, x), found
+
+
+def test_patches_nearer_to_the_edge_of_a_hole_count_more() -> None:
+    draw = torch.Generator().manual_seed(1)
+    image, source = torch.rand(2, 1, 3, 24, 24, generator=draw)
+    missing = torch.zeros(1, 1, 24, 24)
+    missing[..., 9:16, 8:15] = 1
+    scale = Scale(image, missing, source, torch.ones(1, 1, 24, 24))
+    places = scale.centres[torch.randint(len(scale.centres), (len(scale.active),), generator=draw)]
+    distances = 1 + torch.rand(len(places), generator=draw)
+    means, origins = _means(scale, places), iter(_origins(scale, places, distances).tolist())
+    for (y, x), over in votes(missing[0, 0], scale.active):
+        there = [int(places[number]) + down * 24 + across for number, (down, across), _ in over]
+        weights = torch.tensor([INWARDS**-deep for *_, deep in over])
+        expected = (weights[:, None] * scale.pixels[there]).sum(0) / weights.sum()
+        torch.testing.assert_close(means[0, :, y, x], expected, atol=1e-5, rtol=0)
+        unlike = [float(distances[number]) * INWARDS**deep for number, _, deep in over]
+        assert next(origins) == there[int(np.argmin(unlike))]
 
 
 def test_parts_of_a_mask_hang_together_across_corners() -> None:
