@@ -182,8 +182,29 @@ def _one_line_each() -> Iterator[None]:
             report.problem(GenrestoreError(lack))
             raise typer.Exit(1) from error
         traceback.print_exc(file=sys.stderr)
-        report.bug(error)
+        _say_bug(error)
         raise typer.Exit(1) from error
+
+
+def _say_bug(error: Exception) -> None:
+    """Say after the traceback of an unexpected error where to report it."""
+    where = next(
+        (url.partition(", ")[2] for url in _urls() if url.lower().startswith(("issues,", "repository,"))),
+        "the place genrestore came from",
+    )
+    report.write(
+        f"genrestore: error: unexpected {type(error).__name__}; please report it with the lines above and "
+        f"'genrestore doctor' to {where}"
+    )
+
+
+def _urls() -> list[str]:
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        return metadata("genrestore").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return []
 
 
 def _wrong_words(error: typer.TyperException) -> int:

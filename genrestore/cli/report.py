@@ -85,27 +85,6 @@ def problem(error: GenrestoreError) -> None:
     write(f"genrestore: {kind}{one_line(str(error))}")
 
 
-def bug(error: Exception) -> None:
-    """Say after the traceback of an unexpected error where to report it."""
-    where = next(
-        (url.partition(", ")[2] for url in _urls() if url.lower().startswith(("issues,", "repository,"))),
-        "the place genrestore came from",
-    )
-    write(
-        f"genrestore: error: unexpected {type(error).__name__}; please report it with the lines above and "
-        f"'genrestore doctor' to {where}"
-    )
-
-
-def _urls() -> list[str]:
-    from importlib.metadata import PackageNotFoundError, metadata
-
-    try:
-        return metadata("genrestore").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        return []
-
-
 @contextmanager
 def json_lines(
     json: bool, json_file: Path | None, jobs: Sequence[Job], *, overwrite: bool

@@ -11,8 +11,8 @@ import torch
 
 from genrestore.errors import UsageError, WeightsError
 from genrestore.restore.pictures import Restore, make
+from genrestore.restore.prior import Prior
 from genrestore.restore.priors.module import Denoiser, ModulePrior
-from genrestore.restore.problem import Prior
 from genrestore.restore.settings import PRIORS, LatentSearch
 from genrestore.restore.task import DENOISE, INPAINT, INVERT, Damage, Request, Task
 from genrestore.restore.tiling import Pixels

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from genrestore.models.pyramid import fill
-from genrestore.restore.tiling import Pixels, Region, as_tensor, depth, to_float
+from genrestore.restore.pieces import as_tensor, depth
+from genrestore.restore.tiling import Pixels, Region, to_float
 from genrestore.restore.wide import all_holes
 
 FURTHEST, AROUND = 12, 24

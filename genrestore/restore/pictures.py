@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import Any
 
 from genrestore.errors import InputError, WeightsError
-from genrestore.restore.problem import IDENTITY, OnProgress, Operator, Prior, shares
+from genrestore.restore.prior import Prior
+from genrestore.restore.problem import IDENTITY, OnProgress, Operator, shares
 from genrestore.restore.resized import Resized
 from genrestore.restore.settings import PRIORS
 from genrestore.restore.task import Given, Picture, Restored, Task, Trace

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genrestore.restore.problem import OnProgress, Prior, Problem, Solution, Step, Watch, shares
+from genrestore.restore.pieces import as_tensor, feathered
+from genrestore.restore.prior import Prior
+from genrestore.restore.problem import OnProgress, Problem, Solution, Step, Watch, shares
 from genrestore.restore.settings import BATCH
 from genrestore.restore.task import Figure, Given, Restored, Task, Trace
 from genrestore.restore.tiled import DENOISED_TOO, mixed
-from genrestore.restore.tiling import Pixels, as_tensor, feathered, from_float, is_clipped, to_float
+from genrestore.restore.tiling import Pixels, from_float, is_clipped, to_float
 
 FAR = 1.25
 """Times the distance that 99 of 100 images of the class stay below: a picture farther off is none of it."""

@@ -12,31 +12,20 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.noise import NoiseProfile, few_values, stuck_share
+from genrestore.restore.pieces import as_tensor, feathered, pieces, put
+from genrestore.restore.prior import Prior
 from genrestore.restore.priors.patches import PatchesPrior
-from genrestore.restore.problem import (
-    UNWATCHED,
-    NoiseLevel,
-    OnProgress,
-    Operator,
-    Prior,
-    Problem,
-    Watch,
-    shares,
-)
+from genrestore.restore.problem import UNWATCHED, NoiseLevel, OnProgress, Operator, Problem, Watch, shares
 from genrestore.restore.task import Figure, Given, Request, Restored, Task, Trace
 from genrestore.restore.tiling import (
     Pixels,
     Region,
     Tile,
     Tiling,
-    as_tensor,
     begun,
-    feathered,
     in_parallel,
     is_clipped,
     map_tiles,
-    pieces,
-    put,
     tiles,
     to_float,
     with_less_memory,

@@ -13,22 +13,12 @@ from torch import Tensor
 
 from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore.components import Components
+from genrestore.restore.pieces import Piece, as_tensor, depth, feathered, put
 from genrestore.restore.priors.patches import PatchesPrior
 from genrestore.restore.problem import Problem, Watch
 from genrestore.restore.settings import PatchesSettings
 from genrestore.restore.solvers.patch_scale import Sources
-from genrestore.restore.tiling import (
-    Piece,
-    Pixels,
-    Region,
-    Tiling,
-    as_tensor,
-    depth,
-    feathered,
-    put,
-    spans,
-    to_float,
-)
+from genrestore.restore.tiling import Pixels, Region, Tiling, spans, to_float
 
 BRIDGED = 20
 """Depth in pixels up to which the mean of what could be there is a good filling: it bridges twice as much."""

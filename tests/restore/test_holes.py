@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from genrestore.restore.tiling import Tiling, as_tensor, depth, pieces
+from genrestore.restore.pieces import as_tensor, depth, pieces
+from genrestore.restore.tiling import Tiling
 
 TILING = Tiling(96, 16)
 

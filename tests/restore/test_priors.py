@@ -16,9 +16,10 @@ from torch import nn
 from genrestore.errors import UsageError, WeightsError
 from genrestore.models import NETWORKS
 from genrestore.restore.api import load_prior
+from genrestore.restore.prior import Prior
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
 from genrestore.restore.priors.denoiser import DenoiserPrior
-from genrestore.restore.problem import Prior, Problem
+from genrestore.restore.problem import Problem
 from genrestore.restore.settings import BATCH, PRIORS, DenoiserSettings
 from genrestore.restore.task import DENOISE, INVERT, Task
 from genrestore.runtime import Runtime

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from genrestore.models.community import CommunityNetwork
+from genrestore.restore.prior import Prior
 from genrestore.restore.priors.denoiser import DenoiserPrior, UNetPrior
-from genrestore.restore.problem import UNWATCHED, Prior, Problem, Solution, Watch
+from genrestore.restore.problem import UNWATCHED, Problem, Solution, Watch
 from genrestore.restore.settings import DenoiserSettings, InpainterSettings
 from genrestore.restore.tiling import Tiling
 from genrestore.runtime import Runtime

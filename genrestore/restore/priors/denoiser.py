@@ -16,10 +16,11 @@ from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
 from genrestore.restore.data_terms import L2, Anchored, Seamless
 from genrestore.restore.noise import NoiseProfile
-from genrestore.restore.problem import UNWATCHED, Prior, Problem, Settings, Solution, Watch
+from genrestore.restore.pieces import depth
+from genrestore.restore.prior import Prior, Settings
+from genrestore.restore.problem import UNWATCHED, Problem, Solution, Watch
 from genrestore.restore.settings import COUNTS, DenoiserSettings
 from genrestore.restore.solvers.plug_and_play import Denoiser, falling, plug_and_play
-from genrestore.restore.tiling import depth
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded
 

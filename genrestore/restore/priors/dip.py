@@ -10,7 +10,8 @@ from torch import Tensor
 
 from genrestore.models.hourglass import Hourglass
 from genrestore.restore.data_terms import L2, Seamless
-from genrestore.restore.problem import UNWATCHED, Prior, Problem, Solution, Step, Watch
+from genrestore.restore.prior import Prior
+from genrestore.restore.problem import UNWATCHED, Problem, Solution, Step, Watch
 from genrestore.restore.settings import DipSettings
 from genrestore.restore.solvers.adam import fit
 from genrestore.restore.tiling import Tiling

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from genrestore.restore.noise import expected_square
-from genrestore.restore.problem import Prior, Problem, Settings, padded
+from genrestore.restore.prior import Prior, Settings
+from genrestore.restore.problem import Problem, padded
 from genrestore.restore.settings import BATCH
 from genrestore.runtime import Runtime
 from genrestore.weights.load import Loaded

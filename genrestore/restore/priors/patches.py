@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import torch
 
 from genrestore.errors import InputError
-from genrestore.restore.problem import UNWATCHED, Prior, Problem, Solution, Watch
+from genrestore.restore.prior import Prior
+from genrestore.restore.problem import UNWATCHED, Problem, Solution, Watch
 from genrestore.restore.settings import PatchesSettings
 from genrestore.restore.solvers.patch_match import synthesised
 from genrestore.runtime import Runtime
