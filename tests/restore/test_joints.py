@@ -15,6 +15,7 @@ from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
 from genrestore.restore.api import load_prior
 from genrestore.restore.jpeg import SCHEDULE, Component, Jpeg
+from genrestore.restore.marks import Marks, find_marks
 from genrestore.restore.priors import autoencoder as autoencoders
 from genrestore.restore.priors import denoiser as denoisers
 from genrestore.restore.priors import dip as untrained
@@ -389,3 +390,24 @@ def test_a_restorer_s_estimate_has_the_pixels_that_are_known_for_certain(tmp_pat
     image = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     found = prior.solve(Problem(image, 0.0, known), AutoencoderSettings()).image
     assert torch.equal(found[known > 0], image[known > 0])
+
+
+def test_sensitivity_counts_for_every_pixel_of_a_mark_and_of_kinds_the_likeliest(tmp_path: Path) -> None:
+    """Black is dust and white a scratch, with log odds of 8; level 32 has −2, which is not likely."""
+    finder = str(tiny.save_finder(tmp_path))
+    levels = np.full((40, 60), 120, np.uint8)
+    levels[10:15, 10:15], levels[12, 12], levels[20:23, 40:43] = 32, 0, 255
+
+    def found(sensitivity: float) -> tuple[int, int]:
+        mask = find_marks(levels, ("dust", "scratches"), sensitivity=sensitivity, weights=finder)
+        return int(mask[:, :30].sum()), int(mask[:, 30:].sum())
+
+    assert found(1.0) == (9, 25)
+    assert found(np.e**2) == (49, 25)
+
+
+def test_a_finder_sees_no_values_beyond_the_range(tmp_path: Path) -> None:
+    marks = Marks(("dust",), weights=str(tiny.save_finder(tmp_path)), runtime=RUNTIME)
+    beyond = np.linspace(-0.5, 1.5, 64, dtype=np.float32).reshape(1, 1, 8, 8)
+    odds = [marks._odds(pixels, Tiling(), lambda _: None) for pixels in (beyond, beyond.clip(0, 1))]
+    assert np.array_equal(*odds)

@@ -9,7 +9,7 @@ import torch
 
 from genrestore.runtime import Runtime
 from genrestore.train.data import marks
-from genrestore.train.kinds import FinderSettings
+from genrestore.train.kinds import FinderSettings, finder
 from genrestore.train.kinds.finder import FinderTraining
 from genrestore.weights.header import MARKS
 from tests.train.test_denoiser import LOOP, images
@@ -61,6 +61,29 @@ def test_a_mark_is_one_where_it_changes_what_can_be_seen() -> None:
     untouched = (with_marks.counts > 0).all(1) & (with_marks.is_mark == 0).all(1)
     assert float(change[:, :1][untouched[:, None]].max()) == 0
     assert float(with_marks.is_mark.mean()) > 0.003
+
+
+def test_in_noise_a_mark_is_one_where_it_stands_out_of_twice_its_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    level = 10 / 255
+    monkeypatch.setattr(finder, "NOISE", (level, level))
+    plain = {"soft": 0.0, "grey": 0.0, "coded": 0.0}
+    with_marks, without = (
+        training(marked=share, noisy=1.0, **plain).batch(0, range(24)) for share in (1.0, 0.0)
+    )
+    clean = training(marked=0.0, noisy=0.0, **plain).batch(0, range(24))
+    change = (with_marks.picture - without.picture).abs()
+    whole = ((with_marks.picture % 1 > 0) & (without.picture % 1 > 0)).all(1)  # else clipping hides a part
+    change, is_mark, counts = (
+        one.amax(1)[whole] for one in (change, with_marks.is_mark, with_marks.counts.amin(1, keepdim=True))
+    )
+    assert (int((is_mark > 0).sum()) > 50, int((counts == 0).sum()) > 10) == (True, True)
+    assert float(change[is_mark > 0].min()) >= 2 * level - 1e-5
+    assert float(change[counts == 0].max()) < 2 * level
+    inside = (clean.picture > 0.2) & (clean.picture < 0.8)
+    spread = (without.picture - clean.picture)[inside].square().mean().sqrt()
+    assert float(spread) == pytest.approx(level, rel=0.05)
 
 
 def test_validation_and_samples() -> None:
