@@ -1,4 +1,4 @@
-"""Every error that a user can meet, with its exit code.
+"""Errors that a user can meet, with their exit codes.
 
 A message says what is wrong, with which file or value, and what to do about it, in one line.
 Nothing but the command line's error boundary turns an error into an exit.

@@ -138,7 +138,7 @@ class Denoise(Photographs):
         return preview.words(named, usual, others)
 
     def instead(self, task: Task, settings: Any) -> tuple[Callable[[], Any], Any] | None:
-        """With --preview the restoring and the options of a batch that write the sheet."""
+        """Restoring and options of a batch that write the sheet of --preview."""
         if self.preview is None:
             return None
         if task.prior.blind:
@@ -329,7 +329,7 @@ class Invert(Words):
         return Attachment("latent.safetensors", self.suffix or self.infix, content, "its latent", file.is_one)
 
     def before(self, context: typer.Context) -> None:
-        """With --self-test invert images of the generator's own, and exit.
+        """Invert images of the generator's own and exit, with --self-test.
 
         Raises:
             UsageError: Words that a self-test has no use for.

@@ -172,7 +172,7 @@ def _formats() -> Iterator[Finding]:
 
 
 def extras() -> dict[str, tuple[str, str]]:
-    """Every extra of genrestore, with a package that it brings, and what that is for."""
+    """Extras of genrestore, each with a package that it brings, and what that is for."""
     from genrestore.files.codecs import formats
 
     of_formats = {

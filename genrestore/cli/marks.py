@@ -54,7 +54,7 @@ class Grow:
     auto: bool = False
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """Spelling on the command line."""
         return "auto" if self.auto else str(self.by)
 
     @classmethod
@@ -134,13 +134,13 @@ class Finding(Words):
 
     @staticmethod
     def with_edges(pixels: Any, missing: Any) -> Any:
-        """What is missing of [1, channel, height, width] with its edges, bool [height, width]."""
+        """Missing pixels of [1, channel, height, width] with their edges, bool [height, width]."""
         from genrestore.restore.edges import with_edges
 
         return with_edges(pixels, missing)
 
     def found(self, pixels: Any) -> Any:
-        """Where marks are in a picture [1, channel, height, width]: bool [height, width]."""
+        """Marks of a picture [1, channel, height, width]: bool [height, width]."""
         return self._marks(pixels)
 
     @cached_property
@@ -175,7 +175,7 @@ class Finding(Words):
         return replace(usual, output=self.save_mask, infix="mask", format="PNG")
 
     def instead(self, task: Task, settings: Any) -> tuple[Callable[[], Any], Any] | None:
-        """With --save-mask what gives masks, and the options of their batch."""
+        """Restoring that gives masks, for --save-mask, and the options of their batch."""
         if self.save_mask is None:
             return super().instead(task, settings)
         return lambda: _masks, replace(settings, finish=_shown)

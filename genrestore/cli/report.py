@@ -271,7 +271,7 @@ def _level(found: float | list[float] | None) -> float | None:
 
 
 def summary(counts: Counter[str], left: int = 0) -> str:
-    """For example "3 done, 1 skipped, 1 failed"; with what was not begun, if there is any: "2 left"."""
+    """Counts in words, such as "3 done, 1 skipped, 1 failed"; with what was not begun, if any: "2 left"."""
     parts = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status]]
     parts += [f"{left} left"] if left else []
     return ", ".join(parts) or "0 done"

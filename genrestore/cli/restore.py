@@ -158,7 +158,7 @@ def search_options(kinds: tuple[str, ...], without: tuple[str, ...]) -> Iterator
 
 
 def _settings_of(kinds: tuple[str, ...]) -> dict[str, tuple[Option, list[str]]]:
-    """Every setting of some kinds of priors by name: its option, and the kinds that have it."""
+    """Settings of some kinds of priors by name: its option, and the kinds that have it."""
     found: dict[str, tuple[Option, list[str]]] = {}
     for kind in kinds:
         for name, option in options(PRIORS[kind].settings).items():

@@ -171,7 +171,7 @@ def _restore(
     runtime: Runtime | None,
     turns: int | None = None,
 ) -> Restore:
-    """What restores a damage by weights or by a prior of the caller's own."""
+    """Restoration of a damage by weights or by a prior of the caller's own."""
     if prior is None:
         return Restore(Task.of(damage, weights, request, turns=turns), runtime)
     runtime, settings = runtime or Runtime.create(), damage.usual("denoiser")

@@ -108,7 +108,7 @@ def as_tensor(known: Pixels) -> Tensor:
 
 
 def _extent(hit: Pixels, span: Span) -> slice:
-    """From the first to the last place where `hit`, [length], is true, in pixels of the picture."""
+    """Extent: from the first to the last place where `hit`, [length], is true, in pixels of the picture."""
     places = np.flatnonzero(hit)
     return slice(span.keep_start + int(places[0]), span.keep_start + int(places[-1]) + 1)
 

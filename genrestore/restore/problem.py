@@ -221,7 +221,7 @@ class Step:
     stage: str = ""
 
     def only(self, place: int) -> Step:
-        """That of one picture alone, as a batch of one."""
+        """Step of one picture alone, as a batch of one."""
         one = slice(place, place + 1)
         energies = {name: energy[one] for name, energy in self.energies.items()}
         active = None if self.active is None else self.active[one]
@@ -288,5 +288,5 @@ class Tally:
 
 
 def padded(stack: Tensor) -> Tensor:
-    """At most `BATCH` items as `BATCH`: the first one again in the places that are left, [batch, ...]."""
+    """Pad at most `BATCH` items to `BATCH`: the first one again in the places that are left, [batch, ...]."""
     return torch.cat([stack, stack[:1].expand(BATCH - len(stack), *stack.shape[1:])])

@@ -46,7 +46,7 @@ OVERFLOWED = "half precision overflowed, and was done again in float32"
 
 
 def mixed(damaged: Tensor, restored: Tensor, request: Request, *, bounded: bool) -> Tensor:
-    """As much of the restoration as is asked for, of luma and of chroma.
+    """Blend: as much of the restoration as is asked for, of luma and of chroma.
 
     Args:
         damaged: [1, 1 or 3, height, width], about [0, 1].

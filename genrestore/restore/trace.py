@@ -18,7 +18,7 @@ ALL, RARER = 32, 1.05
 
 @dataclass
 class Steps:
-    """Every step of the search for one picture.
+    """Steps of the search for one picture.
 
     Attributes:
         rows: "stage", "step", "data" (D(x; y)), "prior" (λ R(x)) and their "sum" of each step.

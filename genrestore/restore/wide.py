@@ -69,7 +69,7 @@ def wide_holes(known: Pixels) -> list[Hole]:
 
 
 def all_holes(known: Pixels) -> list[Hole]:
-    """All holes, those together that lie near each other, of bool [1, 1, height, width]."""
+    """Holes, those together that lie near each other, of bool [1, 1, height, width]."""
     missing: Pixels = np.logical_not(known[0, 0])
     found = list[Hole]()
     padding = [(0, -length % BLOCK) for length in missing.shape]
@@ -86,7 +86,7 @@ def all_holes(known: Pixels) -> list[Hole]:
 
 
 def _within(side: slice, hit: Pixels, axis: int) -> slice:
-    """From the first to the last place of a side where a mask, bool [height, width], has a pixel."""
+    """Extent: from the first to the last place of a side where a mask, bool [height, width], has a pixel."""
     places = np.flatnonzero(hit.any(axis))
     return slice(side.start + int(places[0]), side.start + int(places[-1]) + 1)
 

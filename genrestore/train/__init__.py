@@ -1,1 +1,1 @@
-"""From folders of images to weights: one loop, and one training step for each kind of prior."""
+"""Training: folders of images → weights, by one loop, and one training step for each kind of prior."""

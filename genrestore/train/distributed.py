@@ -158,7 +158,7 @@ def mean(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def any_rank(*flags: bool) -> tuple[bool, ...]:
-    """For each flag, whether it is set in any process; the same answer everywhere."""
+    """Flags in union: whether each is set in any process; the same answer everywhere."""
     if world_size() == 1:
         return flags
     values = torch.tensor(flags, dtype=torch.int32)

@@ -221,7 +221,7 @@ def cicp_of(profile: bytes) -> tuple[int, int] | None:
 
 
 def _in_lab(profile: bytes | None) -> Array | None:
-    """Some colours of a profile (None: sRGB) in CIE Lab of 8 bits; None where it cannot be used."""
+    """Sample colours of a profile (None: sRGB) in CIE Lab of 8 bits; None where it cannot be used."""
     from PIL import Image, ImageCms
 
     try:

@@ -121,7 +121,7 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
 
 
 def _sift(data: memoryview) -> tuple[list[Chunk], bytes, list[str], int]:
-    """All chunks (the pixels' left empty), the file with the essential ones alone, notes, and where it ends.
+    """Chunks (the pixels' left empty), the file with the essential ones alone, notes, and where it ends.
 
     libpng writes to stderr what it thinks of the others, and they are carried over without it.
     """

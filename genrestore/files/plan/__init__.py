@@ -1,1 +1,1 @@
-"""From the words of a command line to a list of jobs."""
+"""Planning: the words of a command line → a list of jobs."""

@@ -96,7 +96,7 @@ class Shard:
             raise UsageError(f"--shard {self}: K is counted from 1 to N, as in --shard 1/{most}")
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """Spelling on the command line."""
         return f"{self.index}/{self.count}"
 
     @classmethod
@@ -176,7 +176,7 @@ class Range:
     high: float
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """Spelling on the command line."""
         return f"{self.low:g},{self.high:g}"
 
     @classmethod

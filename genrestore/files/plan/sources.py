@@ -240,7 +240,7 @@ class NamedPictures:
 
     @property
     def pictures(self) -> list[Path]:
-        """Every picture of the folder, known by its suffix; of a file, nothing."""
+        """Pictures of the folder, known by its suffix; of a file, nothing."""
         return [path for _, by_stem in self._folders.values() for paths in by_stem.values() for path in paths]
 
     def named_like(self, picture: Path | None, inside: Path = TOP) -> list[Path]:

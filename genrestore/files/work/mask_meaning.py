@@ -129,7 +129,7 @@ def _has_colours(pixels: Array) -> bool:
 
 
 def _is_black_and_white(pixels: Array, alpha: Array) -> bool:
-    """All that can be seen of a picture is grey, and it is black as well as white."""
+    """Tell whether all that can be seen of a picture is grey, black as well as white."""
     seen = to_8_bit(pixels[0].max(axis=0))[to_8_bit(alpha) >= 128]
     return not _has_colours(pixels) and bool(seen.size) and seen.min() <= TINT and seen.max() >= 255 - TINT
 

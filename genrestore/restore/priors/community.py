@@ -87,7 +87,7 @@ class BlindPrior(CommunityPrior):
     schedule: ClassVar[tuple[float, ...]] = (1.0,)
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:  # type: ignore[override]
-        """It needs none."""
+        """None: such a network finds the level by itself."""
 
     def level_of(self, problem: Problem) -> Tensor:  # noqa: ARG002
         """A scalar, 0, on the [0, 1] scale, which it is not told."""
@@ -114,7 +114,7 @@ class MaskedPrior(UNetPrior[InpainterSettings]):
         return network
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:
-        """It takes known pixels for exact."""
+        """None: known pixels are taken for exact."""
 
     def solve(self, problem: Problem, settings: InpainterSettings, watch: Watch = UNWATCHED) -> Solution:  # noqa: ARG002
         """Fill holes in one pass.

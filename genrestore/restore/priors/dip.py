@@ -47,7 +47,7 @@ class DipPrior(Prior[DipSettings]):
         self.runtime = runtime
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:
-        """It needs none: held-out pixels tell when to stop."""
+        """None is needed: held-out pixels tell when to stop."""
 
     def solve(self, problem: Problem, settings: DipSettings, watch: Watch = UNWATCHED) -> Solution:
         """Fit a network to a picture, until the pixels that it does not see fit no better.

@@ -45,7 +45,7 @@ class InpainterPrior(UNetPrior[InpainterSettings]):
         return self.denoise(*shown(image, known, torch.as_tensor(noise_level), guess))
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:
-        """It has no estimator, and takes known pixels for exact where no level is given."""
+        """None: without an estimator known pixels are exact where no level is given."""
 
     def solve(self, problem: Problem, settings: InpainterSettings, watch: Watch = UNWATCHED) -> Solution:  # noqa: ARG002
         """Fill holes at once: the mean over all turns, and again from what was estimated.

@@ -30,7 +30,7 @@ class PatchesPrior(Prior[PatchesSettings]):
         self.runtime = runtime
 
     def noise_level(self, tiles: Iterable[Problem]) -> None:
-        """It needs none: noise is copied as it is."""
+        """None is needed: noise is copied as it is."""
 
     def solve(self, problem: Problem, settings: PatchesSettings, watch: Watch = UNWATCHED) -> Solution:  # noqa: ARG002
         """Fill holes with what is alike elsewhere.

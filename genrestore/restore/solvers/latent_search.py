@@ -201,7 +201,7 @@ def _works(count: int, starts: int, parts: Sequence[tuple[int, int]], near: bool
 
 
 def _calls(candidates: int) -> int:
-    """Of the network, for so many candidates."""
+    """Calls of the network for so many candidates."""
     return math.ceil(candidates / BATCH)
 
 

@@ -58,7 +58,7 @@ class Candidates:
     def begin(
         cls, objective: Objective, start: Tensor, picture: Tensor, curvature: Tensor | None = None
     ) -> Candidates:
-        """At the start, [candidate, n], each for a picture of an index, [candidate].
+        """Candidates at the start, [candidate, n], each for a picture of an index, [candidate].
 
         With H, [candidate, n, n], as far as it is known; else the first step makes it.
         """
@@ -81,11 +81,11 @@ class Candidates:
         )
 
     def take(self, items: Tensor) -> Candidates:
-        """Only some items, by their indices [candidate]."""
+        """Select items by their indices [candidate]."""
         return Candidates(*(getattr(self, name)[items] for name in self.__dataclass_fields__))
 
     def put(self, items: Tensor, others: Candidates) -> Candidates:
-        """All, with others in the places of some, by their indices [candidate]."""
+        """Replace some by others, by their indices [candidate]."""
         return Candidates(
             *(
                 getattr(self, name).index_copy(0, items, getattr(others, name))

@@ -92,7 +92,7 @@ class Scale:
 
     @cached_property
     def some(self) -> Tensor:
-        """Some of the patches that may be copied, evenly spread, [patch]."""
+        """Sample of the patches that may be copied, evenly spread, [patch]."""
         count = len(self.centres)
         return self.centres[torch.linspace(0, count - 1, min(SOME, count)).long()]
 

@@ -184,7 +184,7 @@ def save_and_open(
 
 
 def _unprocess(scene: Tensor, settings: CameraSettings) -> Tensor:
-    """From the developed picture back to the light behind the colour filters, full scale 1."""
+    """Unprocess: from the developed picture back to the light behind the colour filters, full scale 1."""
     linear = _inverse_tone(scene.clamp(0, 1), settings)
     if settings.colour_mix:
         linear = torch.einsum("ij,jhw->ihw", torch.linalg.inv(_colour_matrix(settings)), linear)

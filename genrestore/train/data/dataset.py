@@ -115,7 +115,7 @@ class ImageSet:
 
     @property
     def sha256(self) -> str:
-        """Of all pixels in order: two sets that train alike have the same."""
+        """Hash of all pixels in order: two sets that train alike have the same."""
         digest = hashlib.sha256()
         for image, weight in zip(self.images, self.weights, strict=True):
             digest.update(repr((image.shape, weight)).encode())
@@ -145,7 +145,7 @@ class ImageSet:
         return _to_tensor(self.images[self.draw(generator)])
 
     def stack(self) -> Tensor:
-        """All images as one tensor [image, channel, height, width], uint8; they must be of one size."""
+        """Stack the images as one tensor [image, channel, height, width], uint8; they must be of one size."""
         return torch.from_numpy(np.stack(self.images).transpose(0, 3, 1, 2).copy())
 
     def split(self, every: int) -> tuple[ImageSet, ImageSet]:

@@ -46,7 +46,7 @@ def draw(size: int, generator: torch.Generator, scattered: float = SCATTERED) ->
 
 
 def _scattered(size: int, generator: torch.Generator) -> Tensor:
-    """Each pixel, or each small square of pixels, by itself."""
+    """Scattered holes: each pixel, or each small square of pixels, by itself."""
     side = 1 if uniform(generator) < 0.85 else _whole(2, 9, generator)
     share = uniform(generator, 0.1, 0.95)
     cells = -(-size // side)

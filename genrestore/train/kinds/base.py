@@ -107,7 +107,7 @@ class Training(ABC, Generic[Chosen, Batch]):
         """Networks of the weights file, by name."""
 
     def build(self) -> dict[str, nn.Module]:
-        """All networks with their first weights; those that are not learned are of the training before."""
+        """Build the networks with first weights; those that are not learned are of the training before."""
         learned = (
             None if self.LEARNING is None else {one for every in self.LEARNING.values() for one in every}
         )

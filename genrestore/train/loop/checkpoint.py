@@ -133,7 +133,7 @@ def _about(path: Path) -> dict[str, Any]:
 
 
 def _sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Of every name, shape and byte, in the order of the names."""
+    """Hash of every name, shape and byte, in the order of the names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(repr((name, tuple(tensors[name].shape))).encode())

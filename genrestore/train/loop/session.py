@@ -215,7 +215,7 @@ def _with_epochs(settings: LoopSettings, request: Request, images: int) -> LoopS
 
 
 def _options(kind: Kind, request: Request, path: Path, runtime: Runtime) -> dict[str, Any]:
-    """Every option of the run: the defaults and what was given, or on resume what was stored."""
+    """Options of the run: the defaults and what was given, or on resume what was stored."""
     about = {"data": request.origin, "licence": request.licence}
     about = {name: text for name, text in about.items() if text is not None}
     given = rebuild(DataSettings(), request.data)
