@@ -115,7 +115,7 @@ def _peeled(scale: Scale) -> Tensor:
     """A hole filled from its edge inwards, each pixel by the patch most alike in what is known."""
     width = scale.image.shape[-1]
     centres = scale.some
-    patches = scale.pixels[centres[:, None] + scale.shifts].flatten(1)
+    patches = scale.pixels[centres[:, None] + scale.offsets].flatten(1)
     known, image = 1 - scale.missing, scale.image.clone()
     while bool((known == 0).any()):
         ring = (known == 0) & (functional.max_pool2d(known, 3, 1, 1) > 0)
@@ -220,9 +220,9 @@ def _means(scale: Scale, places: Tensor) -> Tensor:
     (at,), (count,) = _votes(scale, places, outside=0), _votes(scale, INWARDS**-scale.depth, outside=0.0)
     rows, columns = scale.holes
     total, share = torch.zeros(len(rows), scale.pixels.shape[1]), torch.zeros(len(rows), 1)
-    for shift, (dy, dx) in zip(scale.shifts.tolist(), _steps(), strict=True):
+    for offset, (dy, dx) in zip(scale.offsets.tolist(), _steps(), strict=True):
         here = (rows + RADIUS - dy, columns + RADIUS - dx)
-        total += count[here][:, None] * scale.pixels[(at[here] + shift).clamp(0, len(scale.pixels) - 1)]
+        total += count[here][:, None] * scale.pixels[(at[here] + offset).clamp(0, len(scale.pixels) - 1)]
         share += count[here][:, None]
     image = scale.image.clone()
     image[0, :, rows, columns] = (total / share).t()
@@ -245,11 +245,11 @@ def _origins(scale: Scale, places: Tensor, distances: Tensor) -> Tensor:
     (at,), (unlike,) = _votes(scale, places, outside=0), _votes(scale, distances, outside=math.inf)
     rows, columns = scale.holes
     best, found = torch.full((len(rows),), math.inf), torch.zeros(len(rows), dtype=torch.long)
-    for shift, (dy, dx) in zip(scale.shifts.tolist(), _steps(), strict=True):
+    for offset, (dy, dx) in zip(scale.offsets.tolist(), _steps(), strict=True):
         distance = unlike[rows + RADIUS - dy, columns + RADIUS - dx]
         better = distance < best
         best = torch.where(better, distance, best)
-        found = torch.where(better, at[rows + RADIUS - dy, columns + RADIUS - dx] + shift, found)
+        found = torch.where(better, at[rows + RADIUS - dy, columns + RADIUS - dx] + offset, found)
     return found
 
 

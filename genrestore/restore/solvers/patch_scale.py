@@ -102,7 +102,7 @@ class Scale:
         return self.source[0].flatten(1).t().contiguous()
 
     @cached_property
-    def shifts(self) -> Tensor:
+    def offsets(self) -> Tensor:
         """Steps from the middle of a patch to each of its pixels in a source row by row, [pixel]."""
         line = torch.arange(-RADIUS, RADIUS + 1)
         return (line[:, None] * self.source.shape[-1] + line).flatten()
@@ -110,7 +110,7 @@ class Scale:
     @cached_property
     def components(self) -> Tensor:
         """The principal components of patches of the source, [feature, plane, 7, 7]."""
-        patches = self.pixels[self.some[:, None] + self.shifts].flatten(1)
+        patches = self.pixels[self.some[:, None] + self.offsets].flatten(1)
         patches = patches - patches.mean(0)
         _, vectors = torch.linalg.eigh(patches.t() @ patches)
         best = vectors[:, -FEATURES:].t()
