@@ -148,9 +148,7 @@ def usual(bench: Bench, **settings: Any) -> LatentSearch:
 def searches(name: str, bench: Bench) -> tuple[list[str], list[str]]:
     """Lines of the table of a class, and its pictures as Markdown."""
     title, weights, count = CLASSES[name]
-    clean = (
-        faces(bench, FACES[weights][0], count * bench.every) if weights in FACES else chosen(bench)[:count]
-    )
+    clean = faces(bench, FACES[weights][0], count) if weights in FACES else chosen(bench, count)
     lines, pictures, curves = [], list[str](), dict[str, dict[str, tuple[list[int], list[float]]]]()
     for of, loss in watched([(of, loss) for of in TASKS for loss in LOSSES], name):
         case, steps = Case.of(of, clean), STEPS // bench.every**2

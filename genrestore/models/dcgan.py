@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2
@@ -52,7 +53,7 @@ class Generator(nn.Module):
         self.size, self.channels, self.latent = size, channels, latent
         widths = _widths(size, width)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(latent, widths[0], _SCALES[size].coarsest, bias=False),
+            _FromLatent(latent, widths[0], _SCALES[size].coarsest, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         ]
@@ -62,7 +63,7 @@ class Generator(nn.Module):
                 nn.BatchNorm2d(fine),
                 nn.ReLU(inplace=True),
             ]
-        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1))
+        self.layers = nn.Sequential(*layers, _ToImage(widths[-1], channels))
         _initialise(self)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -76,6 +77,28 @@ class Generator(nn.Module):
         """
         image: Tensor = self.layers(latent[:, :, None, None])
         return (image.float().tanh() + 1) / 2
+
+
+class _FromLatent(nn.ConvTranspose2d):
+    """Transposed convolution of a single pixel, which is a matrix product, and faster as one."""
+
+    def forward(self, latent: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: ARG002
+        """From [batch, latent, 1, 1] to [batch, channel, side, side]."""
+        return (latent.flatten(1) @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+
+
+class _ToImage(nn.ConvTranspose2d):
+    """Transposed convolution to few channels: what every pixel adds, as a matrix product, is summed up."""
+
+    def __init__(self, before: int, channels: int) -> None:
+        super().__init__(before, channels, 4, stride=2, padding=1)
+
+    def forward(self, value: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: ARG002
+        """From [batch, channel, side, side] to twice the side."""
+        parts = self.weight.flatten(1).T @ value.flatten(2)
+        sides = (2 * value.shape[2], 2 * value.shape[3])
+        image = functional.fold(parts, sides, 4, padding=1, stride=2)
+        return image if self.bias is None else image + self.bias[:, None, None]
 
 
 class Discriminator(nn.Module):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from genrestore.models import NETWORKS
 from genrestore.models.dcgan import SIZES, Discriminator, Generator, LatentEncoder
@@ -33,6 +34,21 @@ def test_an_image_is_half_of_tanh_plus_one() -> None:
     nn.init.constant_(network.layers[-1].bias, 0.5)
     expected = (torch.tensor(0.5).tanh() + 1) / 2
     assert torch.allclose(network(torch.randn(1, 3)), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_products_of_matrices_are_the_transposed_convolutions_that_they_stand_for(channels: int) -> None:
+    torch.manual_seed(0)
+    network = Generator(5, channels, 28, width=4).eval()
+    nn.init.normal_(network.layers[-1].bias)
+    value = torch.randn(3, 5)[:, :, None, None]
+    for layer in network.layers:
+        if isinstance(layer, nn.ConvTranspose2d):
+            plain = functional.conv_transpose2d(
+                value, layer.weight, layer.bias, stride=layer.stride, padding=layer.padding
+            )
+            assert torch.allclose(layer(value), plain, atol=1e-5)
+        value = layer(value).clone()
 
 
 def test_a_deeper_discriminator_sees_places_together() -> None:
