@@ -96,6 +96,14 @@ def test_samples_of_chroma_are_found_again_behind_the_decoder(sampling: str) -> 
     assert float((found - found.round()).abs().quantile(0.99)) < 0.3
 
 
+@pytest.mark.parametrize(("levels", "allowed"), [(0.69, True), (-0.69, True), (0.71, False), (-0.71, False)])
+def test_the_data_term_ends_0_35_of_a_step_from_the_middle(levels: float, allowed: bool) -> None:
+    """The mean of a flat block is its first coefficient / 8: 0.35 of a step of 16 are 0.7 grey levels."""
+    flat = torch.full((1, 1, 16, 16), 100 / 255)  # -224 = -14 steps below the middle of the range
+    term = Jpeg((Component((16,) * 64),)).constraint(flat)
+    assert term.value(flat + levels / 255).item() == (0 if allowed else np.inf)
+
+
 @pytest.mark.parametrize(
     "options",
     [
