@@ -16,10 +16,11 @@ from genrestore.restore.priors.patches import NOTHING_TO_COPY, PatchesPrior
 from genrestore.restore.problem import UNWATCHED, Problem, Solution
 from genrestore.restore.solvers.patch_match import INWARDS, _means, _origins, synthesised
 from genrestore.restore.solvers.patch_scale import RADIUS, Scale, Sources
+from genrestore.restore.solvers.patch_scale import texture as planes_of_texture
 from genrestore.restore.solvers.poisson import SCREEN, blended
 from genrestore.restore.task import INPAINT, Request, Task
 from genrestore.restore.tiling import to_float
-from genrestore.restore.wide import Hole, Texture, all_holes, wide_holes
+from genrestore.restore.wide import Hole, Texture, all_holes, structure, wide_holes
 from genrestore.runtime import Runtime
 
 HEIGHT, WIDTH = 150, 170
@@ -238,6 +239,41 @@ def test_a_hole_is_filled_at_once_wherever_it_lies_unless_it_is_huge(side: int, 
         covered[(..., *piece.fill)] = True
     assert len(parts) == count
     assert (covered == ~known).all()
+
+
+@pytest.mark.parametrize(("side", "margin"), [(60, 128), (200, 200), (400, 300)])
+def test_as_much_is_looked_at_as_a_side_has_within_limits(side: int, margin: int) -> None:
+    known = np.ones((1, 1, 1100, 900), bool)
+    known[..., 350 : 350 + side, 20 : 20 + side] = False
+    (hole,) = wide_holes(known)
+    ((piece, _),) = Texture(PatchesPrior(None, Runtime.create("cpu")), known).parts(hole)
+    assert piece.fill == (slice(350, 350 + side), slice(20, 20 + side))
+    assert piece.read == (slice(350 - margin, 350 + side + margin), slice(0, 20 + side + margin))
+
+
+def test_structure_is_solved_where_the_hole_is_small_enough_and_no_smaller() -> None:
+    seen: list[Problem] = []
+
+    class Mean:
+        def solve(self, problem: Problem, settings: object) -> Solution:
+            seen.append(problem)
+            return Solution(torch.full_like(problem.damaged, 0.25))
+
+    known = torch.ones(1, 1, 200, 240)
+    known[..., 40:150, 60:200] = 0  # 55 pixels deep: 28 at half the size, 14 at a quarter
+    guess = structure(Mean(), None)(torch.rand(1, 3, 200, 240), known)
+    assert [tuple(one.damaged.shape) for one in seen] == [(1, 3, 50, 60)]
+    torch.testing.assert_close(guess, torch.full((1, 3, 200, 240), 0.25))
+
+
+def test_steepness_is_that_of_known_neighbours_alone() -> None:
+    across = torch.arange(60.0) / 100
+    image, known = (across + 0.5 * across[:, None]).expand(1, 3, 60, 60).clone(), torch.ones(1, 1, 60, 60)
+    known[..., 20:40, 25:35] = 0
+    image[..., 20:40, 25:35] = 9.0
+    planes = planes_of_texture(image, known)
+    expected = torch.tensor([0.01, 0.005])[:, None, None].expand(2, 60, 60)
+    torch.testing.assert_close(planes[0], expected, atol=1e-5, rtol=0)
 
 
 def test_auto_is_mean_for_what_knows_no_other() -> None:
