@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from genrestore.models.community import CommunityNetwork
 from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore import noise
 from genrestore.restore.api import load_prior
@@ -21,6 +22,7 @@ from genrestore.restore.priors import denoiser as denoisers
 from genrestore.restore.priors import dip as untrained
 from genrestore.restore.priors import generator as generators
 from genrestore.restore.priors.autoencoder import AutoencoderPrior
+from genrestore.restore.priors.community import MaskedPrior
 from genrestore.restore.problem import Problem
 from genrestore.restore.settings import AutoencoderSettings, DenoiserSettings, DipSettings, LatentSearch
 from genrestore.restore.solvers.adam import Discrepancy
@@ -29,6 +31,8 @@ from genrestore.restore.tiled import mixed
 from genrestore.restore.tiling import Tiling
 from genrestore.restore.wiener import wiener_filter
 from genrestore.runtime import Runtime
+from genrestore.weights.header import Header, NetworkSpec
+from genrestore.weights.load import Loaded
 from tests import tiny
 from tests.restore.restorers import denoiser
 from tests.restore.test_generator_prior import prior as generator_prior
@@ -411,3 +415,16 @@ def test_a_finder_sees_no_values_beyond_the_range(tmp_path: Path) -> None:
     beyond = np.linspace(-0.5, 1.5, 64, dtype=np.float32).reshape(1, 1, 8, 8)
     odds = [marks._odds(pixels, Tiling(), lambda _: None) for pixels in (beyond, beyond.clip(0, 1))]
     assert np.array_equal(*odds)
+
+
+def test_a_network_for_holes_is_shown_what_is_missing() -> None:
+    seen: list[Tensor] = []
+    network = CommunityNetwork(
+        nn.Identity(), lambda image, mask: (seen.append(mask), image)[1], channels=3, masked=True
+    )
+    header = Header("inpainter-blind", {"denoiser": NetworkSpec("any", {})}, 3, None, {}, "", "", "", "")
+    prior = MaskedPrior(Loaded(header, {"denoiser": network}), RUNTIME)
+    known = torch.ones(1, 1, 32, 32)
+    known[..., 8:16, 8:16] = 0
+    prior.solve(Problem(torch.rand(1, 3, 32, 32), 0.0, known), prior.usual)
+    assert torch.equal(seen[0], 1 - known)

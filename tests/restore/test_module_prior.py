@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 import genrestore
 from genrestore.errors import UsageError
+from genrestore.restore.priors.module import ModulePrior
+from genrestore.restore.problem import Problem
 from genrestore.runtime import Runtime
 from genrestore.weights import store
 from tests import tiny
@@ -133,6 +135,16 @@ def test_tiles_overlap_by_what_it_says() -> None:
 def test_what_is_no_prior(prior: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         genrestore.denoise(IMAGE, noise_level=0.1, turns=1, prior=prior, runtime=CPU)  # type: ignore[arg-type]
+
+
+def test_levels_count_by_their_squares_and_by_the_pixels_that_they_are_of() -> None:
+    tiles = [Problem(torch.full((1, 3, rows, 8), 4 * level), 0.0) for rows, level in ((8, 0.1), (24, 0.2))]
+    estimate = ModulePrior(Listening(), CPU).noise_level(tiles)
+    assert estimate.overall == pytest.approx(((0.1**2 + 3 * 0.2**2) / 4) ** 0.5, rel=1e-5)
+    own, level = Shrinking(), torch.zeros(1, 1, 8, 8)
+    level[..., :4] = 0.2
+    ModulePrior(own, CPU).denoise(torch.zeros(1, 3, 8, 8), level)
+    assert own.asked == [((1, 3, 8, 8), pytest.approx(0.2 / 2**0.5))]
 
 
 def test_an_estimate_that_is_none() -> None:
