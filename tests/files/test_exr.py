@@ -114,6 +114,16 @@ def test_wide_colours_become_those_of_srgb() -> None:
     np.testing.assert_allclose(found, [-0.2249, 1.0421, -0.0786], atol=2e-3)  # Display P3's green in sRGB
 
 
+def test_both_resolutions_come_back() -> None:
+    source = images.Image(
+        np.ones((1, 3, 4, 4), np.float32), None, images.Metadata("TIFF", "?", dpi=(72, 144))
+    )
+    content = make.encoded(source, "OpenEXR")
+    header = library.File(io.BytesIO(content), separate_channels=True).header()
+    assert (header["xDensity"], header["pixelAspectRatio"]) == (72, 2)
+    assert read(content).metadata.dpi == (72, 144)
+
+
 def test_provenance() -> None:
     stream = io.BytesIO()
     images.encode(read(file(planes())), stream, "OpenEXR", provenance={"tool": "genrestore"})

@@ -115,3 +115,20 @@ def test_where_the_energy_is_no_number_nothing_moves(bad: float) -> None:
     assert bool(end.energy.isfinite()[0])
     assert bool(end.curvature.isfinite().all())
     assert float(end.energy) <= float(start.energy)
+
+
+@pytest.mark.parametrize("hessian", [1.0, 1.35, 4.0])
+def test_the_damping_follows_nielsen(hessian: float) -> None:
+    """μ ← μ max(1/3, 1 − (2ρ − 1)³) of F(z) = z², whose own H is 2: the fall of F, over the one predicted."""
+
+    def square(latent: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return latent.square().sum(1), 2 * latent
+
+    start, mu = torch.ones(1, 1, dtype=torch.float64), 0.01
+    state = Candidates.begin(square, start, NOBODY[:1], torch.full((1, 1, 1), hessian, dtype=torch.float64))
+    end = descend(square, curvature, state, steps=1)
+    step = -2 / (hessian * (1 + mu))
+    fall = 1 - (1 + step) ** 2
+    rho = fall / (-2 * step - hessian * step**2 / 2)
+    factor = max(1 / 3, 1 - (2 * rho - 1) ** 3) if fall > 0 else 2.0
+    assert float(end.damping) == pytest.approx(mu * factor)

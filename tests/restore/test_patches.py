@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
 from genrestore.errors import InputError, UsageError
+from genrestore.restore import wide
 from genrestore.restore.api import _copyable
 from genrestore.restore.components import Components
 from genrestore.restore.pictures import Restore
@@ -19,7 +21,7 @@ from genrestore.restore.solvers.patch_scale import RADIUS, Scale, Sources
 from genrestore.restore.solvers.patch_scale import texture as planes_of_texture
 from genrestore.restore.solvers.poisson import SCREEN, blended
 from genrestore.restore.task import INPAINT, Request, Task
-from genrestore.restore.tiling import to_float
+from genrestore.restore.tiling import Tiling, to_float
 from genrestore.restore.wide import Hole, Texture, all_holes, structure, wide_holes
 from genrestore.runtime import Runtime
 
@@ -338,6 +340,17 @@ def test_a_hole_is_filled_with_others_out_of_sight_and_known_to_the_next() -> No
     filled_too = np.broadcast_to(~known, picture.shape)
     assert (picture[filled_too] == 128).all()
     assert (picture[~filled_too] == before[~filled_too]).all()
+
+
+def test_parts_of_a_huge_hole_are_known_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide, "PARTS", Tiling(32, 8))
+    known, patches = hole(40, 30, 60), cast("Any", Noting())
+    (one,) = wide_holes(known)
+    Texture(patches, known).fill(one, bricks(), known.copy(), UNWATCHED)
+    missing = [int((problem.known == 0).sum()) for problem in patches.problems]
+    assert missing[0] == 60 * 60
+    assert len(missing) > 2
+    assert all(after < before for before, after in itertools.pairwise(missing))
 
 
 def test_texture_goes_over_from_what_the_hole_held() -> None:

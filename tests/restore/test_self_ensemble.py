@@ -77,3 +77,11 @@ def test_what_is_known_moves_with_the_picture() -> None:
     moved, there = seen[SHIFTS.index((1, 0))]
     assert torch.equal(moved[..., -1, :], image[..., -1, :])  # goes on as it ends
     assert torch.equal(there[..., -1, :], known[..., -1, :])
+
+
+def test_the_first_two_are_half_a_turn_apart_and_the_next_two_their_mirror_images() -> None:
+    image, seen = torch.arange(6.0).reshape(1, 1, 2, 3), list[Tensor]()
+    self_ensemble(4, lambda one: (seen.append(one), one)[1], image)
+    half = image.rot90(2, (2, 3))
+    for found, expected in zip(seen, (image, half, image.mT, half.mT), strict=True):
+        assert torch.equal(found, expected)
