@@ -123,6 +123,12 @@ class Denoise(Photographs):
         usual = super().request(task_of_one_class)
         return replace(usual, noise_level=level.level, noise_factor=level.factor)
 
+    def operator(self, picture: Any) -> Any:
+        """A of a picture that was read: the mosaic of its sensor, if it holds what that measured."""
+        from genrestore.restore import mosaic, problem
+
+        return problem.IDENTITY if picture.scale else mosaic.operator(picture.image.metadata)
+
     def wanted(self, named: Sequence[str]) -> OutputOptions:
         """The words about results; with --preview those about the sheet."""
         usual = super().wanted(named)
@@ -160,7 +166,7 @@ class Denoise(Photographs):
         from genrestore.restore.pictures import Restore
 
         assert self.preview is not None
-        restore = Restore(task, self.runtime, region=self.preview.region)
+        restore = Restore(task, self.runtime, region=self.preview.region, operator=self.operator)
         for restored in restore.at_levels(picture, factors, on_progress):
             yield f"sigma {options.to_grey_levels(restored.noise_level or 0.0):.3g}", restored
 

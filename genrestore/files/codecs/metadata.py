@@ -61,6 +61,19 @@ class JpegSettings:
 
 
 @dataclass(frozen=True)
+class Mosaic:
+    """Where a camera's sensor measured which colour, of a picture that was filled in between.
+
+    Attributes:
+        pattern: The channel that was measured, 0 to 2, by rows and columns, over and over in the picture.
+        to_srgb: Rows: linear light of sRGB's colours of the camera's red, green and blue, but for a factor.
+    """
+
+    pattern: tuple[tuple[int, ...], ...]
+    to_srgb: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class Turned:
     """A picture as it lies in its file, and what says so there.
 
@@ -105,6 +118,7 @@ class Metadata:
             which do not turn with it; None: the result is upright.
         only_here: Kept parts that no other format has a place for, in words.
         exr: What an OpenEXR file holds besides the picture; None of other formats.
+        mosaic: Of camera RAW, where the picture holds what its sensor measured; else None.
         lost: Parts left out of the result in the same format that are no copy of the picture, one note each.
     """
 
@@ -128,6 +142,7 @@ class Metadata:
     only_here: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     exr: Parts | None = None
+    mosaic: Mosaic | None = None
 
 
 def behind(data: Data, end: int) -> tuple[bytes, tuple[str, ...]]:

@@ -229,13 +229,14 @@ class DenoiserPrior(UNetPrior[DenoiserSettings]):
             image, allowed = problem.damaged, problem.operator.constraint(problem.damaged)
             count = settings.turns or usual_ensemble(problem.area or image[0, 0].numel())
             level, (height, width) = self.level_of(problem), image.shape[-2:]
-            for times in self.schedule or problem.operator.schedule:
+            steps = self.schedule or problem.operator.schedule
+            for times, after in zip(steps, (*steps[1:], 0.0), strict=True):
                 seen = self._colours(image), self._as_known(times * level)
                 shown = seen if count == 1 else self.padded(*seen)
                 network = partial(self._run, self.network)
                 estimate = self_ensemble(count, network, *shown)[..., :height, :width]
                 image = as_given(estimate, problem.damaged)
-                image = image if allowed is None else allowed.prox(image, times)
+                image = image if allowed is None else allowed.prox(image, after)
             return Solution(image)
         start = self._start(problem.damaged, problem.known, problem.sigma, SCALES - 1)
         image = plug_and_play(
