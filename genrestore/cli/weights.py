@@ -95,9 +95,9 @@ class Show(WeightsCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class Add(WeightsCommand):
-    """Put weights into your store, after checking them, so that their name can be used.
+    r"""Put weights into your store, after checking them, so that their name can be used.
 
-    Other people's networks are known by their tensors, with the extra of the name community.
+    Other people's networks are known by their tensors, with pip install 'genrestore\[community]'.
 
     Examples:
         genrestore weights add downloads/mine.safetensors --name mine

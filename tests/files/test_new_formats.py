@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from genrestore.errors import InputError
+from genrestore.files.codecs import avif as avif_codec
 from genrestore.files.codecs import containers, exif, heif, icc, images, metadata
 from genrestore.files.codecs.formats import Develop
 from genrestore.files.codecs.images import Image, Metadata
@@ -98,6 +99,42 @@ def test_an_avif_by_pillow_is_turned_upright_and_its_metadata_read(orientation: 
     assert image.metadata.exif is not None
     assert exif.orientation(image.metadata.exif) is None
     assert (image.metadata.icc, image.metadata.xmp) == (make.ICC, make.XMP)
+
+
+def clap(*numbers: int) -> bytes:
+    """A crop of width, height, and how far its middle is off the picture's, each over two."""
+    return struct.pack(">iIiIiIiI", *(part for number in numbers for part in (number, 2)))
+
+
+@pytest.mark.parametrize(
+    ("crop", "shown"),
+    [
+        (clap(40, 32, 0, 0), np.s_[8:24, 14:34]),
+        (clap(42, 30, -5, 3), np.s_[10:25, 11:32]),
+    ],
+)
+def test_a_cropped_avif_is_what_it_shows_and_what_is_hidden_is_said(
+    monkeypatch: pytest.MonkeyPatch, crop: bytes, shown: tuple[slice, slice]
+) -> None:
+    array, usual = make.smooth(3), heif.read
+
+    def cropped(data: bytes) -> heif.Heif:
+        found = usual(data)
+        found.own.properties.append((b"clap", crop))
+        return found
+
+    monkeypatch.setattr(heif, "read", cropped)
+    image = images.read(io.BytesIO(avif(array, matrix=0)))
+    np.testing.assert_array_equal(make.interleaved(image), array[shown])
+    assert image.metadata.lost == ("what its crop hides of its 48 x 32 pixels is left out",)
+
+
+@pytest.mark.parametrize("crop", [b"", clap(41, 31, 0, 0)[:31], clap(4000, 30, 0, 0), bytes(32)])
+def test_a_crop_that_is_not_in_its_picture_is_damage(crop: bytes) -> None:
+    found = heif.read(avif(make.smooth(3)))
+    found.own.properties.append((b"clap", crop))
+    with pytest.raises(InputError, match="its crop"):
+        avif_codec._shown(found)
 
 
 TURNS = {

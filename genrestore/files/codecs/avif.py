@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,7 +30,7 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         check_size(*found.size, max_pixels)
         found.check_inside()
         described, turned = heif.describe(found, format)
-        bits = _bits(found)
+        bits, shown = _bits(found), _shown(found)
     except InputError as error:
         raise heif.named(error, format) from error
     try:
@@ -38,6 +39,10 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         raise InputError(f"truncated or damaged {format} ({error})") from error
     if (buffer.shape[1], buffer.shape[0]) != found.size:
         raise InputError(f"truncated or damaged {format} (of another size than it says)")
+    cropped = buffer[shown]
+    if cropped.shape != buffer.shape:
+        hidden = f"what its crop hides of its {found.size[0]} x {found.size[1]} pixels is left out"
+        described, buffer = replace(described, lost=(*described.lost, hidden)), cropped.copy()
     described = replace(described, bits=bits if bits > 8 else 0)
     return from_buffer(widened(buffer, bits), described, turned)
 
@@ -84,6 +89,28 @@ def _bits(found: heif.Heif) -> int:
     if len(config) < 3:
         raise InputError("truncated or damaged (it says nothing of its pixels)")
     return 8 if not config[2] & 64 else 12 if config[2] & 32 else 10
+
+
+def _shown(found: heif.Heif) -> tuple[slice, ...]:
+    """Rows and columns that are shown of a picture as it lies (ISO/IEC 14496-12, 12.1.4).
+
+    Raises:
+        InputError: They are not in it, or are no whole pixels.
+    """
+    stated, slices = found.stated(b"clap"), list[slice]()
+    for at, side in zip((8, 0), reversed(found.size), strict=True):
+        if stated is None:
+            slices.append(slice(0, side))
+            continue
+        try:
+            length, offset = (Fraction(*struct.unpack(">iI", stated[i : i + 8])) for i in (at, at + 16))
+        except (struct.error, ZeroDivisionError) as error:
+            raise InputError("truncated or damaged (its crop)") from error
+        start = (side - length) / 2 + offset
+        if not 0 <= start < start + length <= side or (start.denominator, length.denominator) != (1, 1):
+            raise InputError("truncated or damaged (its crop is not in it)")
+        slices.append(slice(int(start), int(start + length)))
+    return tuple(slices)
 
 
 Added = Sequence[tuple[int, bytes, bytes, bytes]]
