@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genrestore.files.work.stages import Picture
-    from genrestore.restore.problem import Step
-    from genrestore.restore.task import Task, Trace
+    from genrestore.restore.problem import Step, Trace
+    from genrestore.restore.task import Task
     from genrestore.restore.trace import Steps
 
 PICTURES = 20

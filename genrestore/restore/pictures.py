@@ -9,10 +9,10 @@ from typing import Any
 
 from genrestore.errors import InputError, WeightsError
 from genrestore.restore.prior import Prior
-from genrestore.restore.problem import IDENTITY, OnProgress, Operator, shares
+from genrestore.restore.problem import IDENTITY, OnProgress, Operator, Trace, shares
 from genrestore.restore.resized import Resized
 from genrestore.restore.settings import PRIORS
-from genrestore.restore.task import Given, Picture, Restored, Task, Trace
+from genrestore.restore.task import Given, Picture, Restored, Task
 from genrestore.restore.tiled import Tiled
 from genrestore.restore.tiling import Pixels, Region, Tiling
 from genrestore.runtime import Runtime

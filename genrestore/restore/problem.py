@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -229,6 +229,16 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
+
+
+class Trace(Protocol):
+    """An observer of searches."""
+
+    def step(self, picture: Any, piece: int, step: Step) -> None:
+        """A step of the search for a piece of a picture, counted from 0."""
+
+    def end(self, picture: Any) -> None:
+        """The end of the search for a picture."""
 
 
 def _ignore(_: float) -> None:

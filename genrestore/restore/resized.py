@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from genrestore.restore.pieces import as_tensor, feathered
 from genrestore.restore.prior import Prior
-from genrestore.restore.problem import OnProgress, Problem, Solution, Step, Watch, shares
+from genrestore.restore.problem import OnProgress, Problem, Solution, Step, Trace, Watch, shares
 from genrestore.restore.settings import BATCH
-from genrestore.restore.task import Figure, Given, Restored, Task, Trace
+from genrestore.restore.task import Figure, Given, Restored, Task
 from genrestore.restore.tiled import DENOISED_TOO, mixed
 from genrestore.restore.tiling import Pixels, from_float, is_clipped, to_float
 

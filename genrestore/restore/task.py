@@ -15,7 +15,6 @@ from genrestore.settings import Settings, setting
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from genrestore.restore.problem import Step
     from genrestore.restore.tiling import Pixels
     from genrestore.weights.store import Choice
 
@@ -230,16 +229,6 @@ class Picture:
     pixels: Pixels
     known: Pixels | None = None
     copyable: Pixels | None = None
-
-
-class Trace(Protocol):
-    """An observer of searches."""
-
-    def step(self, picture: Any, piece: int, step: Step) -> None:
-        """A step of the search for a piece of a picture, counted from 0."""
-
-    def end(self, picture: Any) -> None:
-        """The end of the search for a picture."""
 
 
 @dataclass(frozen=True)

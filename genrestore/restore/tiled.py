@@ -15,8 +15,17 @@ from genrestore.restore.noise import NoiseProfile, few_values, stuck_share
 from genrestore.restore.pieces import as_tensor, feathered, pieces, put
 from genrestore.restore.prior import Prior
 from genrestore.restore.priors.patches import PatchesPrior
-from genrestore.restore.problem import UNWATCHED, NoiseLevel, OnProgress, Operator, Problem, Watch, shares
-from genrestore.restore.task import Figure, Given, Request, Restored, Task, Trace
+from genrestore.restore.problem import (
+    UNWATCHED,
+    NoiseLevel,
+    OnProgress,
+    Operator,
+    Problem,
+    Trace,
+    Watch,
+    shares,
+)
+from genrestore.restore.task import Figure, Given, Request, Restored, Task
 from genrestore.restore.tiling import (
     Pixels,
     Region,
