@@ -70,6 +70,26 @@ def test_all_of_a_file_comes_back(kind: type) -> None:
     assert {**again.header(), "channels": 0}.__repr__() == {**before.header(), "channels": 0}.__repr__()
 
 
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("compression", ["NO", "ZIP", "PIZ", "DWAB"])
+def test_a_file_of_more_rows_than_are_decoded_at_once(compression: str, order: int) -> None:
+    height, width = 2 * exr._ROWS + 37, 24
+    draw = np.random.default_rng(0)
+    made = {name: draw.random((height, width)).astype(np.float32) for name in "RGB"}
+    content = file(
+        made | {"Z": draw.random((height, width)).astype(np.float16)},
+        compression=getattr(library, f"{compression}_COMPRESSION"),
+        lineOrder=library.LineOrder(order),
+        dataWindow=box(-3, -9, width - 4, height - 10),
+    )
+    theirs = library.File(io.BytesIO(content), separate_channels=True).channels()
+    image = read(content)
+    for plane, name in zip(image.pixels[0], "RGB", strict=True):
+        np.testing.assert_array_equal(plane, theirs[name].pixels)
+    assert image.metadata.exr is not None
+    np.testing.assert_array_equal(image.metadata.exr.channels["Z"], theirs["Z"].pixels)
+
+
 def test_what_another_format_has_no_place_for_is_said() -> None:
     image = read(file(planes() | {"Z": planes()["A"]}, owner="me"))
     notes = images.encode(image, io.BytesIO(), "TIFF")

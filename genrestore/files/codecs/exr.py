@@ -31,6 +31,9 @@ _DEEP, _PARTS = 1 << 11, 1 << 12
 """Bits of the version."""
 _MOST_WORD, _MOST_CHANNELS, _MOST_SIDE = 255, 64, 2**14
 """The longest name in bytes, the most channels, and the largest side of a tile."""
+_ROWS = 256
+"""Rows that are decoded at once: as many as a compression holds together. All at once would take the memory
+of a second picture, and the time to get it."""
 _STRUCTURE = frozenset(("channels", "dataWindow", "displayWindow", "type", "tiles", "version", "chunkCount"))
 """Attributes that say how pixels are stored."""
 _USUAL = frozenset(
@@ -66,10 +69,9 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
             whole.seek(0)
             file = exr.InputFile(whole)
             header, window = file.header(), _window(file.header()["dataWindow"])
-            width, height = window[2] - window[0] + 1, window[3] - window[1] + 1
             names = _names(header["channels"])
             further = [name for name in header["channels"] if name not in names]
-            planes = _planes(file, [*names, *further], header, (height, width))
+            buffer, others = _planes(file, names, further, window)
             attributes = dict(described.header())
     except (InputError, MemoryError):
         raise
@@ -77,8 +79,6 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
         raise InputError(f"truncated or damaged {format} ({str(error).splitlines()[0]})") from error
     if whole.is_short:
         raise InputError(f"truncated or damaged {format} (it ends too early)")
-    buffer = np.stack(planes[: len(names)])[None]
-    others = dict(zip(further, planes[len(names) :], strict=True))
     own = {name: value for name, value in attributes.items() if name not in _STRUCTURE}
     parts = Parts(MappingProxyType(own), MappingProxyType(others), window, _window(header["displayWindow"]))
     alpha = buffer[:, -1:] if names[-1] == _ALPHA else None
@@ -216,17 +216,25 @@ def _names(channels: Mapping[str, Any]) -> tuple[str, ...]:
     return names
 
 
-def _planes(file: Any, names: list[str], header: Mapping[str, Any], shape: tuple[int, int]) -> list[Array]:
-    """Channels by name, [height, width] each, decoded together."""
-    channels = header["channels"]
-    for name in names:
+def _planes(
+    file: Any, names: tuple[str, ...], further: list[str], window: tuple[int, int, int, int]
+) -> tuple[Array, dict[str, Array]]:
+    """The channels of the picture, [1, channel, height, width], and further ones, [height, width] each."""
+    channels, (left, first, right, last) = file.header()["channels"], window
+    every, height, width = [*names, *further], last - first + 1, right - left + 1
+    for name in every:
         if (channels[name].xSampling, channels[name].ySampling) != (1, 1):
             raise InputError(f"{NAME} whose channel {name} has fewer pixels; convert it first")
     kinds = {"HALF": np.float16, "FLOAT": np.float32, "UINT": np.uint32}
-    return [
-        np.frombuffer(content, kinds[str(channels[name].type)]).reshape(shape)
-        for name, content in zip(names, file.channels(names), strict=True)
-    ]
+    types = {name: np.dtype(kinds[str(channels[name].type)]) for name in every}
+    buffer = np.empty((1, len(names), height, width), np.result_type(*(types[name] for name in names)))
+    others = {name: np.empty((height, width), types[name]) for name in further}
+    for top in range(0, height, _ROWS):
+        end = min(top + _ROWS, height)
+        found = file.channels(every, scanLine1=first + top, scanLine2=first + end - 1)
+        for name, content, plane in zip(every, found, [*buffer[0], *others.values()], strict=True):
+            plane[top:end] = np.frombuffer(content, types[name]).reshape(end - top, width)
+    return buffer, others
 
 
 def _describe(format: str, parts: Parts, *, grey: bool) -> Metadata:
