@@ -1,7 +1,7 @@
-"""Draw the pictures of the page on `genrestore inpaint`: wide holes on a sheet, and --grow auto.
+"""Draw the pictures of the page on `genrestore inpaint`: wide holes on a sheet, --grow auto, and a shadow.
 
-    python docs/sheet.py --data FOLDER     docs/images/wide-holes.jpg, of photographs in a folder
-    python docs/sheet.py                   docs/images/grow.jpg alone, of the example photograph
+    python docs/sheet.py --data FOLDER     docs/images/wide-holes.jpg too, of photographs in a folder
+    python docs/sheet.py                   docs/images/grow.jpg and shadow.jpg, of the example photograph
 
 A hole of 64 to 200 pixels a side lies in the part of each photograph that has most texture of some that are
 drawn, with a fixed seed. Side by side: the hole, `--fill mean`, OpenCV's SHIFTMAP, and `--fill auto`.
@@ -78,24 +78,61 @@ def sheet(data: Path, keep: Path | None) -> Image.Image:
     return whole
 
 
-def grow() -> Image.Image:
-    """A ball with a soft edge in a JPEG, the mask of a brush, and both ways to fill it, at twice the size."""
+def disc(size: tuple[int, int], middle: tuple[int, int], across: int, down: int) -> Image.Image:
+    """An ellipse of such half axes, white on black, in a picture of (width, height)."""
+    canvas = Image.new("L", size)
+    box = middle[0] - across, middle[1] - down, middle[0] + across, middle[1] + down
+    ImageDraw.Draw(canvas).ellipse(box, fill=255)
+    return canvas
+
+
+def ball_at(middle: tuple[int, int], radius: int, shade: Image.Image | None = None) -> Pixels:
+    """The example photograph with a red ball of soft edge and what it shades, as a JPEG shows it."""
     scene = Image.open(ROOT / "examples" / "clean.png").convert("RGB")
-    ball, brush = Image.new("L", scene.size), Image.new("L", scene.size)
-    middle = (scene.width // 3, scene.height // 3)
-    for canvas, radius in ((ball, 26), (brush, 25)):
-        corners = [(at - radius, at + radius) for at in middle]
-        ImageDraw.Draw(canvas).ellipse((corners[0][0], corners[1][0], corners[0][1], corners[1][1]), fill=255)
+    if shade is not None:
+        dark = scene.point(lambda level: level * 0.4)
+        scene.paste(dark, mask=shade.filter(ImageFilter.GaussianBlur(4)))
+    ball = disc(scene.size, middle, radius, radius)
     scene.paste((200, 30, 30), mask=ball.filter(ImageFilter.GaussianBlur(1.2)))
     coded = io.BytesIO()
     scene.save(coded, "JPEG", quality=75)
-    image, mask = np.asarray(Image.open(coded)), np.asarray(brush) > 0
-    wider = with_edges(image.transpose(2, 0, 1)[None], mask)
-    marked = np.where(mask[..., None], 255, image // 3 * 2).astype(np.uint8)
-    shown = [image, marked, genrestore.inpaint(image, mask), genrestore.inpaint(image, wider)]
-    part = np.s_[middle[1] - 50 : middle[1] + 50, middle[0] - 60 : middle[0] + 60]
+    return np.asarray(Image.open(coded))
+
+
+def marked(image: Pixels, mask: Pixels) -> Pixels:
+    """A darkened picture with its mask in white."""
+    return np.where(mask[..., None], 255, image // 3 * 2).astype(np.uint8)
+
+
+def beside(shown: list[Pixels], middle: tuple[int, int], across: int, down: int) -> Image.Image:
+    """The same part of pictures side by side, at twice the size."""
+    part = np.s_[middle[1] - down : middle[1] + down, middle[0] - across : middle[0] + across]
     together = Image.fromarray(np.concatenate([one[part] for one in shown], 1))
     return together.resize((2 * together.width, 2 * together.height), Image.Resampling.NEAREST)
+
+
+def grow() -> Image.Image:
+    """A ball in a JPEG, the mask of a brush, and filled as it is and with --grow auto."""
+    middle = (150, 100)
+    image = ball_at(middle, 26)
+    mask = np.asarray(disc(image.shape[1::-1], middle, 25, 25)) > 0
+    wider = with_edges(image.transpose(2, 0, 1)[None], mask)
+    shown = [image, marked(image, mask), genrestore.inpaint(image, mask), genrestore.inpaint(image, wider)]
+    return beside(shown, middle, 60, 50)
+
+
+def shadow() -> Image.Image:
+    """A ball with a shadow: filled where the ball is marked, and where both are."""
+    middle, below = (225, 78), (248, 99)
+    size = Image.open(ROOT / "examples" / "clean.png").size
+    image = ball_at(middle, 20, disc(size, below, 30, 11))
+    ball, both = disc(size, middle, 24, 24), disc(size, below, 42, 22)
+    both.paste(255, mask=ball)
+    masks = [np.asarray(one) > 0 for one in (ball, both)]
+    shown = [image]
+    for mask in masks:
+        shown += [marked(image, mask), genrestore.inpaint(image, mask)]
+    return beside(shown, (240, 88), 62, 56)
 
 
 if __name__ == "__main__":
@@ -104,5 +141,6 @@ if __name__ == "__main__":
     parser.add_argument("--keep", type=Path, help="folder that gets every row of the sheet at full size")
     options = parser.parse_args()
     grow().save(IMAGES / "grow.jpg", quality=85)
+    shadow().save(IMAGES / "shadow.jpg", quality=85)
     if options.data is not None:
         sheet(options.data, options.keep).save(IMAGES / "wide-holes.jpg", quality=82)

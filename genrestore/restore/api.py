@@ -94,7 +94,7 @@ def inpaint(
             they were, above it they are denoised too.
         feather: Pixels over which the result goes into what the picture holds inside the hole, 0 to 32.
         fill: "mean" is the nearest on average, and smooth where a hole is wide; "texture" copies what is
-            alike elsewhere; "auto" does so where a hole is wider than some forty pixels. Weights of one class
+            alike elsewhere; "auto" does so where a hole is wider than some 16 pixels. Weights of one class
             know "mean" only, which "auto" is for them.
         source: Left, top, width and height of the rectangle that texture is copied from; None: all that is
             known.

@@ -81,7 +81,7 @@ class Request(Settings):
     fill: str = setting(
         "mean",
         "mean is the nearest on average, and smooth where a hole is wide; texture copies what is alike "
-        "elsewhere; auto does so where a hole is wider than some 40 pixels.",
+        "elsewhere; auto does so where a hole is wider than some 16 pixels.",
         panel="How it is filled",
         choices=("auto", "mean", "texture"),
     )

@@ -52,6 +52,9 @@ MANY_STUCK = 0.005
 """Share of stuck values from which on a denoiser leaves many, twice what sharp pictures without any show."""
 DENOISED_TOO = "known pixels were denoised too"
 OVERFLOWED = "half precision overflowed, and was done again in float32"
+NO_TEXTURE = (
+    "filled with a mean where too little is known around a hole to copy texture from: look at it closely"
+)
 
 
 def mixed(damaged: Tensor, restored: Tensor, request: Request, *, bounded: bool) -> Tensor:
@@ -154,13 +157,14 @@ class Tiled:
         """
         prior, level = self.prior, self.task.request.noise_level or 0.0
         before, tiling = prior.overflows, self.tiling or prior.tilings[1]
-        wide = self._with_texture(known)
+        texture = self._texture(picture, known)
+        wide, remarks = self._with_texture(texture)
         narrow = known.copy()
         for hole in wide:
             narrow[(..., *hole.area)] |= hole.missing
         first, second = shares(on_progress, [float(not narrow.all()), 2.0 * len(wide)])
         result = with_less_memory(partial(self._pieces, picture, known, narrow, first), tiling)
-        remarks = list(self._textured(picture, known, known | ~narrow, result, wide, second))
+        remarks += self._textured(texture, known | ~narrow, result, wide, second)
         if level > 0:  # texture is as noisy as what it was copied from
             result = self._denoised_too(result, narrow, tiling)
         notes = {DENOISED_TOO: level > 0, OVERFLOWED: prior.overflows > before}
@@ -203,34 +207,35 @@ class Tiled:
             on_progress(number / len(todo))
         return result
 
-    def _with_texture(self, known: Pixels) -> list[Hole]:
-        """The holes that are filled with texture, of whether a pixel is known, bool [1, 1, height, width]."""
+    def _texture(self, picture: Given, known: Pixels) -> Texture:
+        """Filling with texture of a picture, of whether a pixel is known, bool [1, 1, height, width]."""
+        alone = self.task.kind == "patches"
+        outline = None if alone else structure(self.prior, self.task.settings)
+        patches = PatchesPrior(None, self.prior.runtime)
+        return Texture(patches, known, picture.copyable, outline, self.task.request.feather)
+
+    def _with_texture(self, texture: Texture) -> tuple[list[Hole], list[str]]:
+        """The holes that are filled with texture, and notes on those that are wide and are not."""
         if self.task.request.fill == "texture":
-            return all_holes(known)
-        return wide_holes(known) if self.task.request.fill == "auto" else []
+            return all_holes(texture.known), []
+        wide = wide_holes(texture.known) if self.task.request.fill == "auto" else []
+        if texture.copyable is not None:  # where nothing is left of what was asked for, that is an error
+            return wide, []
+        found = [hole for hole in wide if texture.has_sources(hole)]
+        return found, [] if len(found) == len(wide) else [NO_TEXTURE]
 
     def _textured(
-        self,
-        picture: Given,
-        known: Pixels,
-        so_far: Pixels,
-        result: Pixels,
-        holes: list[Hole],
-        tell: OnProgress,
+        self, texture: Texture, so_far: Pixels, result: Pixels, holes: list[Hole], tell: OnProgress
     ) -> Iterator[str]:
         """Fill holes of a picture [1, channel, height, width] with texture; gives notes on it.
 
-        Which pixels are known at first, and so far, is bool [1, 1, height, width]; the second is changed.
+        Which pixels are known so far is bool [1, 1, height, width], and is changed.
         """
-        prior, request, alone = self.prior, self.task.request, self.task.kind == "patches"
-        outline = None if alone else structure(prior, self.task.settings)
-        patches = PatchesPrior(None, prior.runtime)
-        texture = Texture(patches, known, picture.copyable, outline, request.feather)
         for hole, tell_share in zip(holes, shares(tell, [1.0] * len(holes)), strict=True):
             note = texture.fill(hole, result, so_far, Watch(tell_share))
             if note is not None:
                 yield note
-        if holes and request.fill == "auto":
+        if holes and self.task.request.fill == "auto":
             yield f"filled with texture, as wider than a mean is good for: {len(holes)}"
 
     def _pieces(

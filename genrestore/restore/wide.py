@@ -17,11 +17,13 @@ from genrestore.restore.pieces import Piece, as_tensor, depth, feathered, put
 from genrestore.restore.priors.patches import PatchesPrior
 from genrestore.restore.problem import Problem, Watch
 from genrestore.restore.settings import PatchesSettings
-from genrestore.restore.solvers.patch_scale import Sources
+from genrestore.restore.solvers.patch_scale import Sources, whole_patches
 from genrestore.restore.tiling import Pixels, Region, Tiling, spans, to_float
 
-BRIDGED = 20
-"""Depth in pixels up to which the mean of what could be there is a good filling: it bridges twice as much."""
+SMOOTH = 8
+"""Depth in pixels beyond which the mean of what could be there looks smooth beside its surroundings."""
+BRIDGED, SEEN = 20, 32
+"""Depth in pixels up to which a mean goes on with structure, and pixels around a hole that it looks at."""
 NEAR, FAR = 128, 300
 """Pixels around a hole that are looked at: as many as its longer side has, within these limits."""
 BLOCK = 16
@@ -49,11 +51,11 @@ class Hole:
 
     @property
     def is_wide(self) -> bool:
-        """True where some pixel of it lies deeper than `BRIDGED`."""
-        if min(self.missing.shape) <= 2 * BRIDGED:
+        """True where some pixel of it lies deeper than `SMOOTH`."""
+        if min(self.missing.shape) <= 2 * SMOOTH:
             return False
         known = np.pad(~self.missing, 1, constant_values=True)
-        return bool((depth(as_tensor(known[None, None]), BRIDGED) > BRIDGED).any())
+        return bool((depth(as_tensor(known[None, None]), SMOOTH) > SMOOTH).any())
 
     @property
     def name(self) -> str:
@@ -98,6 +100,19 @@ def _placed(hole: slice, kept: slice, length: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(max(0, start - margin), min(length, stop + margin))
 
 
+def _seen(known: Tensor) -> tuple[slice, slice, slice, slice]:
+    """The missing pixels and `SEEN` around them, of 1 where a pixel is known, [1, 1, height, width]."""
+    places = (known[0, 0] == 0).nonzero()
+    (top, left), (bottom, right) = places.amin(0).tolist(), places.amax(0).tolist()
+    every = slice(None)
+    return (
+        every,
+        every,
+        slice(max(0, top - SEEN), bottom + 1 + SEEN),
+        slice(max(0, left - SEEN), right + 1 + SEEN),
+    )
+
+
 def structure(prior: Any, settings: Any) -> Structure:
     """Structure of a wide hole: the mean that a prior finds where the hole is small enough."""
 
@@ -106,7 +121,8 @@ def structure(prior: Any, settings: Any) -> Structure:
         while bool((depth(known, BRIDGED) > BRIDGED).any()) and min(image.shape[-2:]) > 2 * BRIDGED:
             sizes.append(image.shape[-2:])
             image, known = halved(image, known)
-        filled: Tensor = prior.solve(Problem(image, 0.0, known), settings).image
+        filled, seen = image.clone(), _seen(known)
+        filled[seen] = prior.solve(Problem(image[seen], 0.0, known[seen]), settings).image
         for size in reversed(sizes):
             filled = doubled(filled, size)
         return filled
@@ -142,6 +158,11 @@ class Texture:
             if hole.missing[kept].any():
                 fill, read = zip(*map(_placed, hole.area, kept, rest.shape[-2:]), strict=True)
                 yield Piece(read, fill), rest
+
+    def has_sources(self, hole: Hole) -> bool:
+        """True where there is a patch to copy for each part of a hole, within what is looked at around it."""
+        known = ((..., *piece.read) for piece, _ in self.parts(hole))
+        return all(bool(whole_patches(as_tensor(self.known[here])).any()) for here in known)
 
     def fill(self, hole: Hole, result: Pixels, so_far: Pixels, watch: Watch) -> str | None:
         """Fill a hole of a picture, [1, channel, height, width]; it is known from now on.

@@ -76,7 +76,7 @@ def test_auto_takes_texture_for_wide_holes_alone_and_says_so(fill: Run, tmp_path
     wide = write(Path("wide.png"), np.tile(halves(), (2, 2, 1)))
     result = fill(wide, "--box", "60,50,60,60", "--box", "4,4,3,3", "-o", "out.png")
     assert "filled with texture, as wider than a mean is good for: 1" in result.stderr
-    assert "texture" not in fill(ground, "--box", BOX, "-o", "narrow.png").stderr
+    assert "texture" not in fill(ground, "--box", "40,30,16,40", "-o", "narrow.png").stderr
 
 
 @pytest.mark.parametrize(
@@ -154,3 +154,14 @@ def test_wrong_use_is_one_line_and_exit_2_and_writes_nothing(
     result = fill(ground, "--box", BOX, *words)
     assert message in one_error(result.stderr)
     assert (result.exit_code, contents(Path.cwd())) == (2, before)
+
+
+def test_auto_takes_the_mean_where_nothing_is_left_to_copy_and_says_so(fill: Run, ground: Path) -> None:
+    small = write(Path("small.png"), halves()[:30, :30])
+    result = fill(small, "--box", "5,5,20,20", "-o", "small-filled.png")
+    assert result.exit_code == 0
+    assert "filled with a mean where too little is known around a hole" in result.stderr
+    assert "filled with texture" not in result.stderr
+    assert (pixels("small-filled.png")[5:25, 5:25] > 0).all()
+    refused = fill(small, "--box", "5,5,20,20", "--fill", "texture", "-o", "texture.png")
+    assert (refused.exit_code, "nothing is left to copy from" in refused.stderr) == (1, True)

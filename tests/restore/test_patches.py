@@ -14,6 +14,7 @@ from genrestore.restore import wide
 from genrestore.restore.api import _copyable
 from genrestore.restore.components import Components
 from genrestore.restore.pictures import Restore
+from genrestore.restore.pieces import as_tensor
 from genrestore.restore.priors.patches import NOTHING_TO_COPY, PatchesPrior
 from genrestore.restore.problem import UNWATCHED, Problem, Solution
 from genrestore.restore.solvers.patch_match import INWARDS, _means, _origins, synthesised
@@ -223,11 +224,32 @@ def test_parts_of_a_mask_hang_together_across_corners() -> None:
 
 
 def test_only_wide_holes_are_wide() -> None:
-    known = hole(size=44)
+    known = hole(size=18)
     known[..., 5:8, :] = False
-    known[..., 120:150, 10:40] = False
-    assert [each.name for each in wide_holes(known)] == ["60,50,44,44"]
+    known[..., 120:136, 10:60] = False
+    assert [each.name for each in wide_holes(known)] == ["60,50,18,18"]
     assert len(all_holes(known)) == 3
+
+
+def test_structure_is_the_mean_of_what_is_near_where_the_hole_is_small_enough() -> None:
+    class Prior:
+        def __init__(self) -> None:
+            self.problems: list[Problem] = []
+
+        def solve(self, problem: Problem, settings: str) -> Solution:
+            assert settings == "settings"
+            self.problems.append(problem)
+            return Solution(torch.full_like(problem.damaged, 0.25))
+
+    for size, side in ((20, 20), (48, 24)):  # the second is looked at at half the size
+        prior, known = Prior(), as_tensor(hole(60, 60, size))
+        guess = structure(prior, "settings")(to_float(bricks()), known)
+        (problem,) = prior.problems
+        around = 32 + side + 32 if size == side else min(HEIGHT, WIDTH) // 2
+        assert problem.known is not None
+        assert (problem.known == 0).sum() == side**2
+        assert min(problem.known.shape[2:]) == around
+        assert (guess[known.expand_as(guess) == 0] - 0.25).abs().max() < (1e-6 if size == side else 0.2)
 
 
 @pytest.mark.parametrize(("side", "count"), [(300, 1), (1024, 1), (1100, 4)])
