@@ -80,7 +80,7 @@ GOLDEN = [
         0.08,
     ),
     Row("mnist-gan", "inpaint --steps 15 --restarts 1", "digit", 0, "square", 30.128, None),
-    Row("mnist-gan", "invert --steps 15 --restarts 2", "digit", 0, "", 30.550, None),
+    Row("mnist-gan", "invert --steps 15 --restarts 2", "digit", 0, "", 31.246, None),
     Row("mnist-gan", "invert --recipe report --steps 30", "digit", 0, "", 12.091, None),
     Row("faces-gan", "denoise --sigma 20 --steps 10 --restarts 1", "face", 20, "", 29.273, 20.0),
     Row("faces-gan", "inpaint --steps 10 --restarts 1", "face", 0, "square", 33.315, None),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrestore.restore.solvers.levenberg_marquardt import Candidates, descend
+from genrestore.restore.solvers.levenberg_marquardt import PATIENCE, Candidates, descend
 
 NOBODY = torch.zeros(3, dtype=torch.long)
 
@@ -132,3 +132,9 @@ def test_the_damping_follows_nielsen(hessian: float) -> None:
     rho = fall / (-2 * step - hessian * step**2 / 2)
     factor = max(1 / 3, 1 - (2 * rho - 1) ** 3) if fall > 0 else 2.0
     assert float(end.damping) == pytest.approx(mu * factor)
+
+
+def test_steps_that_gain_less_than_is_asked_for_are_the_end() -> None:
+    steps = list[Candidates]()
+    descend(slope, curvature, begin([-1.2, 1.0]), steps=100, small=1.1, on_step=steps.append)
+    assert len(steps) == PATIENCE

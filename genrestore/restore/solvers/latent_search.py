@@ -13,12 +13,20 @@ from torch import Tensor
 from genrestore.restore.data_terms import PixelTerm
 from genrestore.restore.problem import UNWATCHED, Step, Tally, Watch, shares
 from genrestore.restore.settings import BATCH
-from genrestore.restore.solvers.levenberg_marquardt import Candidates, descend
+from genrestore.restore.solvers.levenberg_marquardt import (
+    FAR_DAMPING,
+    FIRST_DAMPING,
+    SMALL,
+    Candidates,
+    descend,
+)
 
 STAGES = ((60, 2), (60, 4))
 """Steps of all starts, then of those that are left: one in so many of all goes on then, at least one."""
 REPORTED = 200
 """Steps of the report's search that an observer sees, about."""
+ENOUGH = 2e-4
+"""Share of the energy that a step has to gain where the starts are near: a thousandth of a decibel."""
 CURVATURE, AGAIN = 3, 0.6
 """Duration of a curvature, in gradients of a batch, and how many are made anew for each start, both about."""
 
@@ -146,7 +154,8 @@ def search(
         starts: [picture, start, latent].
         steps: Of the best start, at most.
         stages: Of the halving, as `STAGES`; none: all starts take all steps, and are left at the end.
-        near: Whether the starts lie around the first, whose curvature then is theirs to begin with.
+        near: Whether the starts lie around the first, whose curvature then is theirs to begin with; the
+            picture has no damage then, and the search ends where `ENOUGH` says.
         watch: Is told where the starts are, and every step, and the finished share; a search that ends early
             leaps to 1.
     """
@@ -157,7 +166,9 @@ def search(
     first, *tells = shares(watch.progress, works)
     begun, alike = starts.flatten(0, 1), some if near else 1  # so many in a row have one curvature
     curvature = _Watched(energy, Tally(first, works[0])).curvature(begun[::alike], pictures[::alike])
-    state = Candidates.begin(energy.gradient, begun, pictures, curvature.repeat_interleave(alike, 0))
+    curvature, damping = curvature.repeat_interleave(alike, 0), FAR_DAMPING if alike > 1 else FIRST_DAMPING
+    state = Candidates.begin(energy.gradient, begun, pictures, curvature, damping)
+    small = ENOUGH if near else SMALL
     lasts, index = state.energy.view(count, some).clone(), 0
     places = torch.arange(count * some, device=starts.device)
 
@@ -171,7 +182,9 @@ def search(
     report(state)
     for (stage_steps, kept), work, tell in zip(parts, works[1:], tells, strict=True):
         watched = _Watched(energy, Tally(tell, work))
-        state = descend(watched.gradient, watched.curvature, state, steps=stage_steps, on_step=report)
+        state = descend(
+            watched.gradient, watched.curvature, state, steps=stage_steps, small=small, on_step=report
+        )
         tell(1.0)
         chosen = state.energy.view(count, -1).argsort(stable=True, dim=1)[:, :kept].sort(1).values
         alone = (chosen + len(places) // count * torch.arange(count, device=chosen.device)[:, None]).flatten()
@@ -196,7 +209,7 @@ def _works(count: int, starts: int, parts: Sequence[tuple[int, int]], near: bool
     """
     left = [starts, *(kept for _, kept in parts[:-1])]
     works = [float(steps * _calls(count * some)) for some, (steps, _) in zip(left, parts, strict=True)]
-    works[0] += AGAIN * CURVATURE * count * starts
+    works[0] += 0 if near and starts > 1 else AGAIN * CURVATURE * count * starts
     return [float(CURVATURE * count * (1 if near else starts)), *works]
 
 

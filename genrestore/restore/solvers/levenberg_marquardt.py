@@ -14,8 +14,8 @@ and gradients g, [candidate, n]."""
 Curvature = Callable[[Tensor, Tensor], Tensor]
 """Takes the same; gives a matrix near the curvature of F, [candidate, n, n], positive definite."""
 
-FIRST_DAMPING = 1e-2
-"""μ of the first step, in means of the diagonal of H."""
+FIRST_DAMPING, FAR_DAMPING = 1e-2, 0.3
+"""μ of the first step, in means of the diagonal of H: where H is that of the start, and where of another."""
 DAMPING = (1e-7, 1e8)
 """Least and most of it."""
 DOUBTED = 16.0
@@ -56,11 +56,16 @@ class Candidates:
 
     @classmethod
     def begin(
-        cls, objective: Objective, start: Tensor, picture: Tensor, curvature: Tensor | None = None
+        cls,
+        objective: Objective,
+        start: Tensor,
+        picture: Tensor,
+        curvature: Tensor | None = None,
+        damping: float = FIRST_DAMPING,
     ) -> Candidates:
         """Candidates at the start, [candidate, n], each for a picture of an index, [candidate].
 
-        With H, [candidate, n, n], as far as it is known; else the first step makes it.
+        With H, [candidate, n, n], as far as it is known, else the first step makes it; and the first μ.
         """
         count, size = start.shape
         energy, gradient = objective(start, picture)
@@ -73,7 +78,7 @@ class Candidates:
             energy,
             gradient,
             curvature,
-            damping=FIRST_DAMPING * ones,
+            damping=damping * ones,
             growth=2 * ones,
             idle=0 * ones,
             active=flags,
@@ -100,6 +105,7 @@ def descend(
     state: Candidates,
     *,
     steps: int,
+    small: float = SMALL,
     on_step: Callable[[Candidates], None] | None = None,
 ) -> Candidates:
     """Minimise the energy of every candidate by damped steps, with a quasi-Newton matrix.
@@ -121,6 +127,7 @@ def descend(
         curvature: H.
         state: Where it begins.
         steps: At most so many.
+        small: Share of the energy that a step has to gain, lest it counts towards the end.
         on_step: Is told where they stand after each.
 
     Returns:
@@ -130,13 +137,13 @@ def descend(
         if not bool(state.active.any()):
             break
         items = state.active.nonzero()[:, 0]
-        state = state.put(items, _step(objective, curvature, state.take(items)))
+        state = state.put(items, _step(objective, curvature, state.take(items), small))
         if on_step is not None:
             on_step(state)
     return state
 
 
-def _step(objective: Objective, curvature: Curvature, now: Candidates) -> Candidates:
+def _step(objective: Objective, curvature: Curvature, now: Candidates, small: float) -> Candidates:
     """One step of every candidate."""
     places = now.doubted.nonzero()[:, 0]
     matrix = now.curvature
@@ -154,7 +161,7 @@ def _step(objective: Objective, curvature: Curvature, now: Candidates) -> Candid
     ratio = fall / predicted.clamp(min=1e-30)
     damping = now.damping * torch.where(better, (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 2), now.growth)
     growth = torch.where(better, 2.0, 2 * now.growth)
-    idle = torch.where(fall <= SMALL * now.energy, now.idle + 1, 0.0)
+    idle = torch.where(fall <= small * now.energy, now.idle + 1, 0.0)
     return Candidates(
         torch.where(better[:, None], latent, now.latent),
         now.picture,
