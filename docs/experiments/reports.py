@@ -63,8 +63,8 @@ RECIPE, SAMPLES = "mnist-gan-report", 10_000
 """A generator by the report's recipe, measured where the store has it; samples of a generator."""
 HOLES = 60
 """Digits with a hole."""
-TIMED, FEW, TENTH = 20, 20, 100
-"""Images of a descent, and of a search for z, half a minute each; steps that are timed in a batch."""
+TIMED, FEW, TENTH = 20, 32, 100
+"""Images of a descent, half a minute each, and of a search for z, two full batches; steps that are timed."""
 
 
 SHORT = replace(PLAIN, restarts=1, steps=60)
