@@ -184,7 +184,8 @@ def test_grow_auto_takes_the_soft_edge_of_what_was_marked(run: Run, weights: str
     used = {}
     for grow in ("0", "auto"):
         words = ("-m", "inside.png", "--grow", grow, "-o", f"{grow}.png", "--show-mask", f"used-{grow}.png")
-        assert run("inpaint", "soft.png", *words, "--weights", weights).exit_code == 0
+        result = run("inpaint", "soft.png", *words, "--weights", weights)
+        assert result.exit_code == 0, result.stderr
         used[grow] = missing(f"used-{grow}.png")
     assert np.array_equal(used["0"], far <= 10)
     assert np.array_equal(used["auto"], far <= 12)

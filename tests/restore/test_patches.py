@@ -83,6 +83,14 @@ def test_a_straight_edge_is_continued() -> None:
     assert np.abs(place - (41 + np.arange(60, 106) * 0.4)).mean() < 2
 
 
+@pytest.mark.parametrize("colour", [(90, 140, 120), (255, 255, 255), (0, 0, 0)])
+def test_a_hole_in_a_flat_picture_is_filled_flat(colour: tuple[int, int, int]) -> None:
+    flat = np.broadcast_to(np.array(colour, np.uint8)[None, :, None, None], (1, 3, 96, 96)).copy()
+    known = np.ones((1, 1, 96, 96), bool)
+    known[..., 36:61, 36:61] = False
+    assert np.array_equal(filled(flat, known), flat)
+
+
 def test_texture_is_as_strong_as_what_is_around() -> None:
     picture = np.random.default_rng(0).integers(40, 200, (1, 1, HEIGHT, WIDTH)).astype(np.uint8)
     result = filled(picture, hole())

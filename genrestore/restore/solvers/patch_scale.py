@@ -19,6 +19,8 @@ TEXTURE, SPREAD = 6.0, 4
 """Weight of the planes of texture beside colours, and the pixels around over which they are means."""
 SOME = 10_000
 """Patches that stand for all."""
+RIDGE = 1e-8
+"""Added variance of patches, so that those of a flat picture have components too."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Scale:
         """The principal components of patches of the source, [feature, plane, 7, 7]."""
         patches = self.pixels[self.some[:, None] + self.offsets].flatten(1)
         patches = patches - patches.mean(0)
-        _, vectors = torch.linalg.eigh(patches.t() @ patches)
+        _, vectors = torch.linalg.eigh(patches.t() @ patches + RIDGE * torch.eye(patches.shape[1]))
         best = vectors[:, -FEATURES:].t()
         return best.reshape(len(best), SIDE, SIDE, -1).permute(0, 3, 1, 2).contiguous()
 
