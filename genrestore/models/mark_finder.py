@@ -19,9 +19,9 @@ class MarkFinder(nn.Module):
     """Estimate for every pixel whether it belongs to a mark, one plane a kind of marks.
 
     What the U-Net of the denoiser would take away is read as log odds; it is shown the contrast of each pixel
-    to what is around it, and its brightness in the place of a noise level:
+    to what is around it, and its colour in the place of noise levels, since a mark is about grey:
 
-        log p / (1 − p) = f(4 (y − ȳ), mean y)
+        log p / (1 − p) = f(4 (y − ȳ), y)
 
     Source of finding specks in scans by a U-Net that was shown drawn ones: Ivanova et al., "Simulating
     analogue film damage to analyse and improve artefact restoration on high-resolution scans", 2023.
@@ -36,13 +36,13 @@ class MarkFinder(nn.Module):
         self,
         kinds: Sequence[str],
         widths: Sequence[int] = (24, 32, 48, 64),
-        blocks: Sequence[int] = (2, 1, 2, 2),
+        blocks: Sequence[int] = (2, 2, 3, 3),
     ) -> None:
         super().__init__()
         if not 1 <= len(kinds) <= 3:
             raise ValueError(f"kinds {list(kinds)}: one to three")
         self.kinds = tuple(kinds)
-        self.unet = ResidualUNet(3, widths, blocks)
+        self.unet = ResidualUNet(3, widths, blocks, levels=3)
         self.multiple = self.unet.multiple
         nn.init.constant_(self.unet.tail.get_parameter("bias"), RARE)
 
@@ -58,5 +58,5 @@ class MarkFinder(nn.Module):
         around = image
         for side, margin in (((AROUND, 1), (AROUND // 2, 0)), ((1, AROUND), (0, AROUND // 2))):
             around = functional.avg_pool2d(around, side, 1, margin, count_include_pad=False)
-        contrast, brightness = CONTRAST * (image - around), image.mean(1, keepdim=True)
-        return (contrast - self.unet(contrast, brightness))[:, : len(self.kinds)].float()
+        contrast = CONTRAST * (image - around)
+        return (contrast - self.unet(contrast, image))[:, : len(self.kinds)].float()

@@ -21,7 +21,7 @@ from genrestore.weights.header import FINDER, MARKS
 from genrestore.weights.load import load_chosen
 from genrestore.weights.store import choose
 
-CERTAIN, LIKELY = 5.0, -1.0
+CERTAIN, LIKELY = 4.0, -2.0
 """Log odds that some pixel of a mark must have, and all of its pixels; at the first, less than
 0.02 % of clean photographs is taken for marks."""
 TILING = Tiling(size=768, overlap=64)

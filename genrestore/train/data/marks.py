@@ -49,7 +49,7 @@ def put(picture: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 def _drawn(size: int, count: int, draw: Callable[..., None], generator: torch.Generator) -> Tensor:
     """How much marks cover, smooth at the edge or jagged, sharp or soft: [size, size] in [0, 1]."""
     canvas = Image.new("L", (FINE * size, FINE * size))
-    pen, strength = ImageDraw.Draw(canvas), log_uniform(generator, 0.25, 1.3)
+    pen, strength = ImageDraw.Draw(canvas), log_uniform(generator, 0.4, 1.5)
     for _ in range(count):
         opacity = min(1.0, strength * uniform(generator, 0.8, 1.2))
         draw(pen, size, round(255 * opacity), generator)
@@ -92,7 +92,7 @@ def _line(pen: Pen, size: int, opacity: int, generator: torch.Generator) -> None
     """A line of 0.8 to 3.5 pixels: about straight as a scratch, or bent as a hair."""
     position = [uniform(generator, -0.2, 1.2) * size for _ in range(2)]
     angle, steps = uniform(generator, 0, 2 * math.pi), 24
-    step = log_uniform(generator, 0.15, 1.6) * size / steps
+    step = log_uniform(generator, 0.2, 1.8) * size / steps
     bend, wander = (0.01, 0.01) if chance(generator, 0.6) else (uniform(generator, -0.15, 0.15), 0.12)
     width, way = log_uniform(generator, 0.8, 3.5), list[Point]()
     for _ in range(steps):

@@ -117,7 +117,7 @@ class FinderSettings(UNetSettings):
     widths: tuple[int, ...] = network(
         (24, 32, 48, 64), "Feature maps at each scale, finest first.", "N,N,..."
     )
-    blocks: tuple[int, ...] = network((2, 1, 2, 2), "Residual blocks at each scale.", "N,N,...")
+    blocks: tuple[int, ...] = network((2, 2, 3, 3), "Residual blocks at each scale.", "N,N,...")
     marked: float = holes(0.7, "Of the patches, how many have marks.")
     noisy: float = holes(0.6, "How many are noisy.")
     grey: float = holes(0.2, "How many are turned to grey.")
