@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from scipy.fft import dct
 
-from genrestore.restore.wiener import cosines, without_noise
+from genrestore.restore.wiener import cosines, wiener_filter
 
 SIGMA = 0.1
 
@@ -25,25 +25,25 @@ def test_the_cosine_transform_is_the_one_of_scipy() -> None:
 
 
 def test_of_noise_alone_little_is_left() -> None:
-    left = without_noise(noise(), level())
+    left = wiener_filter(noise(), level())
     assert float(left.square().mean()) < 0.1 * SIGMA**2
 
 
 def test_without_noise_all_stays() -> None:
     deviation = noise(2, 3)
-    assert torch.allclose(without_noise(deviation, torch.zeros(3)), deviation, atol=1e-5)
+    assert torch.allclose(wiener_filter(deviation, torch.zeros(3)), deviation, atol=1e-5)
 
 
 def test_what_is_coarse_stays_and_the_error_is_below_those_of_all_and_nothing() -> None:
     place = torch.arange(32) / 32
     coarse = 0.15 * torch.cos(torch.pi * place)[:, None] * torch.cos(2 * torch.pi * place)[None]
     damaged = coarse.expand(64, 1, 32, 32) + noise(3)
-    error = float((without_noise(damaged, level()) - coarse).square().mean())
+    error = float((wiener_filter(damaged, level()) - coarse).square().mean())
     assert error < 0.3 * SIGMA**2  # that of keeping all
     assert error < 0.6 * float(coarse.square().mean())  # that of keeping nothing
 
 
 def test_a_picture_does_not_depend_on_the_others() -> None:
     deviation = noise(4, 6)
-    together = without_noise(deviation, level(6))
-    assert torch.allclose(without_noise(deviation[2:3], level(1)), together[2:3], atol=1e-7)
+    together = wiener_filter(deviation, level(6))
+    assert torch.allclose(wiener_filter(deviation[2:3], level(1)), together[2:3], atol=1e-7)
