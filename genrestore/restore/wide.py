@@ -100,17 +100,11 @@ def _placed(hole: slice, kept: slice, length: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(max(0, start - margin), min(length, stop + margin))
 
 
-def _seen(known: Tensor) -> tuple[slice, slice, slice, slice]:
+def _seen(known: Tensor) -> tuple[slice, ...]:
     """The missing pixels and `SEEN` around them, of 1 where a pixel is known, [1, 1, height, width]."""
-    places = (known[0, 0] == 0).nonzero()
-    (top, left), (bottom, right) = places.amin(0).tolist(), places.amax(0).tolist()
-    every = slice(None)
-    return (
-        every,
-        every,
-        slice(max(0, top - SEEN), bottom + 1 + SEEN),
-        slice(max(0, left - SEEN), right + 1 + SEEN),
-    )
+    missing, every = (known[0, 0] == 0).numpy(), slice(None)
+    extent = (_within(slice(0, None), missing, axis) for axis in (1, 0))
+    return every, every, *(slice(max(0, side.start - SEEN), side.stop + SEEN) for side in extent)
 
 
 def structure(prior: Any, settings: Any) -> Structure:
