@@ -206,6 +206,14 @@ class GanSettings(Settings):
         "Mirror real images at random, as faces allow and digits do not.",
         names=("--mirror/--no-mirror",),
     )
+    reconstruction: float = learning(
+        0.0,
+        "Weight of the squared error of real images through an encoder that learns beside the generator: "
+        "its images come nearer to all of the data; 0: none.",
+        "X",
+        least=0,
+        most=1e6,
+    )
     encoder_steps: int = follows(
         3000, "Updates of the encoder that is trained after the generator; 0: no encoder."
     )

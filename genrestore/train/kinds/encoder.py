@@ -50,9 +50,13 @@ class EncoderTraining(ClassTraining[EncoderSettings, Batch]):
         return {"generator": generator, "encoder": NetworkSpec("latent-encoder", arguments)}
 
     def build(self) -> dict[str, nn.Module]:
-        """Both networks."""
+        """Both networks; the encoder goes on from one that learned beside the generator."""
         self.factors |= {"own": IMAGE_WEIGHT, "real": IMAGE_WEIGHT}
-        return super().build()
+        networks = super().build()
+        assert self.before is not None
+        if first := self.before.networks.get("encoder"):
+            networks["encoder"].load_state_dict(first.state_dict())
+        return networks
 
     @property
     def latent(self) -> int:

@@ -54,7 +54,18 @@ class Batch(NamedTuple):
 
 
 class GanTraining(ClassTraining[GanSettings, Batch]):
-    """Training of a generator G and a discriminator D in turn."""
+    """Training of a generator G and a discriminator D in turn.
+
+    With a weight w of reconstruction, the generator's loss has besides
+
+        w E ‖G(√d E(x) / ‖E(x)‖) − x‖² / pixels
+
+    of real images x and an encoder E that learns with it: G then reaches what the data hold, and not only
+    what deceives D. The latent is of the length that N(0, I) in d dimensions has. Source: Larsen et al.,
+    "Autoencoding beyond pixels using a learned similarity metric", 2016; pixels in place of the
+    discriminator's features, and the sphere (Bojanowski et al., "Optimizing the Latent Space of Generative
+    Networks", 2018) in place of a divergence.
+    """
 
     PRIOR, COMMAND = "generator", "gan"
     LEARNING: ClassVar = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -66,10 +77,21 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
         self.alarm = Alarm()
 
     def specs(self) -> dict[str, NetworkSpec]:
-        """The generator; the discriminator stays in the checkpoint."""
+        """The generator, and the encoder that learns beside it; the discriminator stays in the checkpoint."""
         chosen = self.settings
-        shape = {"channels": chosen.channels, "size": chosen.size, "width": chosen.width}
-        return {"generator": NetworkSpec("dcgan-generator", {"latent": chosen.latent_dim, **shape})}
+        shape = {"latent": chosen.latent_dim, "channels": chosen.channels, "size": chosen.size}
+        specs = {"generator": NetworkSpec("dcgan-generator", {**shape, "width": chosen.width})}
+        if chosen.reconstruction:
+            specs["encoder"] = NetworkSpec("latent-encoder", {**shape, "width": chosen.encoder_width})
+        return specs
+
+    @property
+    def learning(self) -> dict[str, dict[str, nn.Module]]:
+        """The two players; the encoder learns with the generator."""
+        players = super().learning
+        if self.settings.reconstruction:
+            players["generator"]["encoder"] = self.networks["encoder"]
+        return players
 
     def build(self) -> dict[str, nn.Module]:
         """Both networks."""
@@ -103,7 +125,8 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
 
         Returns:
             "discriminator" and "generator", their losses, the first as a mean over its updates and without
-            penalty; and the norm of the generator's gradient.
+            penalty, the second without reconstruction; the norm of the generator's gradient; and
+            "reconstruction", the mean squared error, where it counts.
 
         Raises:
             Diverged: The discriminator is certain, and has been for long.
@@ -112,11 +135,22 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
         last, parts = len(images) - 1, []
         for update, (real, latent) in enumerate(zip(images, latents, strict=True)):
             with self.runtime.autocast(), torch.set_grad_enabled(update == last):
-                fake = self.networks["generator"](latent)
+                fake, again = self._made(latent, real if update == last else None)
             parts.append(self._discriminate(real, fake.detach(), bool(batch.penalised)))
-        found = {"discriminator": torch.stack(parts).mean(), **self._generate(fake)}
+        error = None if again is None else losses.mean_square(again, real)
+        found = {"discriminator": torch.stack(parts).mean(), **self._generate(fake, error)}
         self.alarm.watch(found["discriminator"], found["generator_gradient"])
         return found
+
+    def _made(self, latent: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """G(z), and what becomes of real images where that counts, in one batch: their statistics are one."""
+        generator = self.networks["generator"]
+        if real is None or not self.settings.reconstruction:
+            return generator(latent), None
+        code = self.networks["encoder"](real.contiguous(memory_format=torch.channels_last))
+        code = code * (code.shape[1] ** 0.5 / code.norm(dim=1, keepdim=True).clamp_min(1e-6))
+        fake, again = generator(torch.cat([latent, code])).split([len(latent), len(real)])
+        return fake, again
 
     def _discriminate(self, images: Tensor, fake: Tensor, penalised: bool) -> Tensor:
         """One update of the discriminator; its loss, a scalar, without penalty."""
@@ -132,17 +166,18 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
         self.descend(total, "discriminator")
         return loss.detach()
 
-    def _generate(self, fake: Tensor) -> dict[str, Tensor]:
-        """One update of the generator, which drew these images as it is now."""
+    def _generate(self, fake: Tensor, error: Tensor | None) -> dict[str, Tensor]:
+        """One update of the generator, which drew these images as it is now, by them and an error."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         discriminator.requires_grad_(False)
         with self.runtime.autocast():
             logits = discriminator(self._augment(fake))
         loss = losses.ADVERSARIAL[self.settings.loss].generator(logits)
-        self.descend(loss, "generator")
+        self.descend(loss if error is None else loss + self.settings.reconstruction * error, "generator")
         discriminator.requires_grad_(True)
         gradients = [parameter.grad for parameter in generator.parameters() if parameter.grad is not None]
-        return {"generator": loss.detach(), "generator_gradient": get_total_norm(gradients)}
+        also = {} if error is None else {"reconstruction": error.detach()}
+        return {"generator": loss.detach(), "generator_gradient": get_total_norm(gradients), **also}
 
     def _augment(self, images: Tensor) -> Tensor:
         for name in self.settings.augment:
