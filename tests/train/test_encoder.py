@@ -108,6 +108,15 @@ def test_it_follows_the_generator_into_the_same_weights(asked: Request, tmp_path
         assert loaded.networks["encoder"](torch.rand(2, 1, 28, 28)).shape == (2, 3)
 
 
+def test_it_goes_on_from_an_encoder_that_learned_beside_the_generator(asked: Request, tmp_path: Path) -> None:
+    slow = replace(asked, loop={**asked.loop, "ema_decay": 0.0, "learning_rate": 1e-12})
+    playing.train(slow, reconstruction=1.0, **AFTER)
+    first = load.load_file(tmp_path / "run" / "best.safetensors").networks["encoder"]
+    last = load.load("small", toy.RUNTIME).networks["encoder"]
+    one, other = (next(network.parameters()).flatten() for network in (first, last))
+    assert torch.cosine_similarity(one, other, 0) > 0.9
+
+
 def test_a_run_that_was_stopped_in_either_part_ends_alike(asked: Request, tmp_path: Path) -> None:
     playing.train(asked, **AFTER)
     playing.train(replace(asked, run_dir=tmp_path / "half", max_minutes=0.0), **AFTER)

@@ -96,6 +96,39 @@ def test_a_step_reports_the_losses_of_the_networks_as_they_were(tmp_path: Path) 
     assert float(numbers["generator_gradient"]) > 0
 
 
+def test_reconstruction_is_of_real_images_through_the_sphere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the generator goes down is its own loss, and w times the squares of G(√d E(x) / ‖E(x)‖) − x."""
+    made = training(tmp_path, 10, d_steps=1, rate=1e-12, reconstruction=7.0, encoder_width=2)
+    batch, lowered = made.batch(0, range(10)), dict[str, float]()
+    usual = made.descend
+
+    def descend(loss: torch.Tensor, name: str) -> None:
+        lowered[name] = float(loss.detach())
+        usual(loss, name)
+
+    monkeypatch.setattr(made, "descend", descend)
+    numbers = {name: float(value) for name, value in made.step(batch).items()}
+    real, latents = batch.images[0], batch.latents[0]
+    with torch.no_grad():
+        code = made.networks["encoder"](real)
+        code = 3**0.5 * code / code.norm(dim=1, keepdim=True)
+        expected = (made.networks["generator"](torch.cat([latents, code]))[10:] - real).square().mean()
+    assert numbers["reconstruction"] == pytest.approx(float(expected), rel=1e-3)
+    assert lowered["generator"] == pytest.approx(
+        numbers["generator"] + 7 * numbers["reconstruction"], rel=1e-4
+    )
+
+
+def test_the_encoder_learns_beside_the_generator(tmp_path: Path) -> None:
+    made = training(tmp_path, 10, d_steps=1, reconstruction=1e4, encoder_width=2)
+    before = weights(made.networks["encoder"])
+    errors = [float(made.step(made.batch(step, range(10)))["reconstruction"]) for step in range(30)]
+    assert not torch.equal(weights(made.networks["encoder"]), before)
+    assert sum(errors[-5:]) < 0.8 * sum(errors[:5])
+
+
 @pytest.mark.parametrize("loss", sorted(losses.ADVERSARIAL))
 def test_each_player_lowers_its_own_loss(tmp_path: Path, loss: str) -> None:
     made = training(tmp_path, 10, loss=loss, d_steps=1, rate=1e-3)
@@ -202,6 +235,7 @@ def test_samples_are_of_the_same_latents_every_time(tmp_path: Path) -> None:
             "augment": ("translate", "cut-out"),
             "mirror": True,
         },
+        {"reconstruction": 5.0, "encoder_width": 2},
     ],
 )
 def test_a_resumed_training_is_the_same_to_the_bit(
@@ -266,6 +300,7 @@ def test_fewer_images_than_a_batch_are_refused(asked: Request) -> None:
         ("d_rate", 0.0, "d_rate 0.0: must be from"),
         ("d_norm", "group", "d_norm group: must be one of batch, spectral"),
         ("r1", float("nan"), "r1 nan: must be from"),
+        ("reconstruction", -1.0, "reconstruction -1.0: must be from"),
         ("momentum", 1.0, "momentum 1.0: must be from"),
         ("augment", ("shear",), "augment shear: must be one of translate, cut-out, recolour"),
     ],

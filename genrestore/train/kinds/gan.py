@@ -166,7 +166,7 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
         self.descend(total, "discriminator")
         return loss.detach()
 
-    def _generate(self, fake: Tensor, error: Tensor | None) -> dict[str, Tensor]:
+    def _generate(self, fake: Tensor, error: Tensor | None = None) -> dict[str, Tensor]:
         """One update of the generator, which drew these images as it is now, by them and an error."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         discriminator.requires_grad_(False)
