@@ -297,6 +297,6 @@ class Tally:
         self._on_progress(min(self._done / self._expected, 1.0))
 
 
-def padded(stack: Tensor) -> Tensor:
-    """Pad at most `BATCH` items to `BATCH`: the first one again in the places that are left, [batch, ...]."""
-    return torch.cat([stack, stack[:1].expand(BATCH - len(stack), *stack.shape[1:])])
+def padded(stack: Tensor, step: int = BATCH) -> Tensor:
+    """Pad items to a multiple of `step`: the first one again in the places that are left, [batch, ...]."""
+    return torch.cat([stack, stack[:1].expand(-len(stack) % step, *stack.shape[1:])])

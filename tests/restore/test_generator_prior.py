@@ -54,6 +54,17 @@ def test_an_image_does_not_depend_on_how_many_are_made() -> None:
     assert torch.equal(made.encode(images)[4:5], made.encode(images[4:5]))
 
 
+def test_shipped_generators_make_the_same_in_small_calls_as_in_large_ones() -> None:
+    made: Any = load_prior("mnist-gan")
+    seen: list[int] = []
+    made.network.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    latents = torch.randn(17, made.latent, generator=torch.Generator().manual_seed(5))
+    images = made.generate(latents)
+    for count in (1, 5, 12):
+        assert torch.equal(made.generate(latents[:count]), images[:count])
+    assert seen == [16, 4, 4, 8, 12]
+
+
 def test_its_own_distance_is_told_or_measured_on_images_of_its_own() -> None:
     assert prior({"error_99": 0.07}).own_distance == 0.07
     assert 0.001 < prior().own_distance < 0.05  # the tiny encoder nearly inverts the generator

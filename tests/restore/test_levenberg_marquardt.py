@@ -75,6 +75,18 @@ def test_a_curvature_that_is_wrong_is_learned() -> None:
     assert float((within.log().abs()).max()) < 0.7  # within a factor of two, from a factor of 27
 
 
+def test_after_a_step_the_curvature_takes_it_to_the_change_of_the_slope() -> None:
+    """H' s = g' − g, as the secant's equation asks, and H' is symmetric."""
+    start = begin([-1.2, 1.0], [0.5, 0.4])
+    one = descend(slope, curvature, start, steps=1)
+    step = one.latent - start.latent
+    assert bool((step != 0).any(1).all())  # taken
+    change = one.gradient - start.gradient
+    seen = (one.curvature @ step[..., None])[..., 0]
+    assert torch.allclose(seen, change, rtol=1e-5, atol=1e-6)
+    assert torch.allclose(one.curvature, one.curvature.mT)
+
+
 def test_no_step_goes_up_and_the_curvature_is_asked_for_seldom() -> None:
     energies, asked = [], []
 

@@ -23,6 +23,8 @@ FARTHEST = 0.99
 """Quantile of their distances that a picture of its class stays below."""
 HALVINGS = 20
 """Of the interval that an estimated noise level lies in."""
+ALIKE = 4
+"""On a CPU an image is the same, to the bit, in calls of any multiple of so many; elsewhere, of `BATCH`."""
 
 
 class OneSizePrior(Prior[Settings]):
@@ -99,9 +101,10 @@ def noise_level_around(clean: Tensor, image: Tensor, own_distance: float) -> flo
 def by_batches(network: Callable[[Tensor], Tensor], stack: Tensor) -> Tensor:
     """A network's images of items [batch, ...], `BATCH` of them at a time: its shape, [batch, ...].
 
-    All calls have one shape, so that no image depends on how many others there are.
+    Calls are padded to multiples of `ALIKE`, so that no image depends on how many others there are.
     """
-    return torch.cat([network(padded(some))[: len(some)] for some in stack.split(BATCH)])
+    step = ALIKE if stack.device.type == "cpu" else BATCH
+    return torch.cat([network(padded(some, step))[: len(some)] for some in stack.split(BATCH)])
 
 
 def check_alike(own: torch.nn.Module, other: torch.nn.Module, names: str) -> None:

@@ -136,8 +136,11 @@ def descend(
     for _ in range(steps):
         if not bool(state.active.any()):
             break
-        items = state.active.nonzero()[:, 0]
-        state = state.put(items, _step(objective, curvature, state.take(items), small))
+        if bool(state.active.all()):
+            state = _step(objective, curvature, state, small)
+        else:
+            items = state.active.nonzero()[:, 0]
+            state = state.put(items, _step(objective, curvature, state.take(items), small))
         if on_step is not None:
             on_step(state)
     return state
@@ -150,10 +153,12 @@ def _step(objective: Objective, curvature: Curvature, now: Candidates, small: fl
     if len(places):
         matrix = matrix.index_copy(0, places, curvature(now.latent[places], now.picture[places]))
     scale = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
-    damped = matrix + torch.diag_embed((now.damping * scale)[:, None].expand_as(now.latent))
+    damped = matrix.clone()
+    damped.diagonal(dim1=1, dim2=2).add_((now.damping * scale)[:, None])
     factor, failed = torch.linalg.cholesky_ex(damped)
     step = -torch.cholesky_solve(now.gradient[..., None], factor)[..., 0]
-    predicted = -(now.gradient * step).sum(1) - (step * _times(matrix, step)).sum(1) / 2
+    along = (matrix @ step[..., None])[..., 0]
+    predicted = -(now.gradient * step).sum(1) - (step * along).sum(1) / 2
     latent = now.latent + step
     energy, gradient = objective(latent, now.picture)
     better = (energy < now.energy) & (failed == 0)
@@ -167,7 +172,7 @@ def _step(objective: Objective, curvature: Curvature, now: Candidates, small: fl
         now.picture,
         torch.where(better, energy, now.energy),
         torch.where(better[:, None], gradient, now.gradient),
-        _secant_update(matrix, step, gradient - now.gradient),
+        _secant_update(matrix, step, along, gradient - now.gradient),
         damping.clamp(*DAMPING),
         growth,
         idle,
@@ -176,20 +181,14 @@ def _step(objective: Objective, curvature: Curvature, now: Candidates, small: fl
     )
 
 
-def _secant_update(matrix: Tensor, step: Tensor, change: Tensor) -> Tensor:
-    """H after a step s, [candidate, n], along which the gradient changed by g' − g, [candidate, n]."""
-    along = _times(matrix, step)
+def _secant_update(matrix: Tensor, step: Tensor, along: Tensor, change: Tensor) -> Tensor:
+    """H after a step s, along which the gradient changed by g' − g; with s, H s, g' − g [candidate, n]."""
     expected, seen = (step * along).sum(1), (step * change).sum(1)
     share = (1 - KEPT) * expected / (expected - seen).clamp(min=1e-30)
     share = torch.where(seen >= KEPT * expected, 1.0, share)[:, None]
     shown = share * change + (1 - share) * along
-    gained = shown[:, :, None] * shown[:, None] / (step * shown).sum(1)[:, None, None]
-    lost = along[:, :, None] * along[:, None] / expected[:, None, None]
-    updated = matrix + gained - lost
-    sound = updated.isfinite().all(2).all(1)
-    return torch.where(sound[:, None, None], updated, matrix)
-
-
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Products of [candidate, n, n] and [candidate, n]: [candidate, n]."""
-    return (matrix @ vector[..., None])[..., 0]
+    gained, lost = shown / (step * shown).sum(1).sqrt()[:, None], along / expected.sqrt()[:, None]
+    terms = torch.stack([gained, lost], 2)
+    sound = terms.square().sum((1, 2), keepdim=True).isfinite()  # and so is each of their products
+    terms = torch.where(sound, terms, 0.0)
+    return torch.baddbmm(matrix, terms * terms.new_tensor([1.0, -1.0]), terms.mT)
