@@ -1,6 +1,7 @@
 """Make a report's plots and tables on autoencoder priors anew, and ours beside them.
 
 python docs/experiments/autoencoder.py --data FOLDER [--epochs SHARE] [--iterations FEW MANY] [--only NAME]
+    [--holes]
 
 Writes what docs/experiments/autoencoder.md holds between its marks, and its pictures; autoencoders are kept
 under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day; `--quick` takes
@@ -15,13 +16,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import reports
 from bench import Bench, command, mean, watched
-from digits import STRONG, WEAK, chosen, noisy, root, scores, together
+from digits import SIDE, STRONG, WEAK, chosen, noisy, root, scores, together
+from pictures import Pixels, square_hole
 from PIL import Image
 from reports import descent, strip
 
-from genrestore.restore.task import DENOISE
+from genrestore.restore.task import DENOISE, INPAINT
 from genrestore.weights import store
 from genrestore.weights.header import read_header
 
@@ -36,8 +39,10 @@ TITLES = {
 """Autoencoders, those of the report by its recipe, and their headings."""
 COMPARED = ("none", "plain-100")
 """Of the report's, those whose denoising is compared at every rate and with both losses."""
-COUNTED, MIDDLE = 8, 0.01
-"""Digits in the table of denoising; the rate that pictures show."""
+COUNTED, FILLED, MIDDLE = 8, 20, 0.01
+"""Digits in the table of denoising, and in that of holes; the rate that pictures show."""
+EXACT = 0.5
+"""σ in grey levels that the recipe reckons with where there is no noise."""
 WIDEST, COLOURS = 560, 256
 """Pixels that a picture of the page is wide, and its colours, at most."""
 
@@ -101,6 +106,25 @@ def denoising(name: str, weights: str, bench: Bench, after: list[int]) -> list[s
     return lines
 
 
+def filling(name: str, weights: str, bench: Bench, after: list[int]) -> str:
+    """A line of the table of holes, and a strip: damaged, the descent at both lengths, ours, clean."""
+    clean = chosen(bench, FILLED)
+    known = np.stack([square_hole(28, 28, side=SIDE)] * len(clean))
+    damaged = clean * known[:, None]
+
+    def cell(made: Pixels) -> str:
+        found = scores(made, clean)
+        return f"{mean(found):.2f} ± {np.std(found) / (len(found) - 1) ** 0.5:.2f}"
+
+    steps = descent(weights, damaged, EXACT, MIDDLE, after, known=known)
+    made = [np.where(known[:, None], clean, 255 * one.numpy()) for one in steps.values()]
+    made.append(together(INPAINT, weights, damaged, known[:, None]))
+    heads = ["damaged", *(f"{count} steps" for count in after), "ours", "clean"]
+    columns = [one / 255 for one in (damaged, *made, clean)]
+    strip(reports.PLACE / f"{name}-hole.png", columns, heads=heads)
+    return f"| {' | '.join([TITLES[name], *map(cell, (damaged, *made))])} |"
+
+
 def main() -> None:
     """Train and draw; the page is written anew after each autoencoder."""
     parser = argparse.ArgumentParser(description="Make a report on autoencoder priors anew.")
@@ -108,6 +132,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=0.04, metavar="SHARE", help="of the report's (0.04)")
     parser.add_argument("--iterations", type=int, nargs=2, default=[1000, 10_000], metavar=("FEW", "MANY"))
     parser.add_argument("--only", action="append", choices=list(TITLES), help="may be repeated")
+    parser.add_argument("--holes", action="store_true", help="only the table of holes")
     parser.add_argument("--quick", action="store_true", help="few steps, into --keep")
     parser.add_argument("--keep", type=Path, default=Path("experiment"), help="weights (experiment/)")
     options = parser.parse_args()
@@ -124,16 +149,25 @@ def main() -> None:
         f"| autoencoder | σ | by | before | after {few} | after {many} |",
         "|---|---:|---|---:|---:|---:|",
     ]
-    pictures = []
+    holes = [f"| autoencoder | before | after {few} | after {many} | ours |", "|---|---:|---:|---:|---:|"]
+    pictures, gaps = [], []
     for name in options.only or TITLES:
+        restores = name in COMPARED or name.startswith("mnist-")
         weights = train(name, bench, options.keep, options.epochs)
+        if restores:
+            holes.append(filling(name, weights, bench, options.iterations))
+            gaps.append(f"{TITLES[name]}:\n\n![]({name}-hole.png)\n")
+        if options.holes:
+            reports.fill("autoencoder.md", {"holes": [*holes, "", *gaps]})
+            continue
         latents.append(row(name, weights, bench))
         pictures.append(f"### {TITLES[name]}\n\n![]({name}.png)\n\n![]({name}.table.png)\n")
-        if name in COMPARED or name.startswith("mnist-"):
+        if restores:
             noise += denoising(name, weights, bench, options.iterations)
             pictures.append(f"![]({name}-{WEAK:g}.png) ![]({name}-{STRONG:g}.png)\n")
         share = [f"Made with {options.epochs:g} of the report's epochs."]
         parts = {"share": share, "latents": latents, "denoising": noise, "pictures": pictures}
+        parts["holes"] = [*holes, "", *gaps]
         reports.fill("autoencoder.md", parts)
 
 
