@@ -398,10 +398,10 @@ def test_a_restorer_s_estimate_has_the_pixels_that_are_known_for_certain(tmp_pat
 
 
 def test_sensitivity_counts_for_every_pixel_of_a_mark_and_of_kinds_the_likeliest(tmp_path: Path) -> None:
-    """Black is dust and white a scratch, with log odds of 8; level 32 has −2, which is not likely."""
+    """Black is dust and white a scratch, with log odds of 8; level 40 has −4.5, which is not likely."""
     finder = str(tiny.save_finder(tmp_path))
     levels = np.full((40, 60), 120, np.uint8)
-    levels[10:15, 10:15], levels[12, 12], levels[20:23, 40:43] = 32, 0, 255
+    levels[10:15, 10:15], levels[12, 12], levels[20:23, 40:43] = 40, 0, 255
 
     def found(sensitivity: float) -> tuple[int, int]:
         mask = find_marks(levels, ("dust", "scratches"), sensitivity=sensitivity, weights=finder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from genrestore import find_marks
 from genrestore.errors import UsageError, WeightsError
 from genrestore.restore.edges import with_edges
-from genrestore.restore.marks import Marks
+from genrestore.restore.marks import Marks, threshold
 from genrestore.restore.tiling import Tiling
 from genrestore.runtime import Runtime
 from tests import tiny
@@ -25,9 +26,8 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def picture() -> np.ndarray:
-    """Grey with a black speck, one that is black at its middle only, and one that is never quite black."""
+    """Grey with a speck that is black at its middle only, and one that is never quite black."""
     levels = np.full((60, 80), 120, np.uint8)
-    levels[10:13, 10:13] = 0
     levels[30:35, 30:35], levels[32, 32] = 22, 0
     levels[50:53, 60:63] = 22
     return levels
@@ -37,12 +37,37 @@ def test_a_mark_needs_one_certain_pixel_and_has_all_likely_ones(finder: str) -> 
     """22 of 255 has log odds of 1.1, black has 8: hysteresis; the pixels beside a mark are its edge."""
     found = find_marks(picture(), ("dust",), weights=finder, runtime=RUNTIME)
     wanted = np.zeros((60, 80), bool)
-    wanted[9:14, 9:14] = wanted[29:36, 29:36] = True
+    wanted[29:36, 29:36] = True
     assert np.array_equal(found, wanted)
 
 
+def test_a_doubtful_mark_is_one_among_many_and_none_in_a_large_picture(finder: str) -> None:
+    levels = picture()
+    levels[10:13, 10:13] = levels[10:13, 40:43] = 0
+    assert find_marks(levels, ("dust",), weights=finder, runtime=RUNTIME)[49:54, 59:64].all()
+    large = np.pad(levels, ((0, 1440), (0, 1420)), constant_values=120)
+    assert not find_marks(large, ("dust",), weights=finder, runtime=RUNTIME)[49:54, 59:64].any()
+
+
+@pytest.mark.parametrize(
+    ("odds", "megapixels", "wanted"),
+    [
+        ([], 1.0, 5.5),
+        ([-2.0, 1.0], 1.0, 5.5),
+        ([5.5], 0.5, 5.5 - 4 * math.log(1.5)),
+        ([6.5], 0.5, 5.5 - 4 * math.log(1 + 1 / (1 + math.exp(-2)))),
+        ([20.0, 20.0], 1.5, 5.5 - 4 * math.log(2)),
+        ([20.0] * 9, 0.1, -1.0),
+    ],
+)
+def test_the_marks_beyond_doubt_lower_the_threshold(
+    odds: list[float], megapixels: float, wanted: float
+) -> None:
+    assert threshold(np.array(odds), round(1e6 * megapixels)) == pytest.approx(wanted, abs=2e-3)
+
+
 def test_sensitivity_is_how_much_likelier_marks_are(finder: str) -> None:
-    """e⁴ times: the third speck has 1.1 + 4, which is above 5."""
+    """e⁴ times: the second speck has 1.1 + 4."""
     found = find_marks(picture(), ("dust",), sensitivity=np.e**4, weights=finder, runtime=RUNTIME)
     assert found[50:53, 60:63].all()
     less = find_marks(picture(), ("dust",), sensitivity=np.e**-5, weights=finder, runtime=RUNTIME)
