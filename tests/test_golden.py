@@ -85,9 +85,9 @@ GOLDEN = [
     Row("faces-gan", "denoise --sigma 20 --steps 10 --restarts 1", "face", 20, "", 29.273, 20.0),
     Row("faces-gan", "inpaint --steps 10 --restarts 1", "face", 0, "square", 33.315, None),
     Row("faces-gan", "invert --steps 10 --restarts 1", "face", 0, "", 24.808, None),
-    Row("faces-rgb-gan", "denoise --sigma 30 --steps 10 --restarts 1", "coloured face", 30, "", 27.949, 30.0),
-    Row("faces-rgb-gan", "inpaint --steps 10 --restarts 1", "coloured face", 0, "square", 36.507, None),
-    Row("faces-rgb-gan", "invert --steps 10 --restarts 1", "coloured face", 0, "", 25.794, None),
+    Row("faces-rgb-gan", "denoise --sigma 30 --steps 10 --restarts 1", "coloured face", 30, "", 29.859, 30.0),
+    Row("faces-rgb-gan", "inpaint --steps 10 --restarts 1", "coloured face", 0, "square", 32.251, None),
+    Row("faces-rgb-gan", "invert --steps 10 --restarts 1", "coloured face", 0, "", 29.437, None),
     Row("dip", "denoise --prior dip --steps 60", "digit", 20, "", 20.153, None),
     Row("dip", "inpaint --prior dip --steps 60", "digit", 0, "square", 26.863, None),
 ]

@@ -43,8 +43,8 @@ from torch.nn import functional
 
 from genrestore.errors import WeightsError
 from genrestore.restore.pictures import Restore
-from genrestore.restore.settings import PLAIN
-from genrestore.restore.task import DENOISE, INPAINT, INVERT, Picture, Task
+from genrestore.restore.settings import PLAIN, LatentSearch
+from genrestore.restore.task import DENOISE, INPAINT, INVERT, Picture, Request, Task
 from genrestore.runtime import Runtime
 from genrestore.study import coverage, latents, study
 from genrestore.train.loop.run import save_grid
@@ -61,6 +61,8 @@ SURE = 0.9
 """Probability from which on the classifier calls an image a digit."""
 RECIPE, SAMPLES = "mnist-gan-report", 10_000
 """A generator by the report's recipe, measured where the store has it; samples of a generator."""
+ADVERSARIAL = "faces-rgb-gan-adversarial"
+"""A generator of colour faces that no encoder learned beside, measured where the store has it."""
 HOLES = 60
 """Digits with a hole."""
 TIMED, FEW, TENTH = 20, 32, 100
@@ -332,12 +334,20 @@ def descent_section(bench: Bench) -> Section:
     return section
 
 
-def reached(bench: Bench, weights: str, damaged: Pixels, clean: Pixels, sigma: float = 0.0) -> float:
+def reached(
+    bench: Bench,
+    weights: str,
+    damaged: Pixels,
+    clean: Pixels,
+    sigma: float = 0.0,
+    known: Pixels | None = None,
+) -> float:
     """Mean PSNR of the report's search in dB; it takes minutes, so that `--baselines` keeps it."""
     file, steps = read_header(store.resolve(weights)).sha256[:12], STEPS // bench.every
 
     def measure() -> float:
-        return mean(scores(search(weights, damaged, sigma=sigma, steps=steps), clean))
+        made = search(weights, damaged, sigma=sigma, steps=steps, known=known)
+        return mean(scores(made if known is None else np.where(known[:, None], clean, made), clean))
 
     before = mean(scores(damaged, clean))
     name = f"search with {file} of {len(clean)} at {before:.2f} dB, noise {sigma:g}, {steps} steps"
@@ -420,6 +430,34 @@ def holes_section(bench: Bench) -> Section:
     return section
 
 
+def colour_faces_section(bench: Bench) -> Section:
+    """Colour faces kept out of training, found again and with a hole, by G(z), beside the report's search."""
+    name, clean = "faces-rgb-gan", faces(bench, "color", TIMED)
+    known = np.stack([square_hole(64, 64, side=SIDE)] * len(clean))
+    holed = clean * known[:, None]
+    section = Section(f"{len(clean)} colour faces by G(z), beside a report's search")
+    theirs = ADVERSARIAL
+    try:
+        store.resolve(theirs)
+    except WeightsError:
+        section.notes, theirs = [f"The recipe searches the same generator: no weights {theirs}."], name
+    only = Restore(Task.of(INPAINT, name, Request(0.0, keep=False), LatentSearch(refine=False)))
+    pictures = [Picture(one[None], there[None, None]) for one, there in zip(holed, known, strict=True)]
+    parts: list[Any] = only.together(pictures)
+    made = np.where(known[:, None], clean, np.concatenate([one.pixels for one in parts]))
+    for what, found, damaged, mask, goals in (
+        ("found again", together(INVERT, name, clean), clean, None, (1.5, 3.0)),
+        (f"a hole of {SIDE}×{SIDE}", made, holed, known, (0.5, 1.0)),
+    ):
+        best = scores(found, clean)
+        recipe = reached(bench, theirs, damaged, clean, known=mask)
+        section.rows += [
+            over(f"{name}: {what}", mean(best), {"recipe": recipe}, *goals),
+            Row(f"{name}: {what}, standard error", float(np.std(best)) / len(best) ** 0.5, more=False),
+        ]
+    return section
+
+
 SECTIONS = (
     latents_section,
     samples_section,
@@ -428,6 +466,7 @@ SECTIONS = (
     search_faces_section,
     search_noise_section,
     holes_section,
+    colour_faces_section,
 )
 
 if __name__ == "__main__":
