@@ -140,7 +140,7 @@ def threshold(odds: Pixels, area: int) -> float:
 
     Convention: a picture's rate of marks is a prior that all of them share, and that the marks beyond doubt
     tell (empirical Bayes: Robbins, "An Empirical Bayes Approach to Statistics", 1956). Factors: found on
-    pictures that the figures of `docs/measured.md` do not rest on.
+    other pictures than `benchmarks/marks.py` measures, which were looked at besides.
 
     Args:
         odds: The highest log odds of each thing that may be a mark, o_m, [thing].
