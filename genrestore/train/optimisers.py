@@ -32,7 +32,7 @@ def make(
     """
     parameters = [parameter for network in networks.values() for parameter in network.parameters()]
     if settings.optimiser == "adamw":
-        fused = parameters[0].device.type == "cuda"
+        fused = parameters[0].device.type in ("cpu", "cuda")  # one pass over each parameter and its moments
         return AdamW(
             parameters, settings.learning_rate, betas, weight_decay=settings.weight_decay, fused=fused
         )
