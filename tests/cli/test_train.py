@@ -364,6 +364,7 @@ def test_the_report_s_gan_fills_what_is_not_said(run: Run, digits: list[str]) ->
         (["--augment", "shear"], "--augment shear: must be one of translate, cut-out, recolour"),
         (["--d-steps", "0"], "--d-steps 0: must be from 1 to 100"),
         (["--encoder-steps", "-1"], "--encoder-steps -1: must be from 0"),
+        (["--reconstruction", "5", "--encoder-steps", "0"], "--reconstruction 5 with --encoder-steps 0: "),
         (["--loss", "everything"], "--loss"),
     ],
 )

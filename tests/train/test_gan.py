@@ -100,7 +100,7 @@ def test_reconstruction_is_of_real_images_through_the_sphere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the generator goes down is its own loss, and w times the squares of G(√d E(x) / ‖E(x)‖) − x."""
-    made = training(tmp_path, 10, d_steps=1, rate=1e-12, reconstruction=7.0, encoder_width=2)
+    made = training(tmp_path, 10, d_steps=1, rate=1e-12, reconstruction=7.0, encoder_steps=1, encoder_width=2)
     batch, lowered = made.batch(0, range(10)), dict[str, float]()
     usual = made.descend
 
@@ -122,7 +122,7 @@ def test_reconstruction_is_of_real_images_through_the_sphere(
 
 
 def test_the_encoder_learns_beside_the_generator(tmp_path: Path) -> None:
-    made = training(tmp_path, 10, d_steps=1, reconstruction=1e4, encoder_width=2)
+    made = training(tmp_path, 10, d_steps=1, reconstruction=1e4, encoder_steps=1, encoder_width=2)
     before = weights(made.networks["encoder"])
     errors = [float(made.step(made.batch(step, range(10)))["reconstruction"]) for step in range(30)]
     assert not torch.equal(weights(made.networks["encoder"]), before)
@@ -235,7 +235,7 @@ def test_samples_are_of_the_same_latents_every_time(tmp_path: Path) -> None:
             "augment": ("translate", "cut-out"),
             "mirror": True,
         },
-        {"reconstruction": 5.0, "encoder_width": 2},
+        {"reconstruction": 5.0, "encoder_steps": 1, "encoder_width": 2},
     ],
 )
 def test_a_resumed_training_is_the_same_to_the_bit(

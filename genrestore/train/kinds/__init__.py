@@ -225,6 +225,14 @@ class GanSettings(Settings):
         32, "Feature maps of the encoder at half the size; more at the coarser scales."
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reconstruction and not self.encoder_steps:
+            raise UsageError(
+                f"--reconstruction {self.reconstruction:g} with --encoder-steps 0: the encoder that learns "
+                "beside the generator finds no latent's length; --encoder-steps teaches it that"
+            )
+
 
 @dataclass(frozen=True)
 class EncoderSettings(Settings):
