@@ -69,6 +69,8 @@ class CameraSettings:
 
 PLAIN = 0.35
 """Share of the cameras that only demosaick: noise as sharp as it comes, and the most to gain."""
+HOT = 0.75
+"""Share of a sensor's stuck pixels that are hot, and not dead."""
 
 
 def draw_settings(generator: torch.Generator) -> CameraSettings:
@@ -153,6 +155,35 @@ def photograph(
     if settings.again is not None:
         noisy = save_and_open(noisy, settings.again, settings.subsampling, corner)
     return noisy, clean.clamp(0, 1)
+
+
+def photograph_with_stuck_pixels(
+    scene: Tensor, settings: CameraSettings, generator: torch.Generator
+) -> tuple[Tensor, Tensor, float]:
+    """Take a picture of a scene twice with the same noise: by a whole sensor, and by one with stuck pixels.
+
+    A stuck pixel is hot (so much more light, at most full scale) or dead; demosaicking spreads it over its
+    neighbours. What comes after it, smoothing, a change of size and JPEG, is left out.
+
+    Args:
+        scene: What a perfect picture would show, RGB [3, height, width] in [0, 1].
+        settings: The camera.
+        generator: Source of the noise, and of a dozen stuck pixels at most.
+
+    Returns:
+        Both pictures, [3, height, width] in [0, 1], and the standard deviation of their noise there.
+    """
+    light = settings.exposure * _unprocess(scene, settings)
+    spread = torch.sqrt(settings.gain * light + settings.read**2)
+    noisy = light + spread * torch.randn(light.shape, generator=generator)
+    count = int(uniform(generator, 1, 13))
+    rows, columns = (torch.randint(0, side, (count,), generator=generator) for side in light.shape[1:])
+    more = torch.tensor([log_uniform(generator, 0.05, 1) for _ in range(count)])
+    hot = torch.rand(count, generator=generator) < HOT
+    stuck = noisy.clone()
+    stuck[:, rows, columns] = torch.where(hot, (noisy[:, rows, columns] + more).clamp(max=1), 0)
+    clean, whole, broken = (_develop(one, settings).clamp(0, 1) for one in (light, noisy, stuck))
+    return whole, broken, float((whole - clean).square().mean().sqrt())
 
 
 def save_and_open(

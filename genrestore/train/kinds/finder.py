@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from genrestore.train.data import marks
-from genrestore.train.data.camera import save_and_open
+from genrestore.train.data.camera import draw_settings, photograph_with_stuck_pixels, save_and_open
 from genrestore.train.data.dataset import Pixels, at_least
 from genrestore.train.data.degradation import luminance, soften
 from genrestore.train.data.draws import chance, log_uniform, sample_generator, uniform
@@ -22,6 +23,9 @@ SEEN = (2.0, 4 / 255)
 """A mark is one where it changes a pixel by so many times the noise, and so much on the [0, 1] scale."""
 NOISE = (1 / 255, 20 / 255)
 """Of σ of noisy samples, on the [0, 1] scale."""
+GAIN = (1e-5, 4e-3)
+"""Of a sensor's shot noise: variance a unit of light, full scale 1; its read noise is as large a number."""
+HOT = MARKS.index("hot")
 
 
 class Sample(NamedTuple):
@@ -56,15 +60,24 @@ class FinderTraining(PhotoTraining[FinderSettings, Sample]):
     def _marked(self, clean: Tensor, generator: torch.Generator, marked: bool) -> Sample:
         clean = soften(clean, generator) if chance(generator, self.settings.soft) else clean
         grey = chance(generator, self.settings.grey)
-        noisy = chance(generator, self.settings.noisy)
-        level = log_uniform(generator, *NOISE) if noisy else 0.0
-        picture, covered = clean, torch.zeros_like(clean)
-        grain = torch.randn(clean.shape, generator=generator) * level
-        if noisy and chance(generator, 0.4):  # of the film, under the marks
-            picture, grain = picture + grain, torch.zeros_like(clean)
-        before = picture
-        if marked:
-            picture, covered = marks.put(picture, generator)
+        if chance(generator, self.settings.sensor):
+            gain = log_uniform(generator, *GAIN)
+            sensor = replace(draw_settings(generator), gain=gain, read=gain)
+            before, picture, level = photograph_with_stuck_pixels(clean, sensor, generator)
+            covered, grain = torch.zeros_like(clean), torch.zeros_like(clean)
+            covered[HOT] = (picture - before).abs().amax(0)
+            if not marked:
+                picture, covered = before, torch.zeros_like(clean)
+        else:
+            noisy = chance(generator, self.settings.noisy)
+            level = log_uniform(generator, *NOISE) if noisy else 0.0
+            picture, covered = clean, torch.zeros_like(clean)
+            grain = torch.randn(clean.shape, generator=generator) * level
+            if noisy and chance(generator, 0.4):  # of the film, under the marks
+                picture, grain = picture + grain, torch.zeros_like(clean)
+            before = picture
+            if marked:
+                picture, covered = marks.put(picture, generator)
         change = (picture - before).abs().amax(0, keepdim=True)
         seen = change >= max(SEEN[0] * level, SEEN[1])
         picture = (picture + grain).clamp(0, 1)
