@@ -1,4 +1,4 @@
-"""Measure what `--find dust,scratches` finds, and what of scans it repairs; see benchmarks/README.md.
+"""Measure what `--find` finds of marks, and what of pictures it repairs; see benchmarks/README.md.
 
 python benchmarks/marks.py --data FOLDER [--section NAME ...] [--quick]
 """
@@ -7,22 +7,37 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from bench import Bench, main, mean, watched
-from pictures import Picture, Pixels, gaussian, psnr, to_bytes, unit, write
+from bench import Bench, cost, main, mean, watched
+from pictures import (
+    CAMERAS,
+    Pixels,
+    gaussian,
+    large_picture,
+    photograph,
+    psnr,
+    to_bytes,
+    unit,
+    write,
+)
+from PIL import Image
 from tables import Row, Section
 
 import genrestore
 
 FINE, SEEN = 4, 6
 """Times that marks are drawn larger; grey levels by which one changes a pixel that counts."""
-SIGMAS, CLEAN, REPAIRED = (0, 10), 60, 8
+SIGMAS, CLEAN, REPAIRED = (0, 10), 60, 3
 """Of the noise; clean photographs; and every how many-th scan is repaired too."""
+RIM = 2
+"""Pixels beside a mark that may be taken for a part of it."""
+STUCK, PLAIN = 40, 24
+"""Stuck pixels of a sensor, and grey levels by which one changes the picture that is plain to see."""
 
 
-def scan(one: Picture, sigma: int) -> tuple[Pixels, Pixels, Pixels]:
+def scan(clean: Pixels, index: int, sigma: int) -> tuple[Pixels, Pixels, Pixels]:
     """A photograph under drawn marks as a scanner gives it, and without them; and where marks are seen."""
-    draw, (height, width) = np.random.default_rng(1000 + one.index), one.clean.shape[:2]
-    marked, round_ = unit(one.clean), np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    draw, (height, width) = np.random.default_rng(1000 + index), clean.shape[:2]
+    marked, round_ = unit(clean), np.linspace(0, 2 * np.pi, 12, endpoint=False)
     for mark in range(17):
         canvas = np.zeros((height * FINE, width * FINE), np.uint8)
         at, light = draw.uniform((6, 6), (width - 6, height - 6)), mark < 3 or draw.random() < 0.25
@@ -39,14 +54,27 @@ def scan(one: Picture, sigma: int) -> tuple[Pixels, Pixels, Pixels]:
         share = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255
         level = draw.uniform(0.85, 1) if light else draw.uniform(0, 0.2)
         marked += draw.uniform(0.6, 1) * share * (level - marked)
-    seen = 255 * np.abs(marked - unit(one.clean)).max(2) >= max(3 * sigma, SEEN)
-    noise = gaussian(np.zeros_like(one.clean), sigma, one.index)
-    return to_bytes(marked + noise), to_bytes(unit(one.clean) + noise), seen
+    seen = 255 * np.abs(marked - unit(clean)).max(2) >= max(3 * sigma, SEEN)
+    noise = gaussian(np.zeros_like(clean), sigma, index)
+    return to_bytes(marked + noise), to_bytes(unit(clean) + noise), seen
 
 
-def find(image: Pixels) -> Pixels:
+def find(image: Pixels, *kinds: str) -> Pixels:
     """The marks that are found in uint8 [height, width, 3]: bool [height, width]."""
-    return genrestore.find_marks(image, ("dust", "scratches"))
+    return genrestore.find_marks(image, kinds or ("dust", "scratches"))
+
+
+def gained(result: Pixels, marked: Pixels, without: Pixels, where: Pixels) -> float:
+    """PSNR of a result less that of the marked picture, both against the one without marks, in dB."""
+    now, before = (psnr(image[where][None], without[where][None]) for image in (result, marked))
+    return now - before
+
+
+def beside(found: Pixels, marked: Pixels, without: Pixels) -> float:
+    """Share of a picture that is found more than `RIM` pixels beside what marks changed."""
+    changed = (np.abs(marked.astype(int) - without).max(2) > 0).astype(np.uint8)
+    near = cv2.dilate(changed, np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0
+    return float((found & ~near).mean())
 
 
 def scans(bench: Bench) -> Section:
@@ -59,17 +87,14 @@ def scans(bench: Bench) -> Section:
     for sigma in SIGMAS:
         shares, extra, gains = [], [], []
         for one in watched(pictures, f"scans, σ {sigma}"):
-            marked, without, seen = scan(one, sigma)
+            marked, without, seen = scan(one.clean, one.index, sigma)
             found = find(marked)
             shares.append(100 * float(found[seen].mean()))
-            extra.append(100 * float((found & (np.abs(marked.astype(int) - without).max(2) == 0)).mean()))
+            extra.append(1e6 * beside(found, marked, without))
             if one.index % REPAIRED == 0:
                 result = genrestore.inpaint(marked, found)
                 changed += int((result != marked).any(2)[~found].sum())
-                gains.append(
-                    psnr(result[seen][None], without[seen][None])
-                    - psnr(marked[seen][None], without[seen][None])
-                )
+                gains.append(gained(result, marked, without, seen))
                 shown = np.concatenate(
                     [marked, np.repeat(255 * found[..., None].astype(np.uint8), 3, 2), result], 1
                 )
@@ -77,7 +102,7 @@ def scans(bench: Bench) -> Section:
         noise = f"σ {sigma}"
         section.rows += [
             Row(f"{noise}: pixels of marks found, mean", mean(shares), 90, 97, "%"),
-            Row(f"{noise}: area beside marks that is taken for one", mean(extra), unit="%", more=False),
+            Row(f"{noise}: area away from marks that is taken for one", mean(extra), unit="ppm", more=False),
             Row(f"{noise}: gained at the marks", mean(gains), 12, 15),
         ]
         details[noise] = {"found": shares, "gains": gains}
@@ -105,7 +130,54 @@ def clean(bench: Bench) -> Section:
     return section
 
 
-SECTIONS = (scans, clean)
+def hot(bench: Bench) -> Section:
+    """CBSD68 as a camera with stuck pixels takes it: what is found of them, and what is gained at them."""
+    section, camera = Section("CBSD68 by a camera with stuck pixels (`--find hot`)"), CAMERAS[0]
+    shares, gains, extra, false = [], [], [], []
+    for one in watched(bench.pictures("CBSD68"), "hot"):
+        draw, stuck = np.random.default_rng(2000 + one.index), np.full(one.clean.shape[:2], np.nan)
+        places = tuple(draw.integers(2, side - 2, STUCK) for side in stuck.shape)
+        stuck[places] = np.where(draw.random(STUCK) < 0.75, draw.uniform(0.5, 1, STUCK), 0)
+        without, marked = (photograph(one.clean, camera, one.index, each)[0] for each in (None, stuck))
+        change = np.abs(marked.astype(int) - without).max(2)
+        found = find(marked, "hot")
+        shares.append(100 * float(found[places][change[places] >= PLAIN].mean()))
+        gains.append(gained(genrestore.inpaint(marked, found), marked, without, change >= SEEN))
+        extra.append(1e6 * beside(found, marked, without))
+        false.append(1e6 * float(find(without, "hot").mean()))
+    section.rows = [
+        Row("stuck pixels found, mean", mean(shares), 90, 97, "%"),
+        Row("gained around them", mean(gains)),
+        Row("area away from them that is taken for one", mean(extra), unit="ppm", more=False),
+        Row("area taken for one where none is stuck", mean(false), 200, 50, "ppm", more=False),
+    ]
+    section.details = {"found": shares, "gains": gains, "false": false}
+    section.notes = [
+        f"Of {STUCK} a picture, a quarter dead, those that change it by {PLAIN} grey levels at their place."
+    ]
+    return section
+
+
+def command(bench: Bench) -> Section:
+    """Marks in a large JPEG, found and filled through the command line."""
+    folder, picture = bench.folder("large"), large_picture(bench.megapixels[0], 2)
+    marked, _, seen = scan(picture, 0, 0)
+    Image.fromarray(marked).save(folder / "scan.jpg", quality=95)
+    words = ["inpaint", folder / "scan.jpg", "--find", "dust,scratches", "--quiet"]
+    seconds, cores, peak = cost(*words, "-o", folder / "out.jpg")
+    cost(*words, "--save-mask", folder / "masks")
+    (mask,) = (folder / "masks").glob("*.png")
+    section = Section(f"17 marks in a JPEG of {bench.megapixels[0]} megapixels, whole command")
+    section.rows = [
+        Row("pixels of marks found", 100 * float((np.asarray(Image.open(mask)) > 0)[seen].mean()), unit="%"),
+        Row("time", seconds, unit="s", more=False),
+        Row("time of all cores", cores, unit="s", more=False),
+        Row("memory, peak", peak, unit="GB", more=False),
+    ]
+    return section
+
+
+SECTIONS = (scans, clean, hot, command)
 
 if __name__ == "__main__":
-    main("marks", {one.__name__: one for one in SECTIONS}, "photo-marks")
+    main("marks", {one.__name__: one for one in SECTIONS}, "photo-marks", ("command",))

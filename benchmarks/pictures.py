@@ -156,13 +156,17 @@ CAMERAS = (
 """The last lies outside what the training draws from: its read noise, its filters and its size."""
 
 
-def photograph(clean: Pixels, camera: Camera, index: int) -> tuple[Pixels, Pixels]:
+def photograph(
+    clean: Pixels, camera: Camera, index: int, stuck: Pixels | None = None
+) -> tuple[Pixels, Pixels]:
     """file = JPEG(resize(sRGB(demosaick(mosaick(light) + noise)))); and the rendering without noise and JPEG.
 
     Args:
         clean: The scene, uint8 [height, width, 3]; sRGB, so light is its inverse curve.
         camera: The setting.
         index: The seed.
+        stuck: Light that pixels of the sensor tell whatever they see, full scale 1, [height, width]; NaN
+            where they work.
 
     Returns:
         uint8, and float64 in [0, 1]; the same shape.
@@ -174,7 +178,8 @@ def photograph(clean: Pixels, camera: Camera, index: int) -> tuple[Pixels, Pixel
         seen[place // 2 :: 2, place % 2 :: 2, "RGB".index(colour)] = 1
     raw = (light * seen).sum(2)
     noise = np.sqrt(camera.gain * raw + camera.read**2) * draw((*raw.shape, 1), index)[..., 0]
-    noisy, rendering = (_develop(plane, seen, camera) for plane in (raw + noise, raw))
+    told = raw + noise if stuck is None else np.where(np.isnan(stuck), raw + noise, stuck)
+    noisy, rendering = (_develop(plane, seen, camera) for plane in (told, raw))
     return jpeg(noisy, camera.quality, camera.subsampling), rendering
 
 
