@@ -89,13 +89,13 @@ def hole_of(one: Picture) -> Pixels:
 
 def structure(image: Pixels, known: Pixels) -> float:
     """Variance of means over 17 pixels, in a hole and around it, over the energy of the finest two bands."""
-    near = cv2.dilate((~known).astype(np.uint8), np.ones((RING + 1,) * 2, np.uint8)) > 0
+    near = cv2.dilate((~known).astype(np.uint8), np.ones((2 * RING + 1,) * 2, np.uint8)) > 0
     coarse = cv2.blur(image.astype(np.float32), (17, 17))[near]
-    return float(coarse.var(0).sum()) / max(1.0, fine(image, known))
+    return float(coarse.var(0).sum()) / max(1.0, fine(image, ~near))
 
 
 def fine(image: Pixels, known: Pixels) -> float:
-    """Energy of the finest two bands (differences to means over 3 and 5 pixels) in the hole."""
+    """Energy of the finest two bands (differences to means over 3 and 5 pixels) in what is not known."""
     now, total = image.astype(np.float32), 0.0
     for side in (3, 5):
         coarse = cv2.blur(now, (side, side), borderType=cv2.BORDER_REPLICATE)

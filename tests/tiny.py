@@ -292,8 +292,11 @@ def save_inpainter(folder: Path, name: str = "tiny") -> Path:
     return _save(folder / f"{name}.safetensors", header, {"denoiser": shrinking_denoiser()})
 
 
-def save_finder(folder: Path, name: str = "tiny-marks") -> Path:
-    """Write weights of kind "finder" to which black is dust and white a scratch; gives their path."""
+def save_finder(folder: Path, name: str = "tiny-marks", *, hot: bool = False) -> Path:
+    """Write weights of kind "finder" to which black is dust and white a scratch; gives their path.
+
+    With `hot` black is as likely a hot pixel.
+    """
     from genrestore.weights.header import MARKS, Header, NetworkSpec
 
     arguments: dict[str, Any] = {"kinds": list(MARKS), "widths": [16], "blocks": [1]}
@@ -303,7 +306,8 @@ def save_finder(folder: Path, name: str = "tiny-marks") -> Path:
             parameter.zero_()
         for pixel in range(4):
             network.unet.head.weight[pixel, 12 + pixel, 1, 1] = 1.0  # the brightness
-            for plane, (slope, at) in enumerate(((-80.0, 0.1), (80.0, 0.9), (0.0, 0.0))):
+            kinds = (-80.0, 0.1), (80.0, 0.9), (-80.0, 0.1) if hot else (0.0, 0.0)
+            for plane, (slope, at) in enumerate(kinds):
                 network.unet.tail.weight[4 * plane + pixel, pixel, 1, 1] = slope
                 network.unet.tail.bias[4 * plane + pixel] = -slope * at if slope else -20.0
     header = Header(

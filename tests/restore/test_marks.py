@@ -66,6 +66,17 @@ def test_the_marks_beyond_doubt_lower_the_threshold(
     assert threshold(np.array(odds), round(1e6 * megapixels)) == pytest.approx(wanted, abs=2e-3)
 
 
+def test_the_log_odds_of_hot_pixels_count_more(tmp_path: Path) -> None:
+    """13 of 255 has 3.9, less than 5.5, and 1.85 times that is more."""
+    finder = str(tiny.save_finder(tmp_path, hot=True))
+    levels = np.full((60, 80), 120, np.uint8)
+    levels[40, 40] = 13
+    alone = {kind: find_marks(levels, (kind,), weights=finder, runtime=RUNTIME) for kind in ("dust", "hot")}
+    assert not alone["dust"].any()
+    assert alone["hot"].sum() == 9
+    assert np.array_equal(find_marks(levels, ("dust", "hot"), weights=finder, runtime=RUNTIME), alone["hot"])
+
+
 def test_sensitivity_is_how_much_likelier_marks_are(finder: str) -> None:
     """e⁴ times: the second speck has 1.1 + 4."""
     found = find_marks(picture(), ("dust",), sensitivity=np.e**4, weights=finder, runtime=RUNTIME)
