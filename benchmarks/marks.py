@@ -109,7 +109,7 @@ def scans(bench: Bench) -> Section:
     section.details = details
     section.rows.append(Row("pixels changed where no mark was found", changed, 0, 0, "", more=False))
     section.notes = [
-        f"A mark changes a pixel of it by 3 σ and by {SEEN} grey levels; gains on every {REPAIRED}th scan."
+        f"A mark changes a pixel of it by 3 σ and by {SEEN} grey levels; gains on one scan in {REPAIRED}."
     ]
     return section
 
