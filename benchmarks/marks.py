@@ -70,7 +70,7 @@ def gained(result: Pixels, marked: Pixels, without: Pixels, where: Pixels) -> fl
     return now - before
 
 
-def beside(found: Pixels, marked: Pixels, without: Pixels) -> float:
+def away(found: Pixels, marked: Pixels, without: Pixels) -> float:
     """Share of a picture that is found more than `RIM` pixels beside what marks changed."""
     changed = (np.abs(marked.astype(int) - without).max(2) > 0).astype(np.uint8)
     near = cv2.dilate(changed, np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0
@@ -90,7 +90,7 @@ def scans(bench: Bench) -> Section:
             marked, without, seen = scan(one.clean, one.index, sigma)
             found = find(marked)
             shares.append(100 * float(found[seen].mean()))
-            extra.append(1e6 * beside(found, marked, without))
+            extra.append(1e6 * away(found, marked, without))
             if one.index % REPAIRED == 0:
                 result = genrestore.inpaint(marked, found)
                 changed += int((result != marked).any(2)[~found].sum())
@@ -143,7 +143,7 @@ def hot(bench: Bench) -> Section:
         found = find(marked, "hot")
         shares.append(100 * float(found[places][change[places] >= PLAIN].mean()))
         gains.append(gained(genrestore.inpaint(marked, found), marked, without, change >= SEEN))
-        extra.append(1e6 * beside(found, marked, without))
+        extra.append(1e6 * away(found, marked, without))
         false.append(1e6 * float(find(without, "hot").mean()))
     section.rows = [
         Row("stuck pixels found, mean", mean(shares), 90, 97, "%"),

@@ -27,7 +27,7 @@ that all pixels of a mark must have."""
 COMPANY, HALF = 4.0, 0.5
 """How fast the first falls to the second with the marks per megapixel, and megapixels without any that a
 picture is thought to have besides."""
-SURER = {"hot": 1.85}
+ODDS_FACTOR = {"hot": 1.85}
 """Factor on the log odds of a kind of which the network is never sure: a pixel tells less than a speck."""
 TILING = Tiling(size=768, overlap=64)
 
@@ -93,7 +93,7 @@ class Marks:
     def _odds(self, pixels: Pixels, tiling: Tiling, on_progress: OnProgress) -> Pixels:
         """Log odds of the likeliest kind of mark, float16 [height, width]."""
         network, planes, runtime = self._network, self._planes, self._runtime
-        factors = torch.tensor([SURER.get(kind, 1.0) for kind in self.kinds]).reshape(-1, 1, 1)
+        factors = torch.tensor([ODDS_FACTOR.get(kind, 1.0) for kind in self.kinds]).reshape(-1, 1, 1)
         _, todo = begun(pixels, tiling.aligned(network.multiple))
         result = np.empty((1, 1, *pixels.shape[-2:]), np.float16)
 

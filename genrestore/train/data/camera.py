@@ -141,10 +141,8 @@ def photograph(
     Returns:
         The noisy file and the noise-free rendering, both [3, height, width] in [0, 1].
     """
-    light = settings.exposure * _unprocess(scene, settings)
-    spread = torch.sqrt(settings.gain * light.clamp(min=0) + settings.read**2)
-    clean = _develop(light, settings)
-    noisy = _develop(light + spread * torch.randn(light.shape, generator=generator), settings)
+    light, noisy = _expose(scene, settings, generator)
+    clean, noisy = _develop(light, settings), _develop(noisy, settings)
     if settings.luma_blur or settings.chroma_blur or settings.chroma_gain != 1:
         noisy = clean + _smooth_noise(noisy - clean, settings)
     if settings.sharpening:
@@ -173,9 +171,7 @@ def photograph_with_stuck_pixels(
     Returns:
         Both pictures, [3, height, width] in [0, 1], and the standard deviation of their noise there.
     """
-    light = settings.exposure * _unprocess(scene, settings)
-    spread = torch.sqrt(settings.gain * light + settings.read**2)
-    noisy = light + spread * torch.randn(light.shape, generator=generator)
+    light, noisy = _expose(scene, settings, generator)
     count = int(uniform(generator, 1, 13))
     rows, columns = (torch.randint(0, side, (count,), generator=generator) for side in light.shape[1:])
     more = torch.tensor([log_uniform(generator, 0.05, 1) for _ in range(count)])
@@ -212,6 +208,13 @@ def save_and_open(
     opened = torch.frombuffer(bytearray(Image.open(stream).tobytes()), dtype=torch.uint8)
     opened = opened.reshape(*image.shape[1:], 3).permute(2, 0, 1).float() / 255
     return torch.roll(opened, corner, (1, 2))
+
+
+def _expose(scene: Tensor, settings: CameraSettings, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Expose a sensor to a scene: its light without noise, and with it."""
+    light = settings.exposure * _unprocess(scene, settings)
+    spread = torch.sqrt(settings.gain * light.clamp(min=0) + settings.read**2)
+    return light, light + spread * torch.randn(light.shape, generator=generator)
 
 
 def _unprocess(scene: Tensor, settings: CameraSettings) -> Tensor:

@@ -119,7 +119,7 @@ class FinderSettings(UNetSettings):
     )
     blocks: tuple[int, ...] = network((2, 2, 3, 3), "Residual blocks at each scale.", "N,N,...")
     marked: float = holes(0.7, "Of the patches, how many have marks.")
-    sensor: float = holes(0.3, "How many a camera took, whose sensor has stuck pixels for marks.")
+    sensor: float = holes(0.0, "How many a camera took, whose sensor has stuck pixels for marks.")
     noisy: float = holes(0.6, "How many of the others are noisy.")
     grey: float = holes(0.2, "How many are turned to grey.")
     soft: float = holes(0.3, "How many are not sharp to the pixel, as scans are.")
