@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genrestore.restore.tiling import Pixels, Region, Span, Tiling, from_float, spans
+from genrestore.restore.tiling import Pixels, Region, Tiling, from_float, spans
+
+CALL = 2000
+"""Pixels that take as long as what each piece takes besides."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,49 @@ class Piece:
 def pieces(known: Pixels, tiling: Tiling) -> Iterator[Piece]:
     """The tiles of a picture that have holes, cut down to these and `tiling.overlap` pixels around them.
 
+    A tile is cut further wherever its parts are less to look at: thin lines and specks far from each other.
+
     Args:
         known: Whether a pixel is known, bool [1, 1, height, width].
         tiling: How the picture is cut.
 
     Yields:
-        Pieces whose `fill` cover every missing pixel once, from the top left.
+        Pieces whose `fill` cover every missing pixel once.
     """
     missing = ~known[0, 0]
     height, width = missing.shape
     for row in spans(height, tiling):
         for column in spans(width, tiling):
-            kept = missing[row.keep_start : row.keep_stop, column.keep_start : column.keep_stop]
-            if kept.any():
-                down, across = _extent(kept.any(1), row), _extent(kept.any(0), column)
-                around = _around(down, height, tiling.overlap), _around(across, width, tiling.overlap)
-                yield Piece(around, (down, across))
+            tile = slice(row.keep_start, row.keep_stop), slice(column.keep_start, column.keep_stop)
+            if missing[tile].any():
+                yield from _least(missing, tile, tiling.overlap)
+
+
+def _least(missing: Pixels, region: Region, margin: int) -> list[Piece]:
+    """The pieces of a region with missing pixels that are least to look at: one, or those of its halves."""
+    fill = _extent(missing, region)
+    rows, columns = (
+        slice(max(0, side.start - margin), min(length, side.stop + margin))
+        for side, length in zip(fill, missing.shape, strict=True)
+    )
+    whole = Piece((rows, columns), fill)
+    sizes = [side.stop - side.start for side in fill]
+    if max(sizes) <= 2 * margin:
+        return [whole]
+    axis = int(sizes[1] > sizes[0])
+    cut = fill[axis].start + _cut(missing[fill] if axis == 0 else missing[fill].T)
+    halves = slice(fill[axis].start, cut), slice(cut, fill[axis].stop)
+    regions = [(half, fill[1]) if axis == 0 else (fill[0], half) for half in halves]
+    parts = [part for each in regions for part in _least(missing, each, margin)]
+    return parts if sum(part.area + CALL for part in parts) < whole.area + CALL else [whole]
+
+
+def _cut(missing: Pixels) -> int:
+    """Row before which a mask, bool [height, width], is cut: about the middle, and through few holes."""
+    first, last = len(missing) // 4, len(missing) - len(missing) // 4
+    through = (missing[first - 1 : last - 1] & missing[first:last]).sum(1)
+    off = np.abs(np.arange(first, last) - len(missing) / 2)
+    return first + int(np.lexsort((off, through))[0])
 
 
 def put(image: Tensor, result: Pixels, known: Pixels, piece: Piece) -> None:
@@ -107,11 +137,9 @@ def as_tensor(known: Pixels) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(known, np.float32))
 
 
-def _extent(hit: Pixels, span: Span) -> slice:
-    """Extent: from the first to the last place where `hit`, [length], is true, in pixels of the picture."""
-    places = np.flatnonzero(hit)
-    return slice(span.keep_start + int(places[0]), span.keep_start + int(places[-1]) + 1)
-
-
-def _around(extent: slice, length: int, margin: int) -> slice:
-    return slice(max(0, extent.start - margin), min(length, extent.stop + margin))
+def _extent(missing: Pixels, region: Region) -> Region:
+    """A region from the first to the last row and column of it that has a missing pixel."""
+    hits = (np.flatnonzero(missing[region].any(axis)) for axis in (1, 0))
+    both = zip(region, hits, strict=True)
+    rows, columns = (slice(side.start + int(hit[0]), side.start + int(hit[-1]) + 1) for side, hit in both)
+    return rows, columns

@@ -46,6 +46,23 @@ def test_the_cost_follows_the_holes() -> None:
     assert max(read) <= 4 + 2 * 16
 
 
+def test_specks_and_lines_are_looked_at_alone() -> None:
+    places = (10, 20), (60, 330), (150, 200), (210, 40), (290, 380)
+    specks = [(slice(y, y + 4), slice(x, x + 4)) for y, x in places]
+    known, alone = known_with(*specks), 36 * 36
+    assert sum(piece.area for piece in pieces(known, Tiling(512, 16))) <= 5 * alone
+    assert sorted(piece.fill for piece in pieces(known, Tiling(512, 16))) == sorted(specks)  # none is cut
+    line = known_with(size=(300, 300))
+    line[0, 0, np.arange(300), np.arange(300)] = False
+    assert sum(piece.area for piece in pieces(line, Tiling(512, 16))) < 300**2 / 2
+
+
+def test_holes_that_are_close_are_looked_at_together() -> None:
+    known = np.random.default_rng(0).random((1, 1, 300, 400)) > 0.02
+    (piece,) = pieces(known, Tiling(512, 16))
+    assert piece.area == known.size
+
+
 def test_depth_counts_from_the_edge_of_the_hole() -> None:
     known = as_tensor(known_with((slice(2, 7), slice(2, 7)), size=(9, 9)))
     assert depth(known, 5)[0, 0, 4].tolist() == [0, 0, 1, 2, 3, 2, 1, 0, 0]
