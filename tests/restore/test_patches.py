@@ -17,7 +17,13 @@ from genrestore.restore.pictures import Restore
 from genrestore.restore.pieces import as_tensor
 from genrestore.restore.priors.patches import NOTHING_TO_COPY, PatchesPrior
 from genrestore.restore.problem import UNWATCHED, Problem, Solution
-from genrestore.restore.solvers.patch_match import INWARDS, _means, _origins, synthesised
+from genrestore.restore.solvers.patch_match import (
+    INWARDS,
+    _copied,
+    _means,
+    _origins,
+    synthesised,
+)
 from genrestore.restore.solvers.patch_scale import RADIUS, Scale, Sources
 from genrestore.restore.solvers.patch_scale import texture as planes_of_texture
 from genrestore.restore.solvers.poisson import SCREEN, blended
@@ -162,7 +168,7 @@ def test_a_seam_vanishes_and_slopes_stay() -> None:
     assert float((result - ramp).abs().max()) < 0.02
 
 
-def test_blending_is_least_squares_with_the_mean_of_both_sides_at_a_seam() -> None:
+def test_blending_is_least_squares_with_the_steeper_side_at_a_seam() -> None:
     draw = torch.Generator().manual_seed(0)
     row, source = torch.rand(7, generator=draw), torch.rand(1, 1, 1, 9, generator=draw)
     known, origin = (
@@ -172,7 +178,7 @@ def test_blending_is_least_squares_with_the_mean_of_both_sides_at_a_seam() -> No
     result = blended(row.view(1, 1, 1, 7), known.view(1, 1, 1, 7), source, torch.tensor(origin))[0, 0, 0]
     own = source.flatten()
     after, before = ([own[place + 1] - own[place] for place in places] for places in (origin, [0, 1, 5]))
-    steps = [before[0], *((after[at] + before[at + 1]) / 2 for at in (0, 1)), after[2]]
+    steps = [before[0], *(max(after[at], before[at + 1], key=abs) for at in (0, 1)), after[2]]
     matrix, right = torch.zeros(7, 3), torch.zeros(7)
     for at, step in enumerate(steps):  # x[at + 2] - x[at + 1] = step
         for column, sign in ((at, 1.0), (at - 1, -1.0)):
@@ -213,6 +219,21 @@ def test_patches_nearer_to_the_edge_of_a_hole_count_more() -> None:
         torch.testing.assert_close(means[0, :, y, x], expected, atol=1e-5, rtol=0)
         unlike = [float(distances[number]) * INWARDS**deep for number, _, deep in over]
         assert next(origins) == there[int(np.argmin(unlike))]
+
+
+def test_colours_are_copied_and_what_they_lack_of_the_texture_around_is_asked_for() -> None:
+    draw = torch.Generator().manual_seed(2)
+    image, source = torch.rand(2, 1, 5, 24, 24, generator=draw)
+    missing = torch.zeros(1, 1, 24, 24)
+    missing[..., 9:16, 8:15] = 1
+    scale = Scale(image, missing, source, torch.ones(1, 1, 24, 24))
+    origins = scale.centres[torch.randint(len(scale.centres), (49,), generator=draw)]
+    copied, hole = _copied(scale, origins, 0.25)[0], missing[0, 0] > 0
+    assert torch.equal(copied[:, ~hole], image[0, :, ~hole])
+    assert torch.equal(copied[:3, hole], scale.pixels[origins, :3].t())
+    own, around = scale.pixels[origins, 3:].t(), image[0, 3:, hole]
+    assert (own > around).any()
+    torch.testing.assert_close(copied[3:, hole], torch.where(own > around, own, 0.75 * own + 0.25 * around))
 
 
 def test_parts_of_a_mask_hang_together_across_corners() -> None:

@@ -12,8 +12,9 @@ from genrestore.restore.priors.denoiser import UNetPrior, as_given, self_ensembl
 from genrestore.restore.problem import UNWATCHED, Problem, Solution, Watch
 from genrestore.restore.settings import COUNTS, InpainterSettings
 
-PASSES = 3
-"""Calls of the network: it sees its last estimate in the holes. A fourth time it gets worse."""
+TURNS = (2, 2, COUNTS[-1])
+"""Ways that a picture is turned in, call by call of the network: it sees its last estimate in the holes. All
+eight each time take twice as long for 0.01 dB; a fourth call makes it worse."""
 
 
 class InpainterPrior(UNetPrior[InpainterSettings]):
@@ -48,7 +49,7 @@ class InpainterPrior(UNetPrior[InpainterSettings]):
         """None: without an estimator known pixels are exact where no level is given."""
 
     def solve(self, problem: Problem, settings: InpainterSettings, watch: Watch = UNWATCHED) -> Solution:  # noqa: ARG002
-        """Fill holes at once: the mean over all turns, and again from what was estimated.
+        """Fill holes at once, and again from what was estimated, at last with the mean over all turns.
 
         Args:
             problem: One picture or tile, 1 or 3 channels; without a hole its noise is removed.
@@ -63,8 +64,8 @@ class InpainterPrior(UNetPrior[InpainterSettings]):
         def filled(image: Tensor, known: Tensor, guess: Tensor | None) -> Tensor:
             return self.fill(image, known, level, guess)
 
-        for done in range(PASSES):
-            guess = self_ensemble(COUNTS[-1], filled, colour, known, guess)
-            watch.progress((done + 1) / PASSES)
+        for done, turns in enumerate(TURNS, start=1):
+            guess = self_ensemble(turns, filled, colour, known, guess)
+            watch.progress(sum(TURNS[:done]) / sum(TURNS))
         assert guess is not None
         return Solution(as_given(guess, problem.damaged))

@@ -4,7 +4,7 @@
 
 Two steps take turns at every scale: each patch finds the one that is most alike, and each pixel is copied as
 the best of the patches over it says. A mean of them all, as it is usual, is smooth, and finds what is smooth.
-Last the seams are blended.
+A copy draws the next match to it, so texture is held to what is around. Last the seams are blended.
 Sources: Wexler, Shechtman, Irani, "Space-Time Completion of Video", 2007; Barnes et al., "PatchMatch", 2009;
 Newson et al., "Video Inpainting of Complex Scenes", 2014, for planes of texture that are matched too.
 """
@@ -19,7 +19,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from genrestore.models.pyramid import fill
-from genrestore.restore.solvers.patch_scale import RADIUS, SIDE, TEXTURE, Scale, Sources, eroded, texture
+from genrestore.restore.solvers.patch_scale import (
+    PLANES,
+    RADIUS,
+    SIDE,
+    TEXTURE,
+    Scale,
+    Sources,
+    eroded,
+    texture,
+)
 from genrestore.restore.solvers.poisson import blended
 
 COARSEST = 4.5
@@ -37,6 +46,10 @@ DRAW = 0.1
 picture."""
 INWARDS = 1.2
 """Factor on the distance of a patch for each pixel that it lies deeper in the hole."""
+EXPECTED, FREE = 0.5, 2
+"""Share of the texture around a hole that what was copied lacks and its patches are to have; and the finest
+scales, at which they are to have what was copied. Smooth patches are unlike nothing: without it copies get
+smoother round by round."""
 Tell = Callable[[float], None]
 
 
@@ -73,20 +86,24 @@ def synthesised(
         usable = sources.usable
     scales = _pyramid(Scale(planes, 1 - known, source, usable))
     draws = generator or torch.Generator().manual_seed(0)
-    now, places, before = scales[-1].image, torch.empty(0), None
+    now, before = scales[-1].image, None
+    places = distances = torch.empty(0)
     done, whole = 0, sum(len(scale.active) for scale in scales)
-    for scale, rounds in zip(reversed(scales), [*ROUNDS, *ROUNDS[-1:] * len(scales)], strict=False):
+    for level in reversed(range(len(scales))):
+        scale, expected = scales[level], EXPECTED if level >= FREE else 0.0
+        rounds = ROUNDS[min(len(scales) - 1 - level, len(ROUNDS) - 1)]
         if before is None:
             now = scale.image if start is not None else _peeled(scale)
             places, distances = _all_compared(scale, now, draws)
         else:
             places = _finer(places, before, scale, draws)
-            now = _means(scale, places)
+            distances = _distances(scale, places, scale.of_hole(_means(scale, places)))
+            now = _copied(scale, _origins(scale, places, distances), expected)
         for turn in range(rounds):
             if before is not None or turn:
                 places, distances = _matched(scale, now, places, draws, every=turn % 2 == 0)
             if turn < rounds - 1 or scale is not scales[0]:
-                now = _copied(scale, _origins(scale, places, distances))
+                now = _copied(scale, _origins(scale, places, distances), expected)
         before, done = scale, done + len(scale.active)
         tell(0.95 * done / whole)
     origin = _origins(scales[0], places, distances)
@@ -146,7 +163,12 @@ def _all_compared(scale: Scale, image: Tensor, draws: torch.Generator | None = N
         for some in wanted.split(max(1, int(BLOCK // len(given))))
     ]
     places = scale.centres[torch.cat(best)]
-    return places, (scale.features[places] - wanted).square().sum(1)
+    return places, _distances(scale, places, wanted)
+
+
+def _distances(scale: Scale, places: Tensor, wanted: Tensor) -> Tensor:
+    """Squared distances of patches of the source from wanted features, [patch]."""
+    return (scale.features[places] - wanted).square().sum(1)
 
 
 def _matched(
@@ -159,7 +181,7 @@ def _matched(
     across = scale.source.shape[-1]
     down = scale.source.shape[-2]
     wanted, places = scale.of_hole(image), places.clone()
-    distances = (scale.features[places] - wanted).square().sum(1)
+    distances = _distances(scale, places, wanted)
     rows, columns = scale.active // width, scale.active % width
     all_places = torch.full((height * width,), -1)
 
@@ -168,7 +190,7 @@ def _matched(
         index = fits.nonzero()[:, 0]
         tried = (row * across + column)[index]
         index, tried = index[scale.valid[tried]], tried[scale.valid[tried]]
-        distance = (scale.features[tried] - wanted[index]).square().sum(1)
+        distance = _distances(scale, tried, wanted[index])
         better = distance < distances[index]
         distances[index[better]], places[index[better]] = distance[better], tried[better]
 
@@ -229,10 +251,12 @@ def _means(scale: Scale, places: Tensor) -> Tensor:
     return image
 
 
-def _copied(scale: Scale, origins: Tensor) -> Tensor:
-    """The image with its hole copied from so many places of the source, [missing]."""
+def _copied(scale: Scale, origins: Tensor, expected: float) -> Tensor:
+    """The image with its hole copied from so many places of the source, [missing]; see `EXPECTED`."""
     image = scale.image.clone()
     image[(0, slice(None), *scale.holes)] = scale.pixels[origins].t()
+    lacking = (scale.image - image)[:, -PLANES:].clamp(min=0)
+    image[:, -PLANES:] += expected * lacking
     return image
 
 

@@ -17,6 +17,8 @@ FEATURES = 24
 """Principal components of patches that are compared; the rest of a hundred says next to nothing."""
 TEXTURE, SPREAD = 6.0, 4
 """Weight of the planes of texture beside colours, and the pixels around over which they are means."""
+PLANES = 2
+"""Of texture, the last of an image's."""
 SOME = 10_000
 """Patches that stand for all."""
 RIDGE = 1e-8
