@@ -46,7 +46,7 @@ DRAW = 0.1
 picture."""
 INWARDS = 1.2
 """Factor on the distance of a patch for each pixel that it lies deeper in the hole."""
-EXPECTED, FREE = 0.5, 2
+EXPECTED, FREE = 0.75, 2
 """Share of the texture around a hole that what was copied lacks and its patches are to have; and the finest
 scales, at which they are to have what was copied. Smooth patches are unlike nothing: without it copies get
 smoother round by round."""
