@@ -1,7 +1,7 @@
 """Draw the pictures of the page on `genrestore inpaint`: wide holes on a sheet, --grow auto, and a shadow.
 
     python docs/sheet.py --data FOLDER     docs/images/wide-holes.jpg too, of photographs in a folder
-    python docs/sheet.py                   docs/images/grow.jpg and shadow.jpg, of the example photograph
+    python docs/sheet.py                   docs/images/wide-hole.jpg, grow.jpg and shadow.jpg, of the example
 
 A hole of 64 to 200 pixels a side lies in the part of each photograph that has most texture of some that are
 drawn, with a fixed seed. Side by side: the hole, `--fill mean`, OpenCV's SHIFTMAP, and `--fill auto`.
@@ -111,6 +111,17 @@ def beside(shown: list[Pixels], middle: tuple[int, int], across: int, down: int)
     return together.resize((2 * together.width, 2 * together.height), Image.Resampling.NEAREST)
 
 
+def wide() -> Image.Image:
+    """A hole of 90×80 pixels in the example photograph, filled with the mean, and with texture."""
+    image = np.asarray(Image.open(ROOT / "examples" / "clean.png").convert("RGB"))
+    known = np.ones(image.shape[:2], bool)
+    known[110:190, 180:270] = False
+    holed = image * known[..., None].astype(np.uint8)
+    shown = [holed, *(genrestore.inpaint(holed, ~known, fill=fill) for fill in ("mean", "texture"))]
+    part = np.s_[40:260, 95:355]
+    return Image.fromarray(np.concatenate([one[part] for one in shown], 1))
+
+
 def grow() -> Image.Image:
     """A ball in a JPEG, the mask of a brush, and filled as it is and with --grow auto."""
     middle = (150, 100)
@@ -140,6 +151,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, help="folder of photographs for the sheet")
     parser.add_argument("--keep", type=Path, help="folder that gets every row of the sheet at full size")
     options = parser.parse_args()
+    wide().save(IMAGES / "wide-hole.jpg", quality=92)
     grow().save(IMAGES / "grow.jpg", quality=85)
     shadow().save(IMAGES / "shadow.jpg", quality=85)
     if options.data is not None:
