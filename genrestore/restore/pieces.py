@@ -65,7 +65,7 @@ def _least(missing: Pixels, region: Region, margin: int) -> list[Piece]:
     )
     whole = Piece((rows, columns), fill)
     sizes = [side.stop - side.start for side in fill]
-    if max(sizes) <= 2 * margin:
+    if whole.area <= CALL or max(sizes) <= 2 * margin:  # halves would be more to look at
         return [whole]
     axis = int(sizes[1] > sizes[0])
     cut = fill[axis].start + _cut(missing[fill] if axis == 0 else missing[fill].T)

@@ -70,7 +70,9 @@ def test_depth_counts_from_the_edge_of_the_hole() -> None:
     assert torch.equal(depth(known, 0), 1 - known)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 200), (97, 1)])
-def test_any_size(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("overlap", [0, 1, 16])
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (97, 1), (100, 90)])
+def test_any_size_and_overlap(size: tuple[int, int], overlap: int) -> None:
     known = np.zeros((1, 1, *size), bool)
-    assert sum((~known[(..., *piece.fill)]).sum() for piece in pieces(known, TILING)) == known.size
+    found = pieces(known, Tiling(64 + 2 * overlap, overlap))
+    assert sum((~known[(..., *piece.fill)]).sum() for piece in found) == known.size

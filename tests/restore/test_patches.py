@@ -203,16 +203,21 @@ def votes(missing: torch.Tensor, active: torch.Tensor) -> Any:
         yield (y, x), found
 
 
-def test_patches_nearer_to_the_edge_of_a_hole_count_more() -> None:
-    draw = torch.Generator().manual_seed(1)
-    image, source = torch.rand(2, 1, 3, 24, 24, generator=draw)
+def drawn_scale(planes: int, draw: torch.Generator) -> Scale:
+    """A scale of 24×24 pixels of noise with a hole of 7×7."""
+    image, source = torch.rand(2, 1, planes, 24, 24, generator=draw)
     missing = torch.zeros(1, 1, 24, 24)
     missing[..., 9:16, 8:15] = 1
-    scale = Scale(image, missing, source, torch.ones(1, 1, 24, 24))
+    return Scale(image, missing, source, torch.ones(1, 1, 24, 24))
+
+
+def test_patches_nearer_to_the_edge_of_a_hole_count_more() -> None:
+    draw = torch.Generator().manual_seed(1)
+    scale = drawn_scale(3, draw)
     places = scale.centres[torch.randint(len(scale.centres), (len(scale.active),), generator=draw)]
     distances = 1 + torch.rand(len(places), generator=draw)
     means, origins = _means(scale, places), iter(_origins(scale, places, distances).tolist())
-    for (y, x), over in votes(missing[0, 0], scale.active):
+    for (y, x), over in votes(scale.missing[0, 0], scale.active):
         there = [int(places[number]) + down * 24 + across for number, (down, across), _ in over]
         weights = torch.tensor([INWARDS**-deep for *_, deep in over])
         expected = (weights[:, None] * scale.pixels[there]).sum(0) / weights.sum()
@@ -223,15 +228,12 @@ def test_patches_nearer_to_the_edge_of_a_hole_count_more() -> None:
 
 def test_colours_are_copied_and_what_they_lack_of_the_texture_around_is_asked_for() -> None:
     draw = torch.Generator().manual_seed(2)
-    image, source = torch.rand(2, 1, 5, 24, 24, generator=draw)
-    missing = torch.zeros(1, 1, 24, 24)
-    missing[..., 9:16, 8:15] = 1
-    scale = Scale(image, missing, source, torch.ones(1, 1, 24, 24))
+    scale = drawn_scale(5, draw)
     origins = scale.centres[torch.randint(len(scale.centres), (49,), generator=draw)]
-    copied, hole = _copied(scale, origins, 0.25)[0], missing[0, 0] > 0
-    assert torch.equal(copied[:, ~hole], image[0, :, ~hole])
+    copied, hole = _copied(scale, origins, 0.25)[0], scale.missing[0, 0] > 0
+    assert torch.equal(copied[:, ~hole], scale.image[0, :, ~hole])
     assert torch.equal(copied[:3, hole], scale.pixels[origins, :3].t())
-    own, around = scale.pixels[origins, 3:].t(), image[0, 3:, hole]
+    own, around = scale.pixels[origins, 3:].t(), scale.image[0, 3:, hole]
     assert (own > around).any()
     torch.testing.assert_close(copied[3:, hole], torch.where(own > around, own, 0.75 * own + 0.25 * around))
 
