@@ -1,11 +1,12 @@
 """Make a report's plots and tables on autoencoder priors anew, and ours beside them.
 
 python docs/experiments/autoencoder.py --data FOLDER [--epochs SHARE] [--iterations FEW MANY] [--only NAME]
-    [--holes]
+    [--holes] [--long SEED ...]
 
 Writes what docs/experiments/autoencoder.md holds between its marks, and its pictures; autoencoders are kept
-under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day; `--quick` takes
-minutes, and leaves the documentation as it is.
+under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day; `--long 0` gives
+`moments` alone the report's hundred epochs, three hours and a half; `--quick` takes minutes, and leaves the
+documentation as it is.
 """
 
 from __future__ import annotations
@@ -43,32 +44,38 @@ COUNTED, FILLED, MIDDLE = 8, 20, 0.01
 """Digits in the table of denoising, and in that of holes; the rate that pictures show."""
 EXACT = 0.5
 """σ in grey levels that the recipe reckons with where there is no noise."""
+LONG = "moments"
+"""The loss that the report found to cover the cube, after a hundred epochs."""
+LATENTS = (
+    "| autoencoder | PSNR, dB | mean | variance | kurtosis | cells | distance to uniform | inside, % |",
+    "|---|---:|---|---|---|---:|---:|---|",
+)
+"""Head of a table of autoencoders."""
 WIDEST, COLOURS = 560, 256
 """Pixels that a picture of the page is wide, and its colours, at most."""
 
 
-def train(name: str, bench: Bench, keep: Path, share: float) -> str:
+def train(name: str, bench: Bench, target: Path, share: float, seed: int = 0) -> str:
     """Weights of an autoencoder: ours by name, the report's trained by its recipe unless it is there."""
-    target = keep / f"{name}.safetensors"
     if name.startswith("mnist-"):
         return name
     if not target.exists():
         words = ["train", "ae", "--data", "mnist", "--data-root", root(bench), "--name", name, "--quiet"]
         words += ["--recipe", "report", "--latent-dim", 100 if name == "plain-100" else 10]
         words += ["--cover", name] if name in COVERS[1:] else []
-        words += ["--output", target, "--run-dir", keep / name, "--overwrite"]
+        words += ["--output", target, "--run-dir", target.with_suffix(""), "--overwrite"]
         epochs = share * (100 if name in COVERS[1:] else 50)
-        subprocess.run(command(*words, "--epochs", f"{epochs:g}"), check=True)
+        subprocess.run(command(*words, "--seed", seed, "--epochs", f"{epochs:g}"), check=True)
     return str(target)
 
 
-def row(name: str, weights: str, bench: Bench) -> str:
+def row(title: str, weights: str, bench: Bench, picture: str) -> str:
     """Draw the latents of the test digits with outliers; a line of the table of autoencoders."""
     words = ["scatter", "--weights", weights, "--data", "mnist", "--data-root", root(bench), "--outliers"]
-    words += ["-o", reports.PLACE / f"{name}.png", "--overwrite", "--json", "--quiet"]
+    words += ["-o", reports.PLACE / f"{picture}.png", "--overwrite", "--json", "--quiet"]
     done = subprocess.run(command(*words), check=True, capture_output=True, text=True)
     figures: dict[str, Any] = json.loads(done.stdout)
-    for path in (reports.PLACE / f"{name}.png", reports.PLACE / f"{name}.table.png"):
+    for path in (reports.PLACE / f"{picture}.png", reports.PLACE / f"{picture}.table.png"):
         with Image.open(path) as picture:
             small = picture.convert("RGB")
         small.thumbnail((WIDEST, 4 * WIDEST))
@@ -80,7 +87,17 @@ def row(name: str, weights: str, bench: Bench) -> str:
     ]
     inside = ", ".join(f"{100 * share:.0f}" for share in figures["outliers"].values())
     places = [f"{figures[what]:.3f}" for what in ("occupied_cells", "sliced_wasserstein")]
-    return f"| {' | '.join([TITLES[name], f'{score:.2f}', *spans, *places, inside])} |"
+    return f"| {' | '.join([title, f'{score:.2f}', *spans, *places, inside])} |"
+
+
+def long(seeds: list[int], bench: Bench, keep: Path, share: float) -> list[str]:
+    """Lines on `moments` after all of the report's epochs, by seed, and the pictures of the first seed."""
+    lines = list(LATENTS)
+    for number, seed in enumerate(seeds):
+        weights = train(LONG, bench, keep / f"{LONG}-{seed}.safetensors", share, seed)
+        picture = f"{LONG}-long" if number == 0 else str((keep / f"{LONG}-{seed}").resolve())
+        lines.append(row(f"{LONG}, seed {seed}", weights, bench, picture))
+    return [*lines, f"\n![]({LONG}-long.png)\n\n![]({LONG}-long.table.png)"]
 
 
 def denoising(name: str, weights: str, bench: Bench, after: list[int]) -> list[str]:
@@ -133,6 +150,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, nargs=2, default=[1000, 10_000], metavar=("FEW", "MANY"))
     parser.add_argument("--only", action="append", choices=list(TITLES), help="may be repeated")
     parser.add_argument("--holes", action="store_true", help="only the table of holes")
+    parser.add_argument("--long", type=int, nargs="+", metavar="SEED", help="only `moments`, all its epochs")
     parser.add_argument("--quick", action="store_true", help="few steps, into --keep")
     parser.add_argument("--keep", type=Path, default=Path("experiment"), help="weights (experiment/)")
     options = parser.parse_args()
@@ -141,10 +159,11 @@ def main() -> None:
         reports.apart(options.keep, "autoencoder.md")
         options.epochs, options.iterations = 0.0004, [5, 10]
     bench, (few, many) = Bench(options.data, "photo", options.keep), options.iterations
-    latents = [
-        "| autoencoder | PSNR, dB | mean | variance | kurtosis | cells | distance to uniform | inside, % |",
-        "|---|---:|---|---|---|---:|---:|---|",
-    ]
+    if options.long:
+        share = options.epochs if options.quick else 1
+        reports.fill("autoencoder.md", {"long": long(options.long, bench, options.keep, share)})
+        return
+    latents = list(LATENTS)
     noise = [
         f"| autoencoder | σ | by | before | after {few} | after {many} |",
         "|---|---:|---|---:|---:|---:|",
@@ -153,14 +172,14 @@ def main() -> None:
     pictures, gaps = [], []
     for name in options.only or TITLES:
         restores = name in COMPARED or name.startswith("mnist-")
-        weights = train(name, bench, options.keep, options.epochs)
+        weights = train(name, bench, options.keep / f"{name}.safetensors", options.epochs)
         if restores:
             holes.append(filling(name, weights, bench, options.iterations))
             gaps.append(f"{TITLES[name]}:\n\n![]({name}-hole.png)\n")
         if options.holes:
             reports.fill("autoencoder.md", {"holes": [*holes, "", *gaps]})
             continue
-        latents.append(row(name, weights, bench))
+        latents.append(row(TITLES[name], weights, bench, name))
         pictures.append(f"### {TITLES[name]}\n\n![]({name}.png)\n\n![]({name}.table.png)\n")
         if restores:
             noise += denoising(name, weights, bench, options.iterations)

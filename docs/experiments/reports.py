@@ -81,11 +81,17 @@ def apart(folder: Path, page: str) -> None:
 
 
 def fill(page: str | Path, parts: dict[str, list[str]]) -> None:
-    """Write lines into a page, between its marks `<!-- made: NAME -->` and `<!-- end -->`."""
+    """Write lines into a page, between its marks `<!-- made: NAME -->` and `<!-- end -->`.
+
+    Raises:
+        ValueError: The page has no such mark.
+    """
     path = PLACE / page
     text = path.read_text(encoding="utf-8")
     for name, lines in parts.items():
         before, mark, rest = text.partition(f"<!-- made: {name} -->\n")
+        if not mark:
+            raise ValueError(f"{path}: has no mark 'made: {name}'")
         joined = "\n".join(lines).rstrip()
         text = f"{before}{mark}\n{joined}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
     path.write_text(text, encoding="utf-8")
