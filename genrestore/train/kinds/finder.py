@@ -42,6 +42,24 @@ class Sample(NamedTuple):
     counts: Tensor
 
 
+class Shot(NamedTuple):
+    """A picture before its file is written.
+
+    Attributes:
+        before: Without marks, [3, height, width].
+        picture: With them.
+        covered: Above 0 where a mark of each kind lies, seen or not, [3, height, width].
+        level: σ of the noise, on the [0, 1] scale.
+        grain: Noise that is still to be added to both.
+    """
+
+    before: Tensor
+    picture: Tensor
+    covered: Tensor
+    level: float
+    grain: Tensor
+
+
 class FinderTraining(PhotoTraining[FinderSettings, Sample]):
     """Training of a finder on patches with marks and without."""
 
@@ -60,32 +78,26 @@ class FinderTraining(PhotoTraining[FinderSettings, Sample]):
     def _marked(self, clean: Tensor, generator: torch.Generator, marked: bool) -> Sample:
         clean = soften(clean, generator) if chance(generator, self.settings.soft) else clean
         grey = chance(generator, self.settings.grey)
-        if chance(generator, self.settings.sensor):
-            gain = log_uniform(generator, *GAIN)
-            sensor = replace(draw_settings(generator), gain=gain, read=gain)
-            before, picture, level = photograph_with_stuck_pixels(clean, sensor, generator)
-            covered, grain = torch.zeros_like(clean), torch.zeros_like(clean)
-            covered[HOT] = (picture - before).abs().amax(0)
-            if not marked:
-                picture, covered = before, torch.zeros_like(clean)
-        else:
-            noisy = chance(generator, self.settings.noisy)
-            level = log_uniform(generator, *NOISE) if noisy else 0.0
-            picture, covered = clean, torch.zeros_like(clean)
-            grain = torch.randn(clean.shape, generator=generator) * level
-            if noisy and chance(generator, 0.4):  # of the film, under the marks
-                picture, grain = picture + grain, torch.zeros_like(clean)
-            before = picture
-            if marked:
-                picture, covered = marks.put(picture, generator)
-        change = (picture - before).abs().amax(0, keepdim=True)
-        seen = change >= max(SEEN[0] * level, SEEN[1])
-        picture = (picture + grain).clamp(0, 1)
+        expose = _by_a_sensor if chance(generator, self.settings.sensor) else self._drawn_over
+        shot = expose(clean, generator, marked)
+        change = (shot.picture - shot.before).abs().amax(0, keepdim=True)
+        seen = change >= max(SEEN[0] * shot.level, SEEN[1])
+        picture = (shot.picture + shot.grain).clamp(0, 1)
         picture = luminance(picture) if grey else picture
         if chance(generator, self.settings.coded):
             picture = save_and_open(picture, int(uniform(generator, 75, 98)), 0)
-        is_mark = (covered > 0) & seen
-        return Sample(picture, is_mark.float(), (is_mark | (covered == 0)).float())
+        is_mark = (shot.covered > 0) & seen
+        return Sample(picture, is_mark.float(), (is_mark | (shot.covered == 0)).float())
+
+    def _drawn_over(self, clean: Tensor, generator: torch.Generator, marked: bool) -> Shot:
+        """Marks of every kind drawn over a picture, its noise under them or over all."""
+        noisy = chance(generator, self.settings.noisy)
+        level = log_uniform(generator, *NOISE) if noisy else 0.0
+        before, grain = clean, torch.randn(clean.shape, generator=generator) * level
+        if noisy and chance(generator, 0.4):  # of the film, under the marks
+            before, grain = clean + grain, torch.zeros_like(clean)
+        picture, covered = marks.put(before, generator) if marked else (before, torch.zeros_like(clean))
+        return Shot(before, picture, covered, level, grain)
 
     def step(self, batch: Sample) -> dict[str, Tensor]:
         """Update by the cross-entropy of pixels."""
@@ -123,3 +135,16 @@ class FinderTraining(PhotoTraining[FinderSettings, Sample]):
         patch = to_patch(at_least(image, 128), side)
         square = patch[:, : min(patch.shape[1:]), : min(patch.shape[1:])]
         return self._marked(square, sample_generator(0, 0, index), marked)
+
+
+def _by_a_sensor(clean: Tensor, generator: torch.Generator, marked: bool) -> Shot:
+    """A photograph by a camera with stuck pixels, which its demosaicking has spread, or without."""
+    gain = log_uniform(generator, *GAIN)
+    sensor = replace(draw_settings(generator), gain=gain, read=gain)
+    before, picture, level = photograph_with_stuck_pixels(clean, sensor, generator)
+    none = torch.zeros_like(clean)
+    if not marked:
+        return Shot(before, before, none, level, none)
+    covered = none.clone()
+    covered[HOT] = (picture - before).abs().amax(0)
+    return Shot(before, picture, covered, level, none)
