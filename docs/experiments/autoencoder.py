@@ -172,6 +172,8 @@ def main() -> None:
     pictures, gaps = [], []
     for name in options.only or TITLES:
         restores = name in COMPARED or name.startswith("mnist-")
+        if options.holes and not restores:
+            continue
         weights = train(name, bench, options.keep / f"{name}.safetensors", options.epochs)
         if restores:
             holes.append(filling(name, weights, bench, options.iterations))

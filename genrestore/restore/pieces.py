@@ -34,6 +34,11 @@ class Piece:
         rows, columns = self.read
         return int((rows.stop - rows.start) * (columns.stop - columns.start))
 
+    @property
+    def cost(self) -> int:
+        """What it takes to fill it, in pixels that are looked at."""
+        return self.area + CALL
+
 
 def pieces(known: Pixels, tiling: Tiling) -> Iterator[Piece]:
     """The tiles of a picture that have holes, cut down to these and `tiling.overlap` pixels around them.
@@ -72,7 +77,7 @@ def _least(missing: Pixels, region: Region, margin: int) -> list[Piece]:
     halves = slice(fill[axis].start, cut), slice(cut, fill[axis].stop)
     regions = [(half, fill[1]) if axis == 0 else (fill[0], half) for half in halves]
     parts = [part for each in regions for part in _least(missing, each, margin)]
-    return parts if sum(part.area + CALL for part in parts) < whole.area + CALL else [whole]
+    return parts if sum(part.cost for part in parts) < whole.cost else [whole]
 
 
 def _cut(missing: Pixels) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -271,12 +272,12 @@ def shares(on_progress: OnProgress, parts: Sequence[float]) -> list[OnProgress]:
         parts: Duration of each, in any unit, roughly.
     """
     total = sum(parts) or 1.0
-    before = [sum(parts[:place]) for place in range(len(parts))]
+    before = accumulate(parts, initial=0.0)
 
     def of(start: float, length: float) -> OnProgress:
         return lambda share: on_progress((start + length * min(share, 1.0)) / total)
 
-    return [of(start, length) for start, length in zip(before, parts, strict=True)]
+    return [of(start, length) for start, length in zip(before, parts, strict=False)]
 
 
 class Tally:

@@ -194,7 +194,8 @@ class Tiled:
         clipped, area = is_clipped(pixels), pixels.shape[-2] * pixels.shape[-1]
         workers = self.prior.workers
         result, todo = begun(pixels, tiling, self.region)
-        watches = self._watches(picture, [tile.area for tile in todo], on_progress)
+        sizes = [tile.area for tile in todo]
+        watches = self._watches(picture, sizes, on_progress)
 
         def restore(tile: Tile) -> None:
             watch = next(watches) if workers == 1 else UNWATCHED  # side by side they have no order
@@ -203,8 +204,8 @@ class Tiled:
             estimate = self.prior.solve(problem, self.task.settings, watch).image
             tile.write(mixed(damaged, estimate, self.task.request, bounded=clipped), result)
 
-        for number, _ in enumerate(in_parallel(restore, todo, workers), start=1):
-            on_progress(number / len(todo))
+        for tell, _ in zip(shares(on_progress, sizes), in_parallel(restore, todo, workers), strict=True):
+            tell(1.0)
         return result
 
     def _texture(self, picture: Given, known: Pixels) -> Texture:
@@ -248,7 +249,7 @@ class Tiled:
         request = self.task.request
         result, so_far = picture.pixels.copy(order="K"), known.copy()  # K: the layout that needs no copy
         todo = list(pieces(narrow, tiling))
-        watches = self._watches(picture, [piece.area for piece in todo], on_progress)
+        watches = self._watches(picture, [piece.cost for piece in todo], on_progress)
         for piece, watch in zip(todo, watches, strict=True):
             image, there = to_float(result[(..., *piece.read)]), as_tensor(so_far[(..., *piece.read)])
             problem = Problem(image, request.noise_level or 0.0, there, is_clipped(result))
@@ -278,9 +279,9 @@ class Tiled:
         return np.where(known, with_less_memory(work, tiling), filled)
 
     def _watches(self, picture: Given, sizes: Sequence[int], on_progress: OnProgress) -> Iterator[Watch]:
-        """A watch for the search of each tile or piece of a picture, of so many pixels each."""
+        """A watch for the search of each tile or piece of a picture, that takes as long as its size says."""
         trace, whole = self.trace, sum(sizes)
-        for number, tell in enumerate(shares(on_progress, [1.0] * len(sizes))):
+        for number, tell in enumerate(shares(on_progress, sizes)):
             step = None if trace is None else partial(trace.step, picture, number)
             if number == 0:  # tells for all of them
                 yield Watch(tell, step, lambda seconds: self.estimate(seconds * whole / sizes[0]))

@@ -11,6 +11,7 @@ import genrestore
 from genrestore.errors import InputError, UsageError, WeightsError
 from genrestore.models.denoiser import ResidualUNet
 from genrestore.models.pyramid import fill
+from genrestore.restore.pieces import pieces
 from genrestore.restore.priors.denoiser import FIRST, LAST, STEPS, schedule
 from genrestore.restore.tiling import Pixels, Tiling, to_float
 from genrestore.runtime import Runtime
@@ -148,6 +149,17 @@ def test_progress_ends_at_one(weights: str) -> None:
     filler(weights, runtime=RUNTIME, tiling=Tiling(96, 32))(clean, told.append, known)
     assert told == sorted(told)
     assert told[-1] == 1
+
+
+def test_progress_goes_by_what_a_piece_takes(inpainter: str) -> None:
+    """Not by the number of pieces: a speck beside a large hole is soon done."""
+    clean, told = ramp(300, 200), list[float]()
+    known = hole(clean, slice(2, 5), slice(2, 5)) & hole(clean, slice(180, 290), slice(20, 180))
+    costs = [piece.cost for piece in pieces(known, Tiling(512, 16))]
+    filler(inpainter, fill="mean", runtime=RUNTIME, tiling=Tiling(512, 16))(clean, told.append, known)
+    assert len(costs) == 2
+    assert costs[0] / sum(costs) < 0.1
+    assert any(share == pytest.approx(costs[0] / sum(costs)) for share in told)
 
 
 def test_the_schedule_stops_at_the_noise_of_the_picture() -> None:
