@@ -88,16 +88,14 @@ def _cut(missing: Pixels) -> int:
     return first + int(np.lexsort((off, through))[0])
 
 
-def put(image: Tensor, result: Pixels, known: Pixels, piece: Piece) -> None:
-    """Write the missing pixels of a piece, [1, channel, height, width]; they are known from now on."""
+def put(image: Tensor, result: Pixels, missing: Pixels, piece: Piece) -> None:
+    """Write a piece, [1, channel, height, width], where a pixel it fills is missing, bool of their shape."""
     rows, columns = (
         slice(inner.start - outer.start, inner.stop - outer.start)
         for inner, outer in zip(piece.fill, piece.read, strict=True)
     )
     place = result[(..., *piece.fill)]
-    missing = ~known[(..., *piece.fill)]
     np.copyto(place, from_float(image[..., rows, columns], result.dtype), where=missing)
-    known[(..., *piece.fill)] = True
 
 
 def depth(known: Tensor, deepest: int) -> Tensor:

@@ -232,7 +232,7 @@ class Tiled:
 
         Which pixels are known so far is bool [1, 1, height, width], and is changed.
         """
-        for hole, tell_share in zip(holes, shares(tell, [1.0] * len(holes)), strict=True):
+        for hole, tell_share in zip(holes, shares(tell, [hole.missing.size for hole in holes]), strict=True):
             note = texture.fill(hole, result, so_far, Watch(tell_share))
             if note is not None:
                 yield note
@@ -254,8 +254,9 @@ class Tiled:
             image, there = to_float(result[(..., *piece.read)]), as_tensor(so_far[(..., *piece.read)])
             problem = Problem(image, request.noise_level or 0.0, there, is_clipped(result))
             filled = self.prior.solve(problem, self.task.settings, watch).image
-            before = as_tensor(known[(..., *piece.read)])
-            put(feathered(image, filled, before, request.feather), result, so_far, piece)
+            before, missing = as_tensor(known[(..., *piece.read)]), ~narrow[(..., *piece.fill)]
+            put(feathered(image, filled, before, request.feather), result, missing, piece)
+            so_far[(..., *piece.fill)] |= missing
         return result
 
     def _denoised_too(self, filled: Pixels, known: Pixels, tiling: Tiling) -> Pixels:

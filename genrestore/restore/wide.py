@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -15,7 +15,7 @@ from genrestore.models.pyramid import doubled, fill, halved
 from genrestore.restore.components import Components
 from genrestore.restore.pieces import Piece, as_tensor, depth, feathered, put
 from genrestore.restore.priors.patches import PatchesPrior
-from genrestore.restore.problem import Problem, Watch
+from genrestore.restore.problem import Problem, Watch, shares
 from genrestore.restore.settings import PatchesSettings
 from genrestore.restore.solvers.patch_scale import Sources, whole_patches
 from genrestore.restore.tiling import Pixels, Region, Tiling, spans, to_float
@@ -25,7 +25,7 @@ SMOOTH = 8
 BRIDGED, SEEN = 20, 32
 """Depth in pixels up to which a mean goes on with structure, and pixels around a hole that it looks at."""
 NEAR, FAR = 128, 300
-"""Pixels around a hole that are looked at: as many as its longer side has, within these limits."""
+"""Pixels around a part of a hole that are looked at: as many as its side there has, within these limits."""
 BLOCK = 16
 """Holes within as many pixels of each other, about, are filled together where all are filled with texture."""
 PARTS = Tiling(size=1024, overlap=128)
@@ -63,6 +63,17 @@ class Hole:
         rows, columns = self.area
         height, width = rows.stop - rows.start, columns.stop - columns.start
         return f"{columns.start},{rows.start},{width},{height}"
+
+    def beside(self, region: Region) -> Pixels:
+        """True for the pixels of a region that are not its own, bool [1, 1, height, width]."""
+        found = np.ones([1, 1, *(side.stop - side.start for side in region)], bool)
+        places = [
+            np.arange(side.start, side.stop) - own.start for side, own in zip(region, self.area, strict=True)
+        ]
+        inside = [(at >= 0) & (at < length) for at, length in zip(places, self.missing.shape, strict=True)]
+        own = (at[here] for at, here in zip(places, inside, strict=True))
+        found[0, 0][np.ix_(*inside)] = ~self.missing[np.ix_(*own)]
+        return found
 
 
 def wide_holes(known: Pixels) -> list[Hole]:
@@ -142,20 +153,27 @@ class Texture:
     structure: Structure | None = None
     feather: int = 0
 
-    def parts(self, hole: Hole) -> Iterator[tuple[Piece, Pixels]]:
-        """A hole in parts of bounded size, with the pixels of the picture that are not its own."""
-        rest = np.ones_like(self.known)
-        rest[(..., *hole.area)] = ~hole.missing
+    def parts(self, hole: Hole) -> Iterator[Piece]:
+        """A hole in parts of bounded size, in an order in which each sees what is known, or filled before."""
+        left, known = list[Piece](), self.known
         height, width = hole.missing.shape
         for row, column in product(spans(height, PARTS), spans(width, PARTS)):
             kept = slice(row.keep_start, row.keep_stop), slice(column.keep_start, column.keep_stop)
             if hole.missing[kept].any():
-                fill, read = zip(*map(_placed, hole.area, kept, rest.shape[-2:]), strict=True)
-                yield Piece(read, fill), rest
+                fill, read = zip(*map(_placed, hole.area, kept, known.shape[-2:]), strict=True)
+                left.append(Piece(read, fill))
+        if len(left) > 1:
+            known = known.copy()
+        while left:
+            one = next((one for one in left if known[(..., *one.read)].any()), left[0])
+            left.remove(one)
+            yield one
+            if left:
+                known[(..., *one.fill)] = True
 
     def has_sources(self, hole: Hole) -> bool:
         """True where there is a patch to copy for each part of a hole, within what is looked at around it."""
-        known = ((..., *piece.read) for piece, _ in self.parts(hole))
+        known = ((..., *piece.read) for piece in self.parts(hole))
         return all(bool(whole_patches(as_tensor(self.known[here])).any()) for here in known)
 
     def fill(self, hole: Hole, result: Pixels, so_far: Pixels, watch: Watch) -> str | None:
@@ -173,47 +191,83 @@ class Texture:
         Raises:
             InputError: There is nothing to copy from.
         """
-        poor = False
-        for piece, rest in self.parts(hole):
+        poor, parts = False, list(self.parts(hole))
+        whole = _whole(hole.area, result.shape[-2:], self.feather)
+        held = to_float(result[(..., *whole.read)]) if self.feather else None
+        for piece, tell in zip(parts, shares(watch.progress, [one.area for one in parts]), strict=True):
             here = (..., *piece.read)
             image, there = to_float(result[here]), as_tensor(so_far[here])
             if bool((there == 0).any()):
                 image = torch.where(there > 0, image, fill(image, there))
-            known = as_tensor(rest[here] | so_far[here])
+            known = as_tensor(hole.beside(piece.read) | so_far[here])
             start = None if self.structure is None else self.structure(image, known)
             sources = self._sources(piece, result, image)
             problem = Problem(image, 0.0, known, sources=sources, start=start)
-            solution = self.patches.solve(problem, PatchesSettings(), watch)
+            solution = self.patches.solve(problem, PatchesSettings(), replace(watch, progress=tell))
             assert solution.distance is not None
             missing = float((known == 0).sum())
             poor |= float(solution.distance) > UNLIKE or sources.count < FEW * missing
-            blended = feathered(to_float(result[here]), solution.image, known, self.feather)
-            so_far[(..., *piece.fill)] |= ~rest[(..., *piece.fill)]
-            put(blended, result, rest.copy(), piece)
+            own = ~hole.beside(piece.fill)
+            put(solution.image, result, own, piece)
+            so_far[(..., *piece.fill)] |= own
+        if held is not None:
+            filled, others = to_float(result[(..., *whole.read)]), as_tensor(hole.beside(whole.read))
+            put(feathered(held, filled, others, self.feather), result, ~hole.beside(hole.area), whole)
         if not poor:
             return None
         return f"the hole {hole.name} has little around it that is alike: look at it closely"
 
     def _sources(self, piece: Piece, result: Pixels, image: Tensor) -> Sources:
-        """Source of a piece: pixels around it, or as near to it as may be copied from."""
-        read = piece.read
-        if self.copyable is not None:
-            read = self._nearest(read)
-        here = (..., *read)
-        usable = as_tensor(self.known[here] & (True if self.copyable is None else self.copyable[here]))
-        if read == piece.read:
-            return Sources(image, usable)
-        image, known = to_float(result[here]), as_tensor(self.known[here])
-        return Sources(torch.where(known > 0, image, fill(image, known)), usable)
+        """Source of a piece: pixels around it, or as near to it as may be copied from.
+
+        What may not be copied is smooth there: the gradients beside it are copied too.
+        """
+        if self.copyable is None:
+            return Sources(image, self._usable(piece.read))
+        read = self._nearest(piece.read)
+        image, usable = to_float(result[(..., *read)]), self._usable(read)
+        return Sources(torch.where(usable > 0, image, fill(image, usable)), usable)
+
+    def _usable(self, region: Region) -> Tensor:
+        """1 where a pixel of a region may be copied, [1, 1, height, width]."""
+        here = (..., *region)
+        return as_tensor(self.known[here] & (True if self.copyable is None else self.copyable[here]))
 
     def _nearest(self, read: Region) -> Region:
-        """Rows and columns of the size of `read`, moved and cut to where may be copied from."""
+        """Rows and columns of the size of `read`, moved and cut to where there is a patch to copy."""
         assert self.copyable is not None
-        found = []
-        for axis, side in enumerate(read):
-            hit = np.flatnonzero(self.copyable[0, 0].any(1 - axis))
-            low, high = int(hit[0]), int(hit[-1]) + 1
-            size = min(high - low, side.stop - side.start)
-            start = min(max(side.start, low), high - size)
-            found.append(slice(start, start + size))
-        return found[0], found[1]
+        sides = [np.flatnonzero(self.copyable[0, 0].any(1 - axis)) for axis in (0, 1)]
+        allowed = [slice(int(hit[0]), int(hit[-1]) + 1) for hit in sides]
+        region = _moved(read, allowed)
+        if bool(whole_patches(self._usable(region)).any()):
+            return region
+        rows, columns = whole_patches(self._usable((slice(None), slice(None))))[0, 0].nonzero(as_tuple=True)
+        if not len(rows):
+            return region
+        down, across = ((side.start + side.stop) // 2 for side in read)
+        nearest = int(((rows - down).square() + (columns - across).square()).argmin())
+        middle = int(rows[nearest]), int(columns[nearest])
+        sizes = [side.stop - side.start for side in read]
+        around = [
+            slice(at - size // 2, at - size // 2 + size) for at, size in zip(middle, sizes, strict=True)
+        ]
+        return _moved((around[0], around[1]), allowed)
+
+
+def _moved(region: Region, allowed: Sequence[slice]) -> Region:
+    """A region moved into another, and cut to it where it is larger."""
+    found = []
+    for side, most in zip(region, allowed, strict=True):
+        size = min(most.stop - most.start, side.stop - side.start)
+        start = min(max(side.start, most.start), most.stop - size)
+        found.append(slice(start, start + size))
+    return found[0], found[1]
+
+
+def _whole(area: Region, shape: Sequence[int], feather: int) -> Piece:
+    """A hole as one piece, with what its feather looks at around it."""
+    rows, columns = (
+        slice(max(0, side.start - feather), min(length, side.stop + feather))
+        for side, length in zip(area, shape, strict=True)
+    )
+    return Piece((rows, columns), area)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import genrestore
 from genrestore.errors import InputError, UsageError
 from genrestore.restore import wide
 from genrestore.restore.api import _copyable
@@ -190,6 +191,40 @@ def test_blending_is_least_squares_with_the_steeper_side_at_a_seam() -> None:
     assert torch.equal(result[known == 1], row[known == 1])
 
 
+def test_what_is_to_be_avoided_gives_no_gradients_either() -> None:
+    """Bright lines beside all that is copied: none of their brightness comes into the hole."""
+    draw = np.random.default_rng(1)
+    picture = (102 + 13 * draw.standard_normal((1, 1, 120, 120))).clip(0, 255).astype(np.uint8)
+    allowed, known = np.ones((1, 1, 120, 120), bool), np.ones((1, 1, 120, 120), bool)
+    allowed[..., ::11, :] = False
+    known[..., 45:75, 40:70] = False
+    clean = picture.copy()
+    picture[~allowed] = 255
+    picture[..., 41:79, 36:74] = clean[..., 41:79, 36:74]  # none near the hole
+    result = filled(picture, known, allowed)
+    assert result[~known].max() < clean.max() + 13
+
+
+def test_allowing_more_to_copy_from_does_no_harm() -> None:
+    picture, known = bricks(), hole(60, 70, 20)
+    allowed = np.zeros_like(known)
+    allowed[..., :30, :30] = True
+    alone = filled(picture, known, allowed)
+    allowed[..., -10:, -10:] = True
+    assert np.array_equal(filled(picture, known, allowed), alone)
+
+
+def test_sources_far_off_in_two_corners_are_found() -> None:
+    """What may be copied lies all around the window that is looked at, and none of it inside."""
+    known, allowed = np.ones((1, 1, 420, 420), bool), np.zeros((1, 1, 420, 420), bool)
+    known[..., 200:220, 200:220] = False
+    for corner in (slice(0, 60), slice(350, 410)):
+        allowed[..., corner, corner] = True
+    rough = np.random.default_rng(0).integers(80, 160, (1, 1, 420, 420))
+    picture = np.where(allowed, rough, 120).astype(np.uint8)
+    assert filled(picture, known, allowed)[..., 204:216, 204:216].std() > 10
+
+
 def votes(missing: torch.Tensor, active: torch.Tensor) -> Any:
     """Patches over each missing pixel: their number, the pixel's place in them, their depth in the hole."""
     known = (missing == 0).nonzero().tolist()
@@ -288,7 +323,7 @@ def test_a_hole_is_filled_at_once_wherever_it_lies_unless_it_is_huge(side: int, 
     known = np.ones((1, 1, 1500, 1500), bool)
     known[..., 300 : 300 + side, 350 : 350 + side] = False
     (hole,) = wide_holes(known)
-    parts = [piece for piece, _ in Texture(PatchesPrior(None, Runtime.create("cpu")), known).parts(hole)]
+    parts = list(Texture(PatchesPrior(None, Runtime.create("cpu")), known).parts(hole))
     covered = np.zeros_like(known)
     for piece in parts:
         covered[(..., *piece.fill)] = True
@@ -301,7 +336,7 @@ def test_as_much_is_looked_at_as_a_side_has_within_limits(side: int, margin: int
     known = np.ones((1, 1, 1100, 900), bool)
     known[..., 350 : 350 + side, 20 : 20 + side] = False
     (hole,) = wide_holes(known)
-    ((piece, _),) = Texture(PatchesPrior(None, Runtime.create("cpu")), known).parts(hole)
+    (piece,) = Texture(PatchesPrior(None, Runtime.create("cpu")), known).parts(hole)
     assert piece.fill == (slice(350, 350 + side), slice(20, 20 + side))
     assert piece.read == (slice(350 - margin, 350 + side + margin), slice(0, 20 + side + margin))
 
@@ -406,6 +441,68 @@ def test_parts_of_a_huge_hole_are_known_to_the_next(monkeypatch: pytest.MonkeyPa
     assert all(after < before for before, after in itertools.pairwise(missing))
 
 
+def test_a_part_that_sees_nothing_known_waits_for_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide, "PARTS", Tiling(32, 8))
+    monkeypatch.setattr(wide, "NEAR", 4)
+    known, patches = np.ones((1, 1, HEIGHT, WIDTH), bool), cast("Any", Noting())
+    known[..., :100, :100] = False
+    (one,) = wide_holes(known)
+    so_far = known.copy()
+    Texture(patches, known).fill(one, bricks(), so_far, UNWATCHED)
+    assert so_far.all()
+    assert all(bool((problem.known > 0).any()) for problem in patches.problems)
+
+
+def test_where_nothing_is_known_it_ends() -> None:
+    """Texture without surroundings, from a source of its own."""
+    source = to_float(bricks(60, 60))
+    image, known = torch.zeros(1, 3, 30, 30), torch.zeros(1, 1, 30, 30)
+    result, _ = synthesised(image, known, Sources(source, torch.ones(1, 1, 60, 60)))
+    assert float(result.std()) > 0.1
+
+
+def test_a_feather_is_at_the_edge_of_a_hole_and_not_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide, "PARTS", Tiling(32, 8))
+    picture, known = np.full((1, 3, HEIGHT, WIDTH), 200, np.uint8), hole(40, 30, 60)
+    (one,) = wide_holes(known)
+    patches: Any = Noting()
+    Texture(patches, known, feather=4).fill(one, picture, known.copy(), UNWATCHED)
+    assert len(patches.problems) > 2
+    assert (picture[..., 44:96, 34:86] == 128).all()
+    assert (picture[..., 40, 30:90] > 180).all()
+
+
+def test_texture_tells_its_progress_by_area_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide, "PARTS", Tiling(32, 8))
+    told = list[float]()
+    small = np.ones((1, 1, HEIGHT, WIDTH), bool)
+    small[..., 10:20, 10:20] = False
+    restoring()(bricks(), told.append, hole() & small)
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert min(told) < 0.1  # the small hole is the first
+
+
+def test_specks_elsewhere_change_nothing_of_a_wide_hole_before_its_turn() -> None:
+    """Its feather goes over from what it held, not from a mean that a piece around specks put there."""
+    alone = hole(50, 60, 24)
+    with_specks = alone & hole(48, 58, 1) & hole(75, 85, 1)
+    picture = np.full((1, 3, HEIGHT, WIDTH), 100, np.uint8)
+    picture[np.broadcast_to(~alone, picture.shape)] = 230
+
+    class Flat:
+        overlap = 8
+
+        def denoise(self, image: torch.Tensor, sigma: float) -> torch.Tensor:
+            return torch.full_like(image, 100 / 255)
+
+    both = [
+        genrestore.inpaint(picture[0].transpose(1, 2, 0), ~known[0, 0], feather=16, prior=Flat())
+        for known in (alone, with_specks)
+    ]
+    assert np.abs(both[0].astype(int) - both[1])[50:74, 60:84].max() <= 1
+
+
 def test_texture_goes_over_from_what_the_hole_held() -> None:
     picture, known = np.full((1, 1, HEIGHT, WIDTH), 200, np.uint8), hole(40, 30, 20)
     patches: Any = Noting()
@@ -415,7 +512,7 @@ def test_texture_goes_over_from_what_the_hole_held() -> None:
     assert middle == [
         200,
         200,
-        *(round(200 + (127.5 - 200) * depth / 5) for depth in (1, 2, 3, 4)),
+        *(round(200 + (128 - 200) * depth / 5) for depth in (1, 2, 3, 4)),
         *[128] * 4,
     ]
 
@@ -432,7 +529,7 @@ def test_texture_is_given_its_structure_and_what_may_be_copied() -> None:
     assert torch.equal(problem.start, torch.full((1, 3, HEIGHT, WIDTH), 0.25))
     rows, columns = slice(45, 150), slice(60, 170)
     assert torch.equal(problem.sources.usable > 0, torch.from_numpy((known & allowed)[..., rows, columns]))
-    seen, given = known[0, 0, rows, columns], to_float(bricks()[..., rows, columns])
+    seen, given = (known & allowed)[0, 0, rows, columns], to_float(bricks()[..., rows, columns])
     assert torch.equal(problem.sources.image[0][:, seen], given[0][:, seen])
 
 

@@ -22,7 +22,6 @@ from genrestore.models.pyramid import fill
 from genrestore.restore.solvers.patch_scale import (
     PLANES,
     RADIUS,
-    SIDE,
     TEXTURE,
     Scale,
     Sources,
@@ -47,9 +46,9 @@ picture."""
 INWARDS = 1.2
 """Factor on the distance of a patch for each pixel that it lies deeper in the hole."""
 EXPECTED, FREE = 0.75, 2
-"""Share of the texture around a hole that what was copied lacks and its patches are to have; and the finest
-scales, at which they are to have what was copied. Smooth patches are unlike nothing: without it copies get
-smoother round by round."""
+"""Share of the texture around a hole that what was copied lacks and its patches are to have; and how many of
+the finest scales want what was copied itself (small holes have no others). Smooth patches are unlike
+nothing: without it copies get smoother round by round."""
 Tell = Callable[[float], None]
 
 
@@ -108,6 +107,7 @@ def synthesised(
         tell(0.95 * done / whole)
     origin = _origins(scales[0], places, distances)
     result = blended(image, known, source[:, : image.shape[1]], origin)
+    tell(1.0)
     return result, _unlike(scales[0], distances)
 
 
@@ -117,7 +117,7 @@ def _pyramid(scale: Scale) -> list[Scale]:
         raise ValueError("no patch to copy")
     scales, left = [scale], scale.missing
     deepest = 0.0
-    while bool(left.any()):
+    while bool(left.any()) and deepest < max(left.shape):
         deepest, left = deepest + 1, eroded(left, 1)
     while deepest > COARSEST or len(scales[-1].active) * len(scales[-1].centres) > EXACT:
         coarser = scales[-1].halved()
@@ -130,20 +130,19 @@ def _pyramid(scale: Scale) -> list[Scale]:
 
 def _peeled(scale: Scale) -> Tensor:
     """A hole filled from its edge inwards, each pixel by the patch most alike in what is known."""
-    width = scale.image.shape[-1]
+    width, (down, across) = scale.image.shape[-1] + 2 * RADIUS, torch.tensor(_steps()).t()
     centres = scale.some
     patches = scale.pixels[centres[:, None] + scale.offsets].flatten(1)
     known, image = 1 - scale.missing, scale.image.clone()
     while bool((known == 0).any()):
         ring = (known == 0) & (functional.max_pool2d(known, 3, 1, 1) > 0)
         rows, columns = (ring if bool(ring.any()) else known == 0)[0, 0].nonzero().t()
-        padded = functional.pad(image, (RADIUS,) * 4, mode="replicate")
-        weights = functional.pad(known, (RADIUS,) * 4)
+        padded = functional.pad(image, (RADIUS,) * 4, mode="replicate")[0].flatten(1).t()
+        weights = functional.pad(known, (RADIUS,) * 4).flatten()
         for some in torch.arange(len(rows)).split(max(1, int(BLOCK // len(patches)))):
-            at = rows[some] * width + columns[some]
-            each = functional.unfold(padded, SIDE)[0][:, at].reshape(-1, SIDE * SIDE, len(some))
-            there = functional.unfold(weights, SIDE)[0][:, at].t()[:, :, None].expand(-1, -1, len(each))
-            wanted, weight = each.permute(2, 1, 0).flatten(1), there.flatten(1)
+            at = (rows[some, None] + down + RADIUS) * width + columns[some, None] + across + RADIUS
+            wanted = padded[at].flatten(1)
+            weight = weights[at][..., None].expand(-1, -1, padded.shape[1]).flatten(1)
             best = (weight @ patches.square().t() - 2 * (wanted * weight) @ patches.t()).argmin(1)
             image[0, :, rows[some], columns[some]] = scale.pixels[centres[best]].t()
         known[0, 0, rows, columns] = 1
