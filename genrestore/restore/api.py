@@ -117,6 +117,8 @@ def inpaint(
         raise UsageError("source and avoid: say where texture is copied from, and fill 'mean' copies none")
     allowed = None if source is avoid is None else _copyable(there, source, avoid)
     restore = _restore(INPAINT, weights, prior, Request(noise_level, feather=feather, fill=fill), runtime)
+    if allowed is not None and restore.task.request.fill == "mean":
+        raise UsageError(f"source and avoid: say where texture is copied from; weights {weights} copy none")
 
     def filled(pixels: Pixels) -> Pixels:
         if pixels.shape[-2:] != there.shape[-2:]:
@@ -226,8 +228,12 @@ def known(mask: Any) -> Pixels:
     Raises:
         UsageError: The mask is none of these.
     """
+    import PIL.Image
+
     if isinstance(mask, torch.Tensor):
         mask = _values(mask)
+    if isinstance(mask, PIL.Image.Image) and mask.mode not in ("1", "L", "I;16"):
+        raise UsageError(f"a mask of mode {mask.mode}: convert it to L first")
     array = np.asarray(mask)
     if array.ndim != 2 or array.dtype.kind not in "buif" or np.isnan(array).any():
         raise UsageError(
@@ -246,6 +252,8 @@ def _copyable(there: Pixels, source: tuple[int, int, int, int] | None, avoid: An
     """
     allowed = there.copy()
     if source is not None:
+        if len(source) != 4 or not all(isinstance(side, (int, np.integer)) for side in source):
+            raise UsageError(f"source {source}: must be left, top, width and height in whole pixels")
         left, top, width, height = source
         down, across = there.shape[-2:]
         if min(left, top, width - 1, height - 1) < 0 or left + width > across or top + height > down:

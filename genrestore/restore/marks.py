@@ -15,6 +15,7 @@ from genrestore.errors import UsageError, WeightsError
 from genrestore.models.mark_finder import MarkFinder
 from genrestore.restore.components import Components
 from genrestore.restore.problem import OnProgress
+from genrestore.restore.tiled import unused_bits
 from genrestore.restore.tiling import Pixels, Tile, Tiling, begun, in_parallel, with_less_memory
 from genrestore.runtime import Runtime
 from genrestore.weights.header import FINDER, MARKS
@@ -81,6 +82,8 @@ class Marks:
         Raises:
             WeightsError: The weights are missing, or find no marks, or not of these kinds.
         """
+        if shift := unused_bits(pixels):
+            pixels = pixels << shift
         odds = with_less_memory(lambda tiling: self._odds(pixels, tiling, on_progress), TILING)
         odds += math.log(self.sensitivity)
         likely = odds > LIKELY

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrestore.models.pyramid import fill
 from genrestore.restore.pieces import as_tensor, feathered
 from genrestore.restore.prior import Prior
 from genrestore.restore.problem import OnProgress, Problem, Solution, Step, Trace, Watch, shares
@@ -23,6 +24,8 @@ FAR = 1.25
 """Times the distance that 99 of 100 images of the class stay below: a picture farther off is none of it."""
 ESTIMATING = 0.5
 """Time of estimating noise levels, as a share of that for removing the noise, about."""
+LEAST_KNOWN = 0.1
+"""Share of a scaled pixel that is known where it counts as known; the rest is filled from around."""
 
 Key = TypeVar("Key")
 
@@ -43,9 +46,7 @@ class Resized:
         Pictures of one call of the prior have one noise level, are all clipped or none, and all with holes or
         none.
         """
-        images = {
-            index: self._fitted(picture.pixels, self.prior.channels) for index, picture in pictures.items()
-        }
+        images = {index: self._image(picture) for index, picture in pictures.items()}
         given = self.task.request.noise_level
         unknown = [index for index, one in pictures.items() if one.known is None and given is None]
         estimating, solving = shares(on_progress, [ESTIMATING if unknown else 0.0, 1.0])
@@ -71,15 +72,22 @@ class Resized:
                     self.trace.end(pictures[index])
                 yield index, self._result(pictures[index], problem, solution, place)
 
-    def _fitted(self, pixels: Pixels, channels: int) -> Tensor:
-        """A picture [1, channel, height, width] as the prior takes it: float32, on its device."""
-        assert self.prior.side is not None
-        side = self.prior.side
-        return resized(to_float(pixels), channels, side, side).to(self.prior.runtime.device)
+    def _image(self, picture: Given) -> Tensor:
+        """A picture as the prior takes it; scaled, holes are first filled from around them."""
+        image = to_float(picture.pixels)
+        if picture.known is not None and {*image.shape[2:]} != {self.prior.side}:
+            image = fill(image, as_tensor(picture.known))
+        return self._fitted(image, self.prior.channels)
 
     def _mask(self, known: Pixels) -> Tensor:
-        """A mask [1, 1, height, width] as the prior takes it; known is what is known of the whole pixel."""
-        return self._fitted(known.astype(np.float32), 1).ge(1 - 1e-6).float()
+        """A mask [1, 1, height, width] as the prior takes it: see `LEAST_KNOWN`."""
+        return self._fitted(as_tensor(known), 1).ge(LEAST_KNOWN).float()
+
+    def _fitted(self, image: Tensor, channels: int) -> Tensor:
+        """A picture [1, channel, height, width] in the prior's size, on its device."""
+        side = self.prior.side
+        assert side is not None
+        return resized(image, channels, side, side).to(self.prior.runtime.device)
 
     def _estimated(self, image: Tensor) -> float:
         """σ of one picture [1, channel, side, side], on the [0, 1] scale."""

@@ -52,6 +52,7 @@ MANY_STUCK = 0.005
 """Share of stuck values from which on a denoiser leaves many, twice what sharp pictures without any show."""
 DENOISED_TOO = "known pixels were denoised too"
 OVERFLOWED = "half precision overflowed, and was done again in float32"
+ONLY_WIDE = "where to copy from counts for wide holes alone: --fill texture copies into all of them"
 NO_TEXTURE = (
     "filled with a mean where too little is known around a hole to copy texture from: look at it closely"
 )
@@ -133,10 +134,7 @@ class Tiled:
         for factor, tell in zip(factors, shares(on_progress, [1.0] * len(factors)), strict=True):
             level = noise and noise.times(factor * (1.0 if given else request.noise_factor))
             work = partial(self._tiles, picture, pixels, level, operator, tell)
-            result = operator.upright(with_less_memory(work, tiling))
-            if shift:
-                half = 1 << (shift - 1)
-                result = (np.minimum(result, (1 << 16) - 1 - half) + half) >> shift
+            result = shifted_back(operator.upright(with_less_memory(work, tiling)), shift)
             remarks = (*notes, *((OVERFLOWED,) if prior.overflows > before else ()))
             if level is None:
                 yield Restored(pixels=result, notes=remarks)
@@ -155,21 +153,28 @@ class Tiled:
             known: Whether a pixel is known, bool [1, 1, height, width].
             on_progress: Is told the finished share, 0 to 1.
         """
-        prior, level = self.prior, self.task.request.noise_level or 0.0
+        prior, given = self.prior, self.task.request.noise_level or 0.0
         before, tiling = prior.overflows, self.tiling or prior.tilings[1]
+        shift = unused_bits(picture.pixels)
+        pixels, level = picture.pixels << shift if shift else picture.pixels, min(given * (1 << shift), 1.0)
         texture = self._texture(picture, known)
         wide, remarks = self._with_texture(texture)
         narrow = known.copy()
         for hole in wide:
             narrow[(..., *hole.area)] |= hole.missing
         first, second = shares(on_progress, [float(not narrow.all()), 2.0 * len(wide)])
-        result = with_less_memory(partial(self._pieces, picture, known, narrow, first), tiling)
+        work = partial(self._pieces, picture, pixels, level, known, narrow, first)
+        result = with_less_memory(work, tiling)
         remarks += self._textured(texture, known | ~narrow, result, wide, second)
         if level > 0:  # texture is as noisy as what it was copied from
-            result = self._denoised_too(result, narrow, tiling)
-        notes = {DENOISED_TOO: level > 0, OVERFLOWED: prior.overflows > before}
+            result = self._denoised_too(result, level, narrow, tiling)
+        notes = {
+            DENOISED_TOO: level > 0,
+            OVERFLOWED: prior.overflows > before,
+            ONLY_WIDE: picture.copyable is not None and not narrow.all(),
+        }
         remarks += [note for note, is_so in notes.items() if is_so]
-        return Restored(noise_level=level or None, notes=tuple(remarks), pixels=result)
+        return Restored(noise_level=given or None, notes=tuple(remarks), pixels=shifted_back(result, shift))
 
     def noise(self, pixels: Pixels, tiling: Tiling) -> NoiseProfile | None:
         """The noise level function of a picture [1, channel, height, width]; None: the prior needs none."""
@@ -240,32 +245,39 @@ class Tiled:
             yield f"filled with texture, as wider than a mean is good for: {len(holes)}"
 
     def _pieces(
-        self, picture: Given, known: Pixels, narrow: Pixels, on_progress: OnProgress, tiling: Tiling
+        self,
+        picture: Given,
+        pixels: Pixels,
+        level: float,
+        known: Pixels,
+        narrow: Pixels,
+        on_progress: OnProgress,
+        tiling: Tiling,
     ) -> Pixels:
-        """A picture with its holes filled piece by piece; a filled piece is known to the next.
+        """Pixels [1, channel, height, width] with their holes filled; a filled piece is known to the next.
 
         Where `narrow` is True, of the shape of `known`, is no hole, or one that is filled otherwise.
         """
         request = self.task.request
-        result, so_far = picture.pixels.copy(order="K"), known.copy()  # K: the layout that needs no copy
+        result, so_far = pixels.copy(order="K"), known.copy()  # K: the layout that needs no copy
         todo = list(pieces(narrow, tiling))
         watches = self._watches(picture, [piece.cost for piece in todo], on_progress)
         for piece, watch in zip(todo, watches, strict=True):
             image, there = to_float(result[(..., *piece.read)]), as_tensor(so_far[(..., *piece.read)])
-            problem = Problem(image, request.noise_level or 0.0, there, is_clipped(result))
+            problem = Problem(image, level, there, is_clipped(result))
             filled = self.prior.solve(problem, self.task.settings, watch).image
             before, missing = as_tensor(known[(..., *piece.read)]), ~narrow[(..., *piece.fill)]
             put(feathered(image, filled, before, request.feather), result, missing, piece)
             so_far[(..., *piece.fill)] |= missing
         return result
 
-    def _denoised_too(self, filled: Pixels, known: Pixels, tiling: Tiling) -> Pixels:
+    def _denoised_too(self, filled: Pixels, level: float, known: Pixels, tiling: Tiling) -> Pixels:
         """The picture with its known pixels denoised, [1, channel, height, width].
 
         Filled pixels have no noise, and would look like another picture to the prior; so they are given the
         same noise first, and put back afterwards.
         """
-        prior, level = self.prior, self.task.request.noise_level or 0.0
+        prior = self.prior
         noise = np.random.default_rng(prior.runtime.seed).standard_normal(filled.shape, np.float32)
         scale = np.iinfo(filled.dtype).max if is_clipped(filled) else 1
         noisy = filled + noise * np.float32(level * scale)
@@ -313,6 +325,14 @@ class Tiled:
         if self.prior.levels == 1 and (request.luma, request.chroma) != (1, 1):
             notes.append("these weights know one noise level: luma and chroma act on the result")
         return notes
+
+
+def shifted_back(pixels: Pixels, shift: int) -> Pixels:
+    """A picture that was shifted up by so many bits in its own range again, rounded."""
+    if not shift:
+        return pixels
+    half = 1 << (shift - 1)
+    return (np.minimum(pixels, (1 << 16) - 1 - half) + half) >> shift
 
 
 def unused_bits(pixels: Pixels) -> int:

@@ -162,6 +162,17 @@ def test_progress_goes_by_what_a_piece_takes(inpainter: str) -> None:
     assert any(share == pytest.approx(costs[0] / sum(costs)) for share in told)
 
 
+@pytest.mark.parametrize("level", [0.0, 0.01])
+def test_few_bits_of_16_are_filled_in_their_own_range(weights: str, level: float) -> None:
+    """As if they used them all, with as many times the noise level."""
+    known = hole(ramp())
+    few = np.random.default_rng(0).integers(0, 4096, (1, 3, *known.shape[-2:])).astype(np.uint16)
+    whole = filler(weights, noise_level=16 * level, runtime=RUNTIME)(few << 4, known=known)
+    made = filler(weights, noise_level=level, runtime=RUNTIME)(few, known=known)
+    assert np.array_equal(made.pixels, ((whole.pixels.astype(int) + 8) >> 4).clip(max=4095))
+    assert made.noise_level == (level or None)
+
+
 def test_the_schedule_stops_at_the_noise_of_the_picture() -> None:
     assert schedule(0.0)[0] == pytest.approx((FIRST, FIRST))
     assert schedule(0.0)[-1] == pytest.approx((LAST, LAST))

@@ -102,6 +102,15 @@ def test_every_kind_of_array_finds_the_same(finder: str) -> None:
         assert np.array_equal(find_marks(image, ("dust",), weights=finder, runtime=RUNTIME), first)
 
 
+def test_few_bits_of_16_are_looked_at_in_their_own_range(finder: str) -> None:
+    levels = picture()
+    levels[:, :10] = 250
+    full = levels.astype(np.uint16) * 257
+    first, few = (find_marks(one, ("dust",), weights=finder, runtime=RUNTIME) for one in (full, full >> 4))
+    assert first[32, 32]
+    assert np.array_equal(first, few)
+
+
 def test_tiles_find_what_the_whole_does(finder: str) -> None:
     levels = np.tile(picture(), (4, 4))[None, None]
     marks = Marks(("dust", "scratches"), weights=finder, runtime=RUNTIME)

@@ -268,6 +268,17 @@ def test_what_is_known_of_a_picture_of_another_size_stays_too(weights: str) -> N
     assert not np.array_equal(made, picture)
 
 
+def test_scattered_holes_of_a_larger_picture_leave_it_known(weights: str) -> None:
+    """No scaled pixel is wholly known there, and what is around says what the picture is."""
+    clean = clean_pictures()[0].repeat(10, 2).repeat(10, 3)
+    known = np.ones((1, 1, 280, 280), bool)
+    known[..., ::2, ::2] = False
+    made = inpainter(weights, runtime=RUNTIME, resize=True)(
+        np.where(known, clean, 255 - clean), known=known
+    ).pixels
+    assert np.abs(made.astype(int) - clean)[~known].mean() < 15
+
+
 @pytest.mark.parametrize("bright", [True, False])
 def test_what_cannot_be_seen_is_what_usually_goes_with_what_can(tmp_path: Path, bright: bool) -> None:
     left = torch.logit(torch.rand(500, 1, generator=torch.Generator().manual_seed(0)), 0.01)

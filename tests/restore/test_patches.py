@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -29,9 +30,11 @@ from genrestore.restore.solvers.patch_scale import RADIUS, Scale, Sources
 from genrestore.restore.solvers.patch_scale import texture as planes_of_texture
 from genrestore.restore.solvers.poisson import SCREEN, blended
 from genrestore.restore.task import INPAINT, Request, Task
+from genrestore.restore.tiled import ONLY_WIDE
 from genrestore.restore.tiling import Tiling, to_float
 from genrestore.restore.wide import Hole, Texture, all_holes, structure, wide_holes
 from genrestore.runtime import Runtime
+from tests import tiny
 
 HEIGHT, WIDTH = 150, 170
 
@@ -373,6 +376,20 @@ def test_auto_is_mean_for_what_knows_no_other() -> None:
         Task.of(INPAINT, "mnist-ae", Request(0.0, fill="texture"))
     with pytest.raises(UsageError, match="must be one of auto, mean, texture"):
         Request(fill="sharp")
+
+
+def test_where_to_copy_from_is_not_left_out_without_a_word(tmp_path: Path) -> None:
+    picture, speck = bricks()[0].transpose(1, 2, 0), ~hole(50, 60, 3)[0, 0]
+    with pytest.raises(UsageError, match="weights mnist-ae copy none"):
+        genrestore.inpaint(picture[:28, :28, 0], speck[:28, :28], source=(0, 0, 9, 9), weights="mnist-ae")
+    for source in ((0.0, 0, 9, 9), (0, 0, 9)):
+        with pytest.raises(UsageError, match="must be left, top, width and height in whole pixels"):
+            genrestore.inpaint(picture, speck, source=source)  # type: ignore[arg-type]
+    weights = str(tiny.save_inpainter(tmp_path))
+    restore = Restore(Task.of(INPAINT, weights, Request(0.0)), Runtime.create("cpu"))
+    known = hole(50, 60, 3)
+    assert restore(bricks(), known=known).notes == ()
+    assert restore(bricks(), known=known, copyable=known).notes == (ONLY_WIDE,)
 
 
 def test_python_says_what_is_copied_as_the_command_does() -> None:
