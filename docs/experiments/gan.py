@@ -2,8 +2,8 @@
 
 python docs/experiments/gan.py --data FOLDER [--only digits|faces ...] [--losses] [--fours] [--quick]
 
-Writes what docs/experiments/gan.md holds between its marks, and its pictures. `--losses` trains with three
-losses at two ratios, for over an hour; runs are kept under --keep, and without them the page keeps its own.
+Writes what docs/experiments/gan.md holds between its marks, and its pictures. `--losses` makes only the
+trainings with three losses, digits at two ratios and faces at one, for hours; runs are kept under --keep.
 `--fours` makes only the table of 4s and 9s. `--quick` takes minutes, and leaves the documentation as it is.
 """
 
@@ -22,7 +22,7 @@ import torch
 from bench import QUICK, Bench, command, mean, watched
 from digits import FACES, WEAK, chosen, digits, faces, noisy, root, scores, task
 from matplotlib.figure import Figure
-from pictures import Pixels, square_hole
+from pictures import Pixels, find, square_hole
 from reports import STEPS, classifier, probabilities, search, strip
 from torch import Tensor
 
@@ -38,8 +38,50 @@ OUR_STEPS, THEIR_STEPS = (0, 5, 20, 60), (0, 50, 200, 1000)
 """What a strip shows besides the last."""
 FOURS, CASES = 60, 4
 """Test digits 4 that are searched for the report's case, and how many cases are shown."""
-GAMES = [(loss, ratio) for loss in ("non-saturating", "saturating", "l2") for ratio in (1, 3)]
-GAME_STEPS = 1500
+SHOWN = 36
+"""Samples of a trained generator."""
+PLAYERS = ("discriminator", "generator")
+
+
+@dataclass(frozen=True)
+class Game:
+    """A training of a generator, of "digits" or "faces", by one loss, with so many steps of D to one of G."""
+
+    of: str
+    loss: str
+    ratio: int
+
+    @property
+    def name(self) -> str:
+        """Of its run and its pictures."""
+        return f"{'' if self.of == 'digits' else f'{self.of}-'}{self.loss}-{self.ratio}"
+
+    def train(self, bench: Bench) -> None:
+        """Train in small batches, unless that run is there.
+
+        Raises:
+            RuntimeError: It failed, and not by the alarm.
+        """
+        folder, (count, batch) = bench.scratch / self.name, GAME_STEPS[self.of]
+        steps = count if bench.every == 1 else 20
+        data: list[Any] = ["--data", "mnist", "--data-root", root(bench)]
+        if self.of == "faces":
+            data = ["--data", find(bench.data, "faces64/color"), "--size", 64, "--channels", 3]
+            data += ["--holdout-every", 12, "--width", 32]
+        words = ["train", "gan", *data, "--recipe", "report", "--quiet", "--name", folder.name, "--seed", 0]
+        words += ["--steps", steps, "--batch-size", batch, "--encoder-steps", 0, "--loss", self.loss]
+        words += ["--d-steps", self.ratio, "--log-every", max(1, steps // 50), "--validate-every", steps]
+        words += ["--output", folder.with_suffix(".safetensors"), "--run-dir", folder]
+        if not folder.exists():
+            done = subprocess.run(command(*words), check=False, capture_output=True, text=True)
+            if done.returncode and "has collapsed" not in done.stderr:
+                raise RuntimeError(f"{folder.name}: {done.stderr.strip()}")
+
+
+GAMES = [Game("digits", loss, ratio) for loss in ("non-saturating", "saturating", "l2") for ratio in (1, 3)]
+GAMES += [Game("faces", loss, 3) for loss in ("non-saturating", "saturating", "l2")]
+GAME_STEPS = {"digits": (1500, 64), "faces": (600, 32)}
+"""Steps of a training, and images in a batch."""
 
 
 @dataclass
@@ -236,64 +278,35 @@ def fours(bench: Bench) -> list[str]:
     return [*lines, f"\nThe classifier is right on {100 * accuracy:.1f} % of all test digits.\n", *pictures]
 
 
-def train(bench: Bench, loss: str, ratio: int) -> None:
-    """Train with one loss at one ratio, in small batches, unless that run is there.
-
-    Raises:
-        RuntimeError: It failed, and not by the alarm.
-    """
-    folder, steps = bench.scratch / f"{loss}-{ratio}", GAME_STEPS if bench.every == 1 else 20
-    words = ["train", "gan", "--data", "mnist", "--data-root", root(bench), "--recipe", "report", "--quiet"]
-    words += ["--steps", steps, "--batch-size", 64, "--encoder-steps", 0, "--seed", 0, "--name", folder.name]
-    words += [
-        "--loss",
-        loss,
-        "--d-steps",
-        ratio,
-        "--log-every",
-        max(1, steps // 50),
-        "--validate-every",
-        steps,
-    ]
-    words += ["--output", folder.with_suffix(".safetensors"), "--run-dir", folder]
-    if not folder.exists():
-        done = subprocess.run(command(*words), check=False, capture_output=True, text=True)
-        if done.returncode and "has collapsed" not in done.stderr:
-            raise RuntimeError(f"{folder.name}: {done.stderr.strip()}")
-
-
-def games(bench: Bench, new: bool) -> tuple[list[str], list[str]]:
-    """The three losses at both ratios, of the runs that are there: lines of a table, and Markdown."""
-    head = "| loss | ratio | discriminator's | generator's | Fréchet distance | rarest class |"
-    lines, pictures = [head, "|---|---|---:|---:|---:|---:|"], []
-    for loss, ratio in GAMES:
-        if new:
-            train(bench, loss, ratio)
-        folder = bench.scratch / f"{loss}-{ratio}"
-        if not (folder / "metrics.csv").exists():
-            continue
+def games(bench: Bench, of: str) -> dict[str, list[str]]:
+    """Train with the three losses, and the page's parts on it: a table, and what shows each run."""
+    judged = "Fréchet distance | rarest class" if of == "digits" else "distance of samples"
+    lines = [f"| loss | ratio | discriminator's | generator's | {judged} |"]
+    lines.append("|---|---|---:|---:|" + "---:|" * (judged.count("|") + 1))
+    pictures = []
+    for game in (one for one in GAMES if one.of == of):
+        game.train(bench)
+        folder = bench.scratch / game.name
         with (folder / "metrics.csv").open(newline="") as stream:
             rows = list(csv.DictReader(stream))
-        weights, players = folder.with_suffix(".safetensors"), ("discriminator", "generator")
-        curves = {
-            player: zip(*((int(row["step"]), float(row[player])) for row in rows if row[player]), strict=True)
-            for player in players
-        }
-        place = f"gan-loss-{folder.name}"
-        plot(
-            reports.PLACE / f"{place}-plot.png", {"": {player: (*curve,) for player, curve in curves.items()}}
-        )
-        shown, cells = f"![]({place}-plot.png)", ["–", "–"]
+        weights, place = folder.with_suffix(".safetensors"), f"gan-loss-{game.name}"
+        points = {one: [(int(row["step"]), float(row[one])) for row in rows if row[one]] for one in PLAYERS}
+        curves = {one: (*map(list, zip(*noted, strict=True)),) for one, noted in points.items()}
+        plot(reports.PLACE / f"{place}-plot.png", {"": curves})
+        shown, cells = f"![]({place}-plot.png)", ["–"] * (judged.count("|") + 1)
         stopped = "" if weights.exists() else f", stopped after {rows[-1]['step']} steps"
         if weights.exists():  # the alarm leaves none
-            made, real = reports.samples(bench, str(weights)), digits(bench)[0].float() / 255
-            cells = [f"{reports.frechet(bench, made, real):.1f}", f"{reports.rarest(bench, made):.1f} %"]
-            save_grid(reports.PLACE / f"{place}.png", made[:36], columns=6)
+            made = reports.samples(bench, str(weights), None if of == "digits" else SHOWN)
+            cells = [f"{-float(rows[-1]['score']):.3f}"]
+            if of == "digits":
+                real = digits(bench)[0].float() / 255
+                cells = [f"{reports.frechet(bench, made, real):.1f}", f"{reports.rarest(bench, made):.1f} %"]
+            save_grid(reports.PLACE / f"{place}.png", made[:SHOWN], columns=6)
             shown += f" ![]({place}.png)"
-        last = [f"{float(rows[-1][player]):.2f}" for player in players]
-        lines.append(f"| {loss} | 1:{ratio}{stopped} | {' | '.join([*last, *cells])} |")
-        pictures.append(f"### {loss}, 1:{ratio}\n\n{shown}\n")
-    return lines, pictures
+        last = [f"{float(rows[-1][player]):.2f}" for player in PLAYERS]
+        lines.append(f"| {game.loss} | 1:{game.ratio}{stopped} | {' | '.join([*last, *cells])} |")
+        pictures.append(f"### {game.loss}, 1:{game.ratio}\n\n{shown}\n")
+    return {f"losses of {of}": lines, f"games of {of}": pictures}
 
 
 def main() -> None:
@@ -302,7 +315,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with MNIST and faces64/color/")
     parser.add_argument("--only", action="append", choices=list(CLASSES), help="may be repeated")
     parser.add_argument("--quick", action="store_true", help="few images and steps, into --keep")
-    parser.add_argument("--losses", action="store_true", help="train with the three losses: over an hour")
+    parser.add_argument("--losses", action="store_true", help="only the trainings with three losses: hours")
     parser.add_argument("--fours", action="store_true", help="only the table of 4s and 9s")
     parser.add_argument("--keep", type=Path, default=Path("experiment"), help="runs (experiment/)")
     options = parser.parse_args()
@@ -310,6 +323,10 @@ def main() -> None:
     if options.quick:
         reports.apart(options.keep, "gan.md")
     bench = Bench(options.data, "mnist-gan", options.keep.resolve(), every=QUICK if options.quick else 1)
+    if options.losses:
+        for of in options.only or CLASSES:
+            reports.fill("gan.md", games(bench, of))
+        return
     parts = {"fours": fours(bench)}
     if options.fours:
         reports.fill("gan.md", parts)
@@ -324,9 +341,6 @@ def main() -> None:
         table += lines
         pictures += shown
     parts |= {"table": table, "pictures": pictures}
-    game, runs = games(bench, options.losses)
-    if runs:
-        parts |= {"losses": game, "games": runs}
     reports.fill("gan.md", parts)
 
 

@@ -193,11 +193,11 @@ def latents_section(bench: Bench) -> Section:
     return section
 
 
-def samples(bench: Bench, weights: str) -> Tensor:
-    """Samples of a generator, [image, 1, 28, 28] in [0, 1]."""
+def samples(bench: Bench, weights: str, count: int | None = None) -> Tensor:
+    """Samples of a generator, [image, channel, size, size] in [0, 1]; None: as many as are judged."""
     runtime = Runtime.create(precision="fp32")
     sampler = latents.sampler(load.load(weights, runtime), weights, runtime)
-    return sampler.render(sampler.draw(SAMPLES // bench.every, runtime.generator())).float() / 255
+    return sampler.render(sampler.draw(count or SAMPLES // bench.every, runtime.generator())).float() / 255
 
 
 def rarest(bench: Bench, made: Tensor) -> float:
