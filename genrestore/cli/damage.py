@@ -276,6 +276,8 @@ class Inpaint(Photographs, Finding):
             self.found if self.find else None,
             self.sought,
             self.with_edges if self.grow.auto else None,
+            self.skip_existing,
+            not self.no_provenance,
         )
 
     def assigned(self, jobs: list[Job]) -> list[Job]:
@@ -284,17 +286,24 @@ class Inpaint(Photographs, Finding):
 
         return masks.assign(jobs, self.missing)
 
+    def also_written(self, jobs: Sequence[Job]) -> list[Path]:
+        """Files that are written besides those of each result: the masks that are shown too."""
+        from genrestore.files.work import masks
+
+        return super().also_written(jobs) + masks.shown_paths(jobs, self.missing)
+
     @property
     def provenance(self) -> dict[str, Any]:
         """Notes of results on their masks."""
-        return {**super().provenance, **self.missing.provenance}
+        return {**super().provenance, **self.missing.provenance, **self.kind_of_result}
 
     def of_batch(self, settings: Any, jobs: Sequence[Job]) -> Any:
         """The options of a batch whose pictures have masks."""
         from genrestore.files.work import masks
 
         usual = super().of_batch(settings, jobs)
-        return replace(usual, masks=masks.Masks(self.missing, jobs).of, read_ahead=not self.find)
+        of = masks.Masks(self.missing, jobs, usual.provenance).of
+        return replace(usual, masks=of, read_ahead=not self.find)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,11 @@ def check_outputs(option: str, paths: Sequence[Path | None], *, overwrite: bool)
         overwrite: Files that exist may be replaced.
 
     Raises:
-        UsageError: The picture's suffix is unknown, or something is there already.
+        UsageError: The picture's suffix is unknown, something is there already, or two are one file.
         InputError: A file cannot be written.
     """
     from genrestore.files.disk.atomic import check_writable
+    from genrestore.files.plan.outputs import check_apart
 
     named = [path for path in paths if path is not None]
     if named[0].suffix.lower()[1:] not in FORMATS:
@@ -39,6 +40,7 @@ def check_outputs(option: str, paths: Sequence[Path | None], *, overwrite: bool)
         if path.exists() and not overwrite:
             raise UsageError(f"{shown(path)}: exists; replace it with --overwrite, or name another")
         check_writable(path)
+    check_apart(named)
 
 
 def write(path: Path, figure: Any, *, overwrite: bool) -> None:

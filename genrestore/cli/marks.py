@@ -168,11 +168,26 @@ class Finding(Words):
             "--show-mask": self.value("show_mask"),
             "--reference": self.reference,
             "--report": self.report,
+            "--feather": self.value("feather"),
+            "--sigma": self.value("sigma"),
+            "--fill": self.value("fill") != self.damage.request.fill,
+            "--from": self.value("source"),
+            "--avoid": self.value("avoid"),
         }
         for word, given in about_results.items():
             if given:
                 raise UsageError(f"--save-mask writes masks and fills nothing, so {word} is for another run")
-        return replace(usual, output=self.save_mask, infix="mask", format="PNG")
+        return replace(usual, output=self.save_mask, infix="mask", format="PNG", word="--save-mask")
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """Option that says where results, or masks in their place, go, and its value."""
+        return super().place if self.save_mask is None else ("--save-mask", self.save_mask)
+
+    @property
+    def kind_of_result(self) -> dict[str, str]:
+        """The record of masks that are written in the place of results."""
+        return {} if self.save_mask is None else {"result": "mask"}
 
     def instead(self, task: Task, settings: Any) -> tuple[Callable[[], Any], Any] | None:
         """Restoring that gives masks, for --save-mask, and the options of their batch."""

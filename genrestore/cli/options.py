@@ -96,14 +96,19 @@ def _number(option: str, value: str | float, largest: int, meaning: str) -> floa
     return number
 
 
-def check_stdout() -> None:
+def check_stdout(word: str = "-o") -> None:
     """Refuse a picture for a terminal.
+
+    Args:
+        word: The option that says where it goes, for the message.
 
     Raises:
         UsageError: stdout is one.
     """
     if sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("-o -: stdout is a terminal; send it into a file or a pipe, or give -o a file")
+        raise UsageError(
+            f"{word} -: stdout is a terminal; send it into a file or a pipe, or give {word} a file"
+        )
 
 
 def expand(path: str) -> str:

@@ -63,11 +63,11 @@ def scorer(reference: Path | None, jobs: Sequence[Job], *, gains: bool = False) 
     """
     if reference is None:
         return None
-    clean_pictures = NamedPictures(reference, "--reference")
+    clean_pictures = NamedPictures.for_jobs(reference, "--reference", jobs)
     waiting = [job for job in jobs if job.is_open]
     if any(job.target is None for job in waiting):
         raise UsageError("--reference compares the written file: give -o a file, not -")
-    found = {id(job): clean_pictures.named_like(job.source) for job in waiting}
+    found = {id(job): clean_pictures.of_job(job) for job in waiting}
     missing = [job for job in waiting if not found[id(job)]]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""

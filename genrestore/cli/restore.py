@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import typer
 
 from genrestore.cli import reference as references
-from genrestore.cli import report
+from genrestore.cli import report, traces
 from genrestore.cli.commands import parameter
 from genrestore.cli.options import PRIOR, SEARCH
 from genrestore.errors import UsageError, shown
@@ -63,8 +63,11 @@ def planned(
     score = None
     if words.reference is not None:
         score = references.scorer(words.reference, jobs, gains=words.report is not None)
-    written = outputs.targets(jobs, wanted) + ([words.json_file] if words.json_file else [])
+    written = outputs.targets(jobs, wanted) + words.also_written(jobs)
     outputs.check_only_read(written, list(_only_read(words.files_from, jobs, score)))
+    outputs.check_apart(written)
+    if words.trace is not None and words.prior == "auto":
+        traces.check_places(words.trace, [job for job in jobs if job.is_open], written)
     return jobs, score
 
 
@@ -94,7 +97,6 @@ def batch_options(words: Words, wanted: OutputOptions, jobs: Sequence[Job], task
 
 def restoring(words: Words, task: Task) -> Restore:
     """The restoring of a task; imports torch."""
-    from genrestore.cli import traces
     from genrestore.restore.pictures import Restore
 
     trace = None if words.trace is None else traces.of(task, words.trace)
@@ -225,9 +227,10 @@ def _settings(words: Words, kind: str, size: int | None) -> Any:
         if "rate" in given:
             raise UsageError("--lr: is about Adam, which --recipe report searches with; the usual needs none")
         return replace(usual, **given)
-    for name in type(usual).NOT_OF_RECIPE:
-        if name in given:
-            raise UsageError(f"{spelled(name)} and --recipe report contradict each other; give one")
+    for name, value in type(usual).OF_RECIPE.items():
+        if name in given and given.pop(name) != value:
+            word = _as_given(words, name, options(type(usual))[name])
+            raise UsageError(f"{word} and --recipe report contradict each other; give one")
     given.pop("recipe")
     return type(usual).report(size, **given)
 
@@ -240,17 +243,25 @@ def _refuse_foreign(words: Words, kind: str) -> None:
     """
     one_class = [name for name, each in PRIORS.items() if each.one_class]
     takes = {
-        name: (spelled(name, option), kinds) for name, (option, kinds) in _settings_of(tuple(PRIORS)).items()
+        name: (_as_given(words, name, option), kinds)
+        for name, (option, kinds) in _settings_of(tuple(PRIORS)).items()
+        if words.value(name) is not None
     }
-    takes |= {"resize": ("--resize", one_class), "no_keep": ("--no-keep", one_class)}
+    takes |= {name: (spelled(name), one_class) for name in ("resize", "no_keep") if words.value(name)}
     for name, (named, kinds) in takes.items():
-        if words.value(name) in (None, False) or kind in kinds or name in words.alone:
+        if kind in kinds or name in words.alone:
             continue
         if name == "steps":
             raise UsageError(f"--steps {SEARCHING}")
         wanted = " or ".join(_with_article(one) for one in kinds)
         own = f"of {_with_article(kind)}" if kind in one_class else "of none"
         raise UsageError(f"{named}: is for weights of {wanted}, and '{words.weights}' are {own}")
+
+
+def _as_given(words: Words, name: str, option: Option) -> str:
+    """A setting as it was written, of which a switch has two ways."""
+    on = spelled(name, option)
+    return f"--no-{on[2:]}" if words.value(name) is False else on
 
 
 def _with_article(kind: str) -> str:
@@ -275,8 +286,9 @@ def _check_alone(words: Words, *, has_weights: bool) -> None:
         raise UsageError(f"--trace {SEARCHING}")
     if words.trace is not None:
         named = list(words.inputs or ())
-        if len(named) != 1 or Path(named[0]).is_dir():
+        if words.files_from is not None or len(named) != 1 or Path(named[0]).is_dir():
             raise UsageError("--trace follows one picture; name one file")
+        check_trace(words.trace, overwrite=True)  # other files may lie there
         if (words.trace / "trace.csv").exists():
             raise UsageError(f"--trace {words.trace}: a trace is there already; name another folder")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the JSON record; a new field keeps it, a changed or missing one raises it."""
-COUNT, MOST = 64, 10_000
+COUNT, WAYS, MOST = 64, 8, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +105,20 @@ class Sample(Machine, Record):
         for option, value in (("--count", self.count), ("--interpolate", self.interpolate)):
             if self.latent is not None and value is not None:
                 raise UsageError(f"{option} {value} with --latent {shown(self.latent)}: give one of them")
-        if self.interpolate is not None and self.interpolate * (self.count or 1) > MOST:
+        if self.interpolate is not None and self.interpolate * self._ways > MOST:
             raise UsageError(
-                f"--interpolate {self.interpolate} with --count {self.count}: at most {MOST} images at once"
+                f"--interpolate {self.interpolate} with --count {self._ways}: at most {MOST} images at once"
             )
         if self.output != "-":
             return
         if self.json:
             raise UsageError("--json and the picture both want stdout; give -o a file")
         options.check_stdout()
+
+    @property
+    def _ways(self) -> int:
+        """Rows of --interpolate."""
+        return self.count or WAYS
 
     def _chosen(self, sampler: Sampler) -> tuple[Tensor, int | None]:
         """The latents that are asked for, [images, latent], and images in a row; None: any number.
@@ -129,7 +134,7 @@ class Sample(Machine, Record):
         draws = self.runtime.generator()
         if self.interpolate is None:
             return sampler.draw(self.count or COUNT, draws), None
-        first, last = sampler.draw(2 * (self.count or COUNT // 8), draws).chunk(2)
+        first, last = sampler.draw(2 * self._ways, draws).chunk(2)
         return sampler.between(first, last, self.interpolate), self.interpolate
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv as _csv
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from genrestore.cli import figures, report
-from genrestore.cli.commands import Record
+from genrestore.cli.commands import Record, is_given
 from genrestore.cli.options import Machine
 from genrestore.errors import UsageError, shown
 
@@ -80,10 +81,12 @@ class Scatter(Machine, Record):
     json: bool = False
     quiet: bool = False
 
-    def run(self, context: typer.Context) -> int:  # noqa: ARG002
+    def run(self, context: typer.Context) -> int:
         """Draw, and say the figures."""
         if self.zoom and self.pca:
             raise UsageError("--zoom: is about axes from 0 to 1, and those of --pca follow the cloud anyway")
+        if self.pca and is_given(context, "dims"):
+            raise UsageError(f"--dims {self.dims} and --pca contradict each other; give one")
         output, own = self.output, self.outlier_image or []
         table = output.with_name(f"{output.stem}.table{output.suffix}") if self.outliers or own else None
         figures.check_outputs("-o", [output, table, self.csv], overwrite=self.overwrite)
@@ -98,9 +101,14 @@ class Scatter(Machine, Record):
         library = Library(self.data_root, self.split, self.download)
         images = load_images([Folder.parse(words) for words in self.data], reading, library)
         images = of_classes(images, self.classes)
+        if self.pca and min(len(images), encoder.network.latent) < 2:
+            raise UsageError(
+                f"--pca: two components need at least 2 images and 2 coordinates; here are {len(images)} "
+                f"and {encoder.network.latent}"
+            )
         stack = images.stack()
         others = studies.draw_out_of_class(stack, self.seed) if self.outliers else {}
-        study = studies.examine(encoder, stack, {**others, **own_images(own, reading)})
+        study = studies.examine(encoder, stack, {**others, **own_images(own, reading, others)})
         figures.write(output, picture(study, images, axes, zoom=self.zoom), overwrite=self.overwrite)
         if table is not None:
             from genrestore.study.scatter import table as draw_table
@@ -160,8 +168,10 @@ def of_classes(images: ImageSet, classes: str | None) -> ImageSet:
     )
 
 
-def own_images(paths: Sequence[Path], reading: Reading) -> dict[str, Any]:
+def own_images(paths: Sequence[Path], reading: Reading, taken: Iterable[str] = ()) -> dict[str, Any]:
     """Images of the user by their names, each [1, channel, size, size] in uint8.
+
+    A name that two have, or that is taken, comes with its folder.
 
     Raises:
         InputError: One cannot be read.
@@ -170,7 +180,10 @@ def own_images(paths: Sequence[Path], reading: Reading) -> dict[str, Any]:
 
     from genrestore.train.data.dataset import read_image
 
-    pixels = {path.name: read_image(path, reading) for path in paths}
+    own = dict.fromkeys(paths)
+    times = Counter([*taken, *(path.name for path in own)])
+    names = {path: path.name if times[path.name] == 1 else f"{path.parent}/{path.name}" for path in own}
+    pixels = {name: read_image(path, reading) for path, name in names.items()}
     return {name: torch.from_numpy(one.transpose(2, 0, 1).copy())[None] for name, one in pixels.items()}
 
 
@@ -206,7 +219,7 @@ def write_csv(path: Path, study: Study, images: ImageSet, *, overwrite: bool) ->
     for kind, latents in study.outlier_latents.items():
         writer.writerows([f"outlier/{kind}/{number}", "", *z] for number, z in enumerate(latents.tolist()))
     with atomic(path, overwrite=overwrite) as stream:
-        stream.write(text.getvalue().encode())
+        stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def show(figures: dict[str, Any], weights: str, encoder: Encoder, *, as_json: bool) -> None:

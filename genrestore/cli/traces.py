@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genrestore.errors import UsageError, shown
+
 if TYPE_CHECKING:
+    from genrestore.files.plan.jobs import Job
     from genrestore.files.work.stages import Picture
     from genrestore.restore.problem import Step, Trace
     from genrestore.restore.task import Task
@@ -23,6 +28,30 @@ PICTURES = 20
 def of(task: Task, folder: Path) -> Trace:
     """A trace of the searches of a task, into a folder."""
     return EachPicture(folder) if task.prior.one_class else StepsAsTheyCome(folder, task.settings.steps)
+
+
+def check_places(folder: Path, jobs: Sequence[Job], written: Sequence[Path]) -> None:
+    """Refuse a folder of traces where the trace of a picture and a file are in each other's way.
+
+    Raises:
+        UsageError: A file is there, or will be written there.
+    """
+    names = Counter[str]()
+    files = {os.path.realpath(path) for path in written}
+    for job in jobs:
+        place = folder / _named(job.source, names)
+        if os.path.realpath(place) in files or os.path.isfile(place):  # noqa: PTH113 -- never raises
+            raise UsageError(
+                f"--trace {shown(folder)}: {shown(place)} is a file or will be one, and the trace of "
+                f"{job.name} goes there; name another folder"
+            )
+
+
+def _named(source: Path | None, names: Counter[str]) -> str:
+    """The name of a picture's folder; `names` counts the pictures of each name."""
+    name = "stdin" if source is None else source.name
+    names[name] += 1
+    return name if names[name] == 1 else f"{name}-{names[name]}"
 
 
 class StepsAsTheyCome:
@@ -94,9 +123,7 @@ class EachPicture:
     def end(self, picture: Picture) -> None:
         """Write what was searched for."""
         source = picture.job.source
-        name = "stdin" if source is None else source.name
-        self._names[name] += 1
-        place = name if self._names[name] == 1 else f"{name}-{self._names[name]}"
+        place = _named(source, self._names)
         if trace := self._begun.pop(id(picture), None):
             write(self._folder / place, trace, _damaged(picture), source)
 
@@ -140,6 +167,6 @@ def write(folder: Path, trace: Steps, damaged: Any, source: Path | None = None) 
         with atomic(folder / f"{name}.png", source=source) as stream:
             figure.savefig(stream, format="png", dpi=120)
     for step in trace.chosen():
-        pixels = trace.images[step].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy().squeeze()
+        pixels = trace.images[step].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).squeeze(-1).numpy()
         with atomic(folder / f"step-{step:04d}.png", source=source) as stream:
             Image.fromarray(pixels).save(stream, format="PNG")

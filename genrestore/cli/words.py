@@ -183,6 +183,11 @@ class Words(options.Machine, Record):
         return False
 
     @property
+    def place(self) -> tuple[str, str | None]:
+        """Option that says where results go, and its value."""
+        return "-o", self.output
+
+    @property
     def attachment(self) -> Attachment | None:
         """A file that is written beside each output, or None."""
         return None
@@ -224,6 +229,10 @@ class Words(options.Machine, Record):
     def assigned(self, jobs: list[Job]) -> list[Job]:
         """Jobs with all that they need."""
         return jobs
+
+    def also_written(self, jobs: Sequence[Job]) -> list[Path]:  # noqa: ARG002
+        """Files that are written besides those of each result."""
+        return [] if self.json_file is None else [self.json_file]
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -292,8 +301,11 @@ class Words(options.Machine, Record):
             if self.json or self.json_file is not None:
                 raise UsageError("--dry-run says what would be done, and --json what was; give one")
             return
-        if self.output != "-" and (self.output is not None or not from_stdin):
+        word, output = self.place
+        if output != "-" and (output is not None or not from_stdin):
             return
         if self.json and self.json_file is None:
-            raise UsageError("--json and the picture both want stdout; give --json-file PATH, or -o a file")
-        options.check_stdout()
+            raise UsageError(
+                f"--json and the picture both want stdout; give --json-file PATH, or {word} a file"
+            )
+        options.check_stdout(word)

@@ -80,7 +80,8 @@ class AutoencoderSettings(Settings):
         rate: Of Adam, with the recipe only; None where there is none.
     """
 
-    NOT_OF_RECIPE: ClassVar = ("step_size",)
+    OF_RECIPE: ClassVar[dict[str, Any]] = {"step_size": None}
+    """What the recipe leaves no choice of; None: it has none."""
 
     steps: int = most_steps(200)
     step_size: float = setting(0.05, "Of the descent on pixels, up to 1", "X", above=0, most=1)
@@ -135,7 +136,8 @@ class LatentSearch(Settings):
         rate: Of Adam, with the recipe only; None where there is none.
     """
 
-    NOT_OF_RECIPE: ClassVar = ("restarts", "refine", "prior_weight")
+    OF_RECIPE: ClassVar[dict[str, Any]] = {"restarts": 1, "refine": False, "prior_weight": 0.0}
+    """What the recipe leaves no choice of."""
 
     steps: int = most_steps(300)
     restarts: int | None = setting(
@@ -178,7 +180,7 @@ class LatentSearch(Settings):
         """
         usual = 0.05 if size <= 32 else 0.005
         rate = usual if rate is None else rate
-        return cls(steps, 1, 0.0, loss, refine=False, recipe="report", rate=rate)
+        return cls(steps, loss=loss, recipe="report", rate=rate, **cls.OF_RECIPE)
 
 
 PLAIN = LatentSearch(prior_weight=0.0, refine=False)

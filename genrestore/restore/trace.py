@@ -100,7 +100,7 @@ def strip(trace: Steps, damaged: Tensor) -> Any:
     shown = [("damaged", damaged), *((trace.title(step), trace.images[step]) for step in trace.chosen())]
     figure = plotting.figure(1.4 * len(shown), 1.9)
     for axes, (title, image) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        axes.imshow(image.clamp(0, 1).permute(1, 2, 0).squeeze().numpy(), cmap="gray", vmin=0, vmax=1)
+        axes.imshow(image.clamp(0, 1).permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
         axes.set_title(title, fontsize=9)
         axes.set_axis_off()
     return figure

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from genrestore import plotting
+from genrestore.errors import shown
 
 MOST_AXES = 12
 """Coordinates whose pairs still fit into one grid."""
@@ -90,9 +91,17 @@ def plot(cloud: Cloud, marked: Sequence[Marked], names: Sequence[str], *, whole:
                 axes.set_xlabel(names[column])
             if column == 0:
                 axes.set_ylabel(names[row + 1])
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside right upper", markerscale=1.5 if last == 1 else 3.0)
+    labels = [*cloud.classes, *(one.name for one in marked)]
+    if labels:
+        drawn = panels[0, 0].collections[-len(labels) :]
+        legend = figure.legend(
+            drawn,
+            [str(number) for number in range(len(drawn))],
+            loc="outside right upper",
+            markerscale=1.5 if last == 1 else 3.0,
+        )
+        for text, label in zip(legend.get_texts(), labels, strict=True):
+            text.set(text=shown(label), parse_math=False)
     return figure
 
 
@@ -100,7 +109,7 @@ def _panel(axes: Any, cloud: Cloud, marked: Sequence[Marked], pair: tuple[int, i
     """One scatter plot of two axes."""
     points = cloud.points[:, pair].numpy()
     labels = torch.tensor(cloud.labels or [0] * len(points)).numpy()
-    for number, (name, colour) in enumerate(zip(cloud.classes or ("",), _colours(cloud), strict=True)):
+    for number, colour in enumerate(_colours(cloud)):
         chosen = points[labels == number]
         axes.scatter(
             *chosen.T,
@@ -108,7 +117,6 @@ def _panel(axes: Any, cloud: Cloud, marked: Sequence[Marked], pair: tuple[int, i
             color=colour,
             linewidths=0,
             alpha=0.6,
-            label=name,
             rasterized=len(points) > MANY,
         )
     for number, outlier in enumerate(marked):
@@ -118,7 +126,6 @@ def _panel(axes: Any, cloud: Cloud, marked: Sequence[Marked], pair: tuple[int, i
             color="white",
             edgecolors="black",
             marker=MARKERS[number % len(MARKERS)],
-            label=outlier.name,
             zorder=3,
         )
 
@@ -148,10 +155,10 @@ def table(rows: Sequence[tuple[str, Tensor]], columns: Sequence[str]) -> Any:
     for row, (name, images) in enumerate(rows):
         for column, image in enumerate(images):
             axes = panels[row, column]
-            axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy().squeeze(), cmap="gray", vmin=0, vmax=1)
+            axes.imshow(image.permute(1, 2, 0).squeeze(-1).clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)
             axes.set_xticks([])
             axes.set_yticks([])
             if row == 0:
                 axes.set_title(columns[column], fontsize=9)
-        panels[row, 0].set_ylabel(name, fontsize=9)
+        panels[row, 0].set_ylabel(shown(name), fontsize=9, parse_math=False)
     return figure

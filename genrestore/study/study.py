@@ -19,7 +19,7 @@ from genrestore.study.latents import Encoder, to_unit
 DRAWS = 100
 """Out-of-class images of each kind."""
 LARGEST = 10_000
-"""Latents that distances among all pairs are taken of."""
+"""Latents whose nearest ones tell how near those of the data lie; of more an even choice is taken."""
 CHUNK = 1000
 QUANTILE = 0.99
 """Of the data's own distances: nearer than this counts as inside."""
@@ -86,8 +86,7 @@ def describe(study: Study, seed: int = 0) -> dict[str, Any]:
         "outliers", the share of each kind nearer to the data than that.
     """
     draws = torch.Generator().manual_seed(seed)
-    some = study.latent[:LARGEST]
-    inside = reach(some)
+    inside = reach(study.latent)
     return {
         "images": len(study.latent),
         **{name: values.tolist() for name, values in coverage.statistics(study.latent).items()},
@@ -95,16 +94,17 @@ def describe(study: Study, seed: int = 0) -> dict[str, Any]:
         "sliced_wasserstein": float(coverage.sliced_wasserstein(study.latent, draws).sqrt()),
         "reach": inside,
         "outliers": {
-            name: float((nearest(points, some)[0] <= inside).double().mean())
+            name: float((nearest(points, study.latent)[0] <= inside).double().mean())
             for name, points in study.outlier_latents.items()
         },
     }
 
 
-def nearest(points: Tensor, data: Tensor, *, own: bool = False) -> tuple[Tensor, Tensor]:
+def nearest(points: Tensor, data: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Nearest neighbour of each of points [point, latent] in data [image, latent].
 
-    With `own` the points are the data, and each one's nearest other one is found.
+    With `own` the points are those of the data at these indices [point], and each one's nearest other is
+    found.
 
     Returns:
         Euclidean distances and indices into `data`, [point] each.
@@ -112,9 +112,8 @@ def nearest(points: Tensor, data: Tensor, *, own: bool = False) -> tuple[Tensor,
     distances, indices = [], []
     for start in range(0, len(points), CHUNK):
         apart = torch.cdist(points[start : start + CHUNK], data)
-        if own:
-            rows = torch.arange(len(apart))
-            apart[rows, start + rows] = torch.inf
+        if own is not None:
+            apart[torch.arange(len(apart)), own[start : start + CHUNK]] = torch.inf
         least = apart.min(1)
         distances.append(least.values)
         indices.append(least.indices)
@@ -123,7 +122,9 @@ def nearest(points: Tensor, data: Tensor, *, own: bool = False) -> tuple[Tensor,
 
 def reach(data: Tensor) -> float:
     """Distance from the data [image, latent] up to which a latent counts as inside; a scalar."""
-    own = nearest(data, data, own=True)[0]
+    count = min(len(data), LARGEST)
+    chosen = torch.arange(count) * len(data) // count
+    own = nearest(data[chosen], data, chosen)[0]
     return float(torch.quantile(own, QUANTILE)) if len(data) > 1 else 0.0
 
 

@@ -230,6 +230,26 @@ class TestWrongUse:
         assert message in one_error(result.stderr)
         assert (result.exit_code, contents(Path.cwd())) == (2, before)
 
+    @pytest.mark.parametrize(
+        ("words", "kept", "why"),
+        [
+            (["--reference", "clean.png"], "clean.png", "would be written, and --reference reads it"),
+            (["--files-from", "list.png"], "list.png", "would be written, and --files-from reads it"),
+            (["--compare", "-o", "a.png"], "a.compare.png", "two things would be written there"),
+            (["--json-file", "all.png"], "all.png", "two things would be written there"),
+        ],
+    )
+    def test_a_mask_is_shown_where_nothing_else_is_read_or_written(
+        self, inpaint: Run, holed: Path, words: list[str], kept: str, why: str
+    ) -> None:
+        write(Path("clean.png"), clean())
+        Path("list.png").write_text("photo.png\n")
+        before = contents(Path.cwd())
+        inputs = [] if "--files-from" in words else [holed]
+        result = inpaint(*inputs, "-m", "mask.png", *words, "--show-mask", kept, "--overwrite")
+        assert one_error(result.stderr).endswith(f"{kept}: {why}; name another")
+        assert (result.exit_code, contents(Path.cwd())) == (2, before)
+
     def test_a_mask_that_covers_everything_fails(self, inpaint: Run, holed: Path) -> None:
         result = inpaint(holed, "-m", mask_file("all.png", np.ones_like(hole())))
         assert "photo.png  failed: the mask covers the whole picture" in one_error(result.stderr)
@@ -252,6 +272,14 @@ class TestFolders:
         assert (result.exit_code, names("out")) == (0, ["a.png", "b.png"]), result.stderr
         assert is_filled(pixels("out/b.png"))
         assert names("shown") == ["a.mask.png", "b.mask.png"]
+
+    def test_a_batch_goes_on_where_masks_were_shown(self, inpaint: Run, album: Path) -> None:
+        words = (album, "-m", "mask.png", "-o", "out/", "--show-mask", "shown/", "--skip-existing")
+        assert inpaint(*words).exit_code == 0
+        Path("out/b.png").unlink()
+        result = inpaint(*words)
+        assert (result.exit_code, names("out")) == (0, ["a.png", "b.png", "c.png"]), result.stderr
+        assert "1 done, 2 skipped" in result.stderr
 
     def test_one_mask_for_all(self, inpaint: Run, album: Path) -> None:
         assert inpaint(album, "-m", "mask.png", "-o", "out/").exit_code == 0
@@ -306,6 +334,11 @@ class TestWithoutWeights:
             (["--prior", "dip", "--steps", "0"], "--steps 0: must be from 1 to 100000"),
             (["--prior", "dip", "--trace", "there"], "--trace there: a trace is there already"),
             (["--prior", "dip", "--trace", "new", "mask.png"], "--trace follows one picture; name one file"),
+            (
+                ["--prior", "dip", "--trace", "new", "--files-from", "list.txt"],
+                "--trace follows one picture; name one file",
+            ),
+            (["--prior", "dip", "--trace", "list.txt"], "--trace list.txt: is a file; name a folder"),
         ],
     )
     def test_what_cannot_be_meant_is_refused(
@@ -313,6 +346,7 @@ class TestWithoutWeights:
     ) -> None:
         Path("there").mkdir()
         Path("there/trace.csv").touch()
+        Path("list.txt").write_text("mask.png\n")
         before = contents(Path.cwd())
         for command in ("denoise", "inpaint"):
             result = run(command, holed, *words)

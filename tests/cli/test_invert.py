@@ -245,9 +245,19 @@ def test_denoise_and_inpaint_take_the_generator(run: Run, weights: str) -> None:
     for option, message in (
         (["--step-size", "0.1"], "--step-size: is for weights of an autoencoder, and "),
         (["--recipe", "report", "--refine"], "--refine and --recipe report contradict"),
+        (["--recipe", "report", "--prior-weight", "1"], "--prior-weight and --recipe report contradict"),
     ):
         refused = run("denoise", "noisy.png", "-o", "x.png", *option, *words)
         assert (refused.exit_code, message in refused.stderr) == (2, True), refused.stderr
+
+
+def test_words_that_agree_with_the_recipe_are_taken(run: Run, weights: str) -> None:
+    words = ["--weights", weights, "--device", "cpu", "--recipe", "report", "--steps", "3"]
+    agreeing = ["--no-refine", "--restarts", "1", "--prior-weight", "0"]
+    for name, more in (("a.png", []), ("b.png", agreeing)):
+        done = run("denoise", "in/0.png", "--sigma", "20", "-o", name, *words, *more)
+        assert done.exit_code == 0, done.stderr
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
 def test_a_trace_of_filling_names_each_picture_and_leaves_out_the_one_without_a_hole(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from genrestore.cli import options
 from tests import tiny
 from tests.cli.conftest import Run, write
 from tests.cli.test_denoise import contents, names, one_error, pixels
@@ -106,6 +107,37 @@ def test_the_masks_of_a_folder(find: Run, scan: Path) -> None:
     assert np.array_equal(pixels("out/b.png"), clean().clip(40, 200))
 
 
+def test_the_masks_of_folders_with_equal_names_are_each_its_own(find: Run, scan: Path) -> None:
+    other = np.ascontiguousarray(scanned()[::-1])
+    write(Path("album/1.png"), scanned())
+    write(Path("album/x/1.png"), other)
+    assert find("album", "-r", "--find", "dust", "--save-mask", "masks/").exit_code == 0
+    assert not np.array_equal(missing("masks/1.png"), missing("masks/x/1.png"))
+    words = ("album", "-r", "-m", "masks", "--find", "dust", "-o", "out/", "--show-mask", "shown")
+    assert find(*words).exit_code == 0
+    for name in ("1", "x/1"):
+        assert np.array_equal(missing(f"shown/{name}.mask.png"), missing(f"masks/{name}.png"))
+
+
+def test_a_mask_is_not_taken_for_a_finished_result(find: Run, scan: Path) -> None:
+    assert find(scan, "--find", "dust", "--save-mask", "out/").exit_code == 0
+    words = (scan, "--find", "dust", "-o", "out/", "--skip-existing")
+    assert "made again: result was 'mask'" in find(*words).stderr
+    assert "skipped: done before" in find(*words).stderr
+
+
+def test_a_mask_in_a_file_leaves_stdout_to_other_things(
+    find: Run, scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("-", "--find", "dust", "--save-mask")
+    result = find(*words, "mask.png", "--json", stdin=scan.read_bytes())
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (0, "done")
+    refused = find(*words, "-", "--json", stdin=scan.read_bytes())
+    assert "both want stdout; give --json-file PATH, or --save-mask a file" in one_error(refused.stderr)
+    monkeypatch.setattr(options, "check_stdout", lambda word: pytest.fail(f"{word} looks at stdout"))
+    assert find(*words, "on-a-terminal.png", stdin=scan.read_bytes()).exit_code == 0
+
+
 def test_marks_and_a_hand_s_mask_are_missing_together(find: Run, scan: Path) -> None:
     assert (
         find(scan, "--find", "dust", "--box", "12,3,4,5", "--grow", "1", "--show-mask", "m.png").exit_code
@@ -154,6 +186,21 @@ def test_another_sensitivity_makes_a_result_again(find: Run, scan: Path) -> None
         ),
         (["--find", "dust", "--save-mask", "m.png", "-o", "out.png"], "so -o is for another run"),
         (["--find", "dust", "--save-mask", "m.png", "--show-mask", "n.png"], "so --show-mask is for another"),
+        (
+            ["--find", "dust", "--save-mask", "m.jpg"],
+            "--save-mask m.jpg: suffix '.jpg' is not written; end it in",
+        ),
+        (["--find", "dust", "--save-mask", "m.png", "mask.png"], "--save-mask m.png: a file, and several"),
+        *(
+            (["--find", "dust", "--save-mask", "m.png", *words], f"so {words[0]} is for another run")
+            for words in (
+                ["--feather", "2"],
+                ["--sigma", "5"],
+                ["--fill", "mean"],
+                ["--from", "0,0,5,5"],
+                ["--avoid", "mask.png"],
+            )
+        ),
         (["--find", "dust", "--grow", "much"], "--grow much: must be a number of pixels, or auto"),
         (["--find", "dust", "--grow", "1001"], "--grow 1001: must be from 0 to 1000"),
     ],

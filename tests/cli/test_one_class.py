@@ -158,6 +158,20 @@ def test_a_trace_tells_how_the_search_went(run: Run, weights: str) -> None:
     assert "--trace way: is not empty" in again.stderr
 
 
+def test_a_trace_where_results_go_is_refused_before_the_work(run: Run, weights: str) -> None:
+    wrong = run("denoise", "digits", "-o", "out/", "--weights", weights, "--trace", "./out", *SIGMA)
+    assert wrong.exit_code == 2
+    assert "--trace out: out/0.png is a file or will be one" in wrong.stderr
+    assert not Path("out").exists()
+
+
+def test_a_picture_of_one_pixel_has_a_trace_too(run: Run, weights: str) -> None:
+    Image.new("L", (1, 1), 90).save("dot.png")
+    done = run("denoise", "dot.png", "--resize", "--weights", weights, "--trace", "way", *SIGMA)
+    assert done.exit_code == 0, done.stderr
+    assert Path("way/dot.png/strip.png").exists()
+
+
 def test_other_words_about_the_prior_make_skipped_results_again(run: Run, weights: str) -> None:
     words = ["denoise", "digits", "-o", "out/", "--weights", weights, "--skip-existing", *SIGMA]
     assert "4 done" in run(*words).stderr
@@ -195,6 +209,10 @@ def test_a_hole_is_filled(run: Run, weights: str) -> None:
         (["--weights", "photo", "--steps", "9"], "--steps is about priors that search"),
         (["--prior", "dip"], "--prior dip and --weights contradict each other"),
         (["--trace", "digits/0.png"], "--trace digits/0.png: is a file"),
+        (["--trace", "digits"], "--trace digits: digits/0.png is a file or will be one"),
+        (["--weights", "photo", "--prior-weight", "0"], "--prior-weight: is for weights of an autoencoder"),
+        (["--no-refine"], "--no-refine: is for weights of a generator, and "),
+        (["--recipe", "report", "--step-size", "0.05"], "--step-size and --recipe report contradict"),
     ],
 )
 def test_wrong_use_is_one_line(run: Run, weights: str, words: list[str], message: str) -> None:

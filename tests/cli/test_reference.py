@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def test_in_a_folder_the_name_goes_before_the_stem(tmp_path: Path) -> None:
     assert [score(done(one)).ssim for one in jobs] == pytest.approx([1, 1])
     with pytest.raises(UsageError, match=r"several pictures are named like in/a.jpg: a.png, a.tif"):
         reference.scorer(tmp_path / "clean", [job(Path("in/a.jpg"))])
+
+
+def test_folders_of_clean_pictures_mirror_those_of_the_inputs(tmp_path: Path) -> None:
+    jobs = [replace(job(Path("album", inside, "1.png")), inside=Path(inside)) for inside in ("", "x")]
+    for name in ("1.png", "x/1.png"):
+        write(tmp_path / name, clean_pixels())
+    found = reference.scorer(tmp_path, jobs)
+    assert found is not None
+    assert [found.clean[id(one)] for one in jobs] == [tmp_path / "1.png", tmp_path / "x/1.png"]
 
 
 def test_what_is_missing_is_counted_and_skipped_inputs_need_none(tmp_path: Path) -> None:

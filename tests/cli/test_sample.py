@@ -124,6 +124,7 @@ def test_json_is_one_object(run: Run, words: list[str]) -> None:
         (["-n", "0"], 2, "--count 0: must be from 1 to 10000"),
         (["--interpolate", "1"], 2, "--interpolate 1: must be from 2 to 10000"),
         (["--interpolate", "5000", "-n", "3"], 2, "--interpolate 5000 with --count 3: at most 10000"),
+        (["--interpolate", "1300"], 2, "--interpolate 1300 with --count 8: at most 10000"),
         (["--latent", "others", "-n", "3"], 2, "--count 3 with --latent others: give one of them"),
         (["--latent", "others"], 2, "others: latents of other weights (sha256 bbbb"),
         (["--latent", "narrow"], 1, "narrow: its latents have 2 numbers"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from genrestore.weights.header import read_header
+from genrestore.models import NETWORKS
+from genrestore.weights.header import Header, NetworkSpec, read_header
 from genrestore.weights.store import save
 from tests import tiny
 from tests.cli.conftest import Run
@@ -26,6 +29,16 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     toy.write_digits(Path("sets"), train=12, test=20)
     weights = tiny.save_autoencoder(tmp_path)
     return ["scatter", "--weights", str(weights), "--data", "mnist", "--data-root", "sets", "--device", "cpu"]
+
+
+def save_autoencoder(path: Path, latent: int) -> Path:
+    """Save an untrained autoencoder of colour pictures with so many coordinates."""
+    arguments = {"size": 28, "channels": 3, "latent": latent, "width": 2, "hidden": 2}
+    spec = NetworkSpec("autoencoder", arguments)
+    header = Header("autoencoder", {"autoencoder": spec}, 3, 28, {}, "", "", "", "0")
+    tensors = NETWORKS["autoencoder"](**arguments).state_dict()
+    save(path, header, {f"autoencoder.{key}": one for key, one in tensors.items()})
+    return path
 
 
 def size(path: str) -> tuple[int, int]:
@@ -107,15 +120,7 @@ def test_principal_components_and_the_training_part(run: Run, words: list[str]) 
 
 
 def test_all_pairs_make_a_grid(run: Run, tmp_path: Path, words: list[str]) -> None:
-    from genrestore.models import NETWORKS
-    from genrestore.weights.header import Header, NetworkSpec
-
-    arguments = {"size": 28, "channels": 3, "latent": 4, "width": 2, "hidden": 2}
-    header = Header(
-        "autoencoder", {"autoencoder": NetworkSpec("autoencoder", arguments)}, 3, 28, {}, "", "", "", "0"
-    )
-    tensors = NETWORKS["autoencoder"](**arguments).state_dict()
-    save(tmp_path / "four.safetensors", header, {f"autoencoder.{key}": one for key, one in tensors.items()})
+    save_autoencoder(tmp_path / "four.safetensors", latent=4)
     toy.fill(Path("own"), 3)
     Path("own/broken.png").write_text("no picture")
     four = ["scatter", "--weights", "./four.safetensors", "--data", "own", "--device", "cpu"]
@@ -143,6 +148,9 @@ def test_classes_may_be_chosen(run: Run, words: list[str]) -> None:
         (["--dims", "a"], 2, "--dims a: must be all, or numbers"),
         (["--dims", "0,2"], 2, "--dims 0,2: the latent has coordinates 0 to 1"),
         (["--zoom", "--pca"], 2, "--zoom: is about axes from 0 to 1"),
+        (["--dims", "0,1", "--pca"], 2, "--dims 0,1 and --pca contradict each other; give one"),
+        (["-o", "new.png", "--csv", "./new.png"], 2, "new.png: two things would be written there"),
+        (["--data", "one", "--pca"], 2, "--pca: two components need at least 2 images and 2"),
         (["--classes", "ten"], 2, "--classes ten: no class ten; there are 0, 1, 2"),
         (["--data-root", "nowhere"], 2, "--data mnist: not found in nowhere"),
         (["--weights", "photo"], 5, "weights 'photo' are of kind 'denoiser'; latents need an autoencoder"),
@@ -155,6 +163,7 @@ def test_wrong_use_is_one_line_and_writes_nothing(
 ) -> None:
     Path("there.png").touch()
     Path("empty").mkdir()
+    toy.fill(Path("one"), 1)
     if "--data" in more:
         del words[3:7]
     wrong = run(*words, *more)
@@ -162,6 +171,35 @@ def test_wrong_use_is_one_line_and_writes_nothing(
     assert wrong.stderr.splitlines()[-1].startswith("genrestore: error: ")
     assert not Path("scatter.png").exists()
     assert Path("there.png").read_bytes() == b""
+
+
+def test_components_need_two_coordinates(run: Run, words: list[str], tmp_path: Path) -> None:
+    narrow = save_autoencoder(tmp_path / "narrow.safetensors", latent=1)
+    toy.fill(Path("own"), 3)
+    wrong = run("scatter", "--weights", narrow, "--data", "own", "--device", "cpu", "--pca")
+    assert (wrong.exit_code, "here are 3 and 1" in wrong.stderr) == (2, True), wrong.stderr
+
+
+def test_images_of_one_name_are_all_kept(run: Run, words: list[str]) -> None:
+    for name, level in (("a/1.png", 10), ("b/1.png", 200), ("man", 90), ("2.png", 90)):
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.new("L", (28, 28), level).save(name, format="PNG")
+    own = [word for name in ("a/1.png", "b/1.png", "man", "2.png") for word in ("--outlier-image", name)]
+    done = run(*words, "--outliers", *own, "--json", "--csv", "z.csv")
+    assert done.exit_code == 0, done.stderr
+    names = list(json.loads(done.stdout)["outliers"])
+    assert names == ["constant", "noise", "negative", "flip", "man", "a/1.png", "b/1.png", "./man", "2.png"]
+    with Path("z.csv").open(newline="") as stream:
+        assert len(list(csv.DictReader(stream))) == 20 + 5 * 100 + 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_names_that_are_no_text_are_written_escaped(run: Run, words: list[str]) -> None:
+    toy.fill(Path("own"), 2)
+    Path("own/0.png").rename(os.fsdecode(b"own/\xff.png"))
+    done = run(*words[:3], "--data", "own", "--device", "cpu", "--csv", "z.csv")
+    assert done.exit_code == 0, done.stderr
+    assert "own/\\udcff.png," in Path("z.csv").read_text(encoding="utf-8")
 
 
 def test_classes_of_images_without_any(run: Run, words: list[str]) -> None:

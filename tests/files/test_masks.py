@@ -51,6 +51,12 @@ def job(source: str = "photo.png", mask: Path | None = None) -> Job:
     return Job(Path(source), Path("out") / source, None, mask=mask)
 
 
+def below(source: str) -> Job:
+    """An input that was found in the folder "album", or in one below it."""
+    inside = Path(source).parent.relative_to("album")
+    return Job(Path(source), Path("out") / inside / Path(source).name, inside=inside)
+
+
 def missing_of(options: MaskOptions, image: Image | None = None, mask: Path | None = None) -> np.ndarray:
     """What is missing, bool [height, width], of the only input of a batch."""
     one = job(mask=mask)
@@ -195,6 +201,13 @@ class TestWhatTextureIsCopiedFrom:
         expected[:, 3:5] = True
         assert np.array_equal(both, expected & ~hole())
 
+    def test_one_file_may_be_the_mask_turned_round_and_what_to_avoid(self) -> None:
+        file = mask_file()
+        one = job(mask=file)
+        found = Masks(MaskOptions(file, invert=True, avoid=file), [replace(one, avoid=file)])
+        with pytest.raises(UsageError, match="nothing is left to copy from"):
+            found.of(replace(one, avoid=file), picture())
+
     def test_a_folder_has_one_for_each_by_its_name(self) -> None:
         for name, column in (("a.png", 0), ("b.png", 7)):
             ignored = np.zeros((HEIGHT, WIDTH), bool)
@@ -223,6 +236,25 @@ class TestFindingThem:
         mask_file("masks/b.png")
         found = masks.assign([job("b.jpg"), job("a.tif")], MaskOptions(Path("masks")))
         assert [one.mask for one in found] == [Path("masks/b.png"), Path("masks/a.png")]
+
+    def test_folders_of_masks_mirror_those_of_the_pictures(self) -> None:
+        jobs = [below(f"album/{name}") for name in ("1.jpg", "x/1.jpg", "y/1.jpg")]
+        for name in ("1.png", "x/1.png"):
+            mask_file(f"masks/{name}")
+        for options in (MaskOptions(Path("masks")), MaskOptions(avoid=Path("masks"))):
+            first, second, third = masks.assign(jobs, options)
+            word = "mask" if options.place else "avoid"
+            assert [getattr(first, word), getattr(second, word)] == [
+                Path("masks/1.png"),
+                Path("masks/x/1.png"),
+            ]
+            assert third.problem == f"--{word} masks: no mask in it named like album/y/1.jpg"
+
+    def test_a_folder_of_masks_without_folders_goes_by_name_alone(self) -> None:
+        mask_file("masks/1.png")
+        Path("masks/x").mkdir()
+        found = masks.assign([below("album/1.jpg"), below("album/x/1.jpg")], MaskOptions(Path("masks")))
+        assert [one.mask for one in found] == [Path("masks/1.png")] * 2
 
     def test_inputs_without_one_have_failed_already(self) -> None:
         mask_file("masks/a.png")
@@ -285,9 +317,41 @@ class TestShowingThem:
             Masks(options, jobs).of(one, picture())
         assert sorted(path.name for path in Path("shown").iterdir()) == ["a.mask.png", "b.mask.png"]
 
+    def test_into_a_folder_that_mirrors_those_of_the_pictures(self) -> None:
+        Path("masks.v2").mkdir()
+        jobs = [below("album/x/1.png"), below("album/y/1.png")]
+        options = MaskOptions(boxes=(Part(0, 0, 1, 1),), show=Path("masks.v2"))
+        masks.assign(jobs, options)
+        for one in jobs:
+            Masks(options, jobs).of(one, picture())
+        paths = [Path("masks.v2/x/1.mask.png"), Path("masks.v2/y/1.mask.png")]
+        assert masks.shown_paths(jobs, options) == paths
+        assert all(path.is_file() for path in paths)
+
+    @pytest.mark.parametrize("provenance", [{"tool": "genrestore"}, None])
+    def test_a_batch_that_goes_on_replaces_what_it_showed_and_nothing_else(
+        self, provenance: dict[str, str] | None
+    ) -> None:
+        one, shown = job(), Path("shown/photo.mask.png")
+        options = MaskOptions(boxes=(Part(0, 0, 1, 1),), show=Path("shown"), noted=provenance is not None)
+        Masks(options, [one], provenance).of(one, picture())
+        with pytest.raises(UsageError, match="exists already; --overwrite replaces it"):
+            masks.assign([one], options)
+        with pytest.raises(InputError):
+            Masks(options, [one], provenance).of(one, picture())
+        goes_on = replace(options, skip_existing=True, grow=1)
+        masks.assign([one], goes_on)
+        Masks(goes_on, [one], provenance).of(one, picture())
+        with Pillow.open(shown) as image:
+            assert np.asarray(image).sum() == 4 * 255
+        shown.write_bytes(b"mine")
+        with pytest.raises(UsageError, match="exists already, and genrestore did not note that it made it"):
+            masks.assign([one], goes_on)
+
     @pytest.mark.parametrize(
         ("names", "show", "message"),
         [
+            (["a.png", "a.jpg"], "shown", "the masks of a.png and a.jpg would both go there"),
             (["a.png", "b.png"], "all.png", "a file, and several inputs need a folder"),
             (["a.png"], "mask.jpg", r"a mask is written as PNG; end it in \.png"),
             (["a.png"], "a.png", "an input, a mask or a result is there"),
@@ -297,6 +361,6 @@ class TestShowingThem:
     )
     def test_where_they_cannot_go(self, names: list[str], show: str, message: str) -> None:
         Path("there.png").write_bytes(b"mine")
-        with pytest.raises(UsageError, match=f"^--show-mask {show}: {message}"):
+        with pytest.raises(UsageError, match=f"^--show-mask {show}.*: {message}"):
             masks.assign([job(name) for name in names], MaskOptions(show=Path(show)))
         assert Path("there.png").read_bytes() == b"mine"

@@ -95,8 +95,21 @@ def test_nearest_latents_are_those_of_another_library() -> None:
     assert np.allclose(distances, expected, atol=1e-3)
     assert (found.numpy() == indices).mean() > 0.9  # rounding decides between near ones
     own, _ = tree.query(data.numpy(), k=2)
-    assert np.allclose(study.nearest(data, data, own=True)[0], own[:, 1], atol=1e-3)
+    assert np.allclose(study.nearest(data, data, torch.arange(len(data)))[0], own[:, 1], atol=1e-3)
     assert study.reach(data) == pytest.approx(float(np.quantile(own[:, 1], 0.99)), abs=1e-3)
+
+
+def test_the_order_of_more_latents_than_are_measured_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "LARGEST", 100)
+    low, high = 0.3 * torch.rand(150, 2, generator=draws()), 0.7 + 0.3 * torch.rand(50, 2, generator=draws(1))
+    reaches = []
+    for latent in (torch.cat([low, high]), torch.cat([high, low])):
+        made = study.Study(torch.zeros(200, 1, 1, 1).byte(), latent, {}, {"low": low[:9], "high": high[:9]})
+        figures = study.describe(made)
+        assert figures["outliers"] == {"low": 1.0, "high": 1.0}
+        reaches.append(figures["reach"])
+    exact = cKDTree(torch.cat([low, high]).numpy()).query(torch.cat([low, high]).numpy(), k=2)[0][:, 1]
+    assert reaches == pytest.approx([float(np.quantile(exact, 0.99))] * 2, rel=0.5)
 
 
 def test_figures_of_known_latents(encoder: Encoder) -> None:
@@ -124,6 +137,25 @@ def test_examples_show_input_reconstruction_and_neighbour(encoder: Encoder) -> N
 def test_all_kinds_are_drawn_a_hundred_times() -> None:
     drawn = study.draw_out_of_class(halves((0, 1), (1, 0)), seed=3)
     assert {name: len(images) for name, images in drawn.items()} == dict.fromkeys(study.OUT_OF_CLASS, 100)
+
+
+def test_every_name_stands_in_the_legend_as_it_is() -> None:
+    names = ("_dark", "a$b_c$", "50$", "\udcff")
+    cloud = scatter.Cloud(torch.rand(8, 2, generator=draws()), (0, 0, 1, 1, 2, 2, 3, 3), names)
+    figure = scatter.plot(cloud, [scatter.Marked("_$x$.png", torch.rand(1, 2))], ["z[0]", "z[1]"])
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    texts = legend.get_texts()
+    assert [text.get_text() for text in texts] == ["_dark", "a$b_c$", "50$", r"\udcff", "_$x$.png"]
+    assert not any(text.get_parse_math() for text in texts)
+    colours = [tuple(handle.get_facecolor()[0]) for handle in legend.legend_handles]
+    assert len(set(colours)) == 5  # each name beside its own points
+
+
+def test_a_table_takes_any_name_and_images_of_a_pixel() -> None:
+    figure = scatter.table([("$x_$.png", torch.rand(3, 1, 1, 1))], ["a", "b", "c"])
+    figure.canvas.draw()
+    assert figure.axes[0].yaxis.label.get_parse_math() is False
 
 
 def test_principal_components_are_those_of_numpy() -> None:

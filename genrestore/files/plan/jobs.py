@@ -136,6 +136,8 @@ class OutputOptions:
         shard: Only this share of the inputs.
         attachment: What else is written beside each output, or None.
         drop_extras: An input may be replaced though a part of its file is lost.
+        word: The option that named `output`, for messages; of another one than --output the format is not
+            the user's.
     """
 
     output: str | None = None
@@ -151,6 +153,7 @@ class OutputOptions:
     shard: Shard | None = None
     attachment: Attachment | None = None
     drop_extras: bool = False
+    word: str = "--output"
 
     def beside(self, target: Path) -> list[Path]:
         """List what is written beside an output."""

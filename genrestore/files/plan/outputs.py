@@ -73,6 +73,20 @@ def check_only_read(written: Sequence[Path], read: Sequence[tuple[str, Path]]) -
             raise UsageError(f"{shown(path)}: would be written, and {words[found]} reads it; name another")
 
 
+def check_apart(written: Sequence[Path]) -> None:
+    """Refuse to write two things into one file.
+
+    Raises:
+        UsageError: The first file that is named twice.
+    """
+    taken: set[str] = set()
+    for path in written:
+        real = os.path.realpath(path)
+        if real in taken:
+            raise UsageError(f"{shown(path)}: two things would be written there; name another")
+        taken.add(real)
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """Return the identity of a file, whatever its path; None where none is there."""
     try:
@@ -121,7 +135,7 @@ def _check_words(inputs: Sequence[str], options: OutputOptions) -> None:
             raise UsageError(f"{word} needs files, and the input is - (standard input)")
     for word, given in needing_output.items():
         if given and to_stdout:
-            raise UsageError(f"{word} needs an output file; name one with --output")
+            raise UsageError(f"{word} needs an output file; name one with {options.word}")
     if options.suffix is not None and to_stdout:
         raise UsageError("--suffix names files, and the output is - (standard output)")
     if options.in_place and options.skip_existing and not options.provenance:
@@ -193,7 +207,7 @@ def _folder(options: OutputOptions, single: bool) -> Path | None:
     if output is None or (output == STDIO and single):
         return None
     if output == STDIO:
-        raise UsageError("--output - (standard output) takes one picture; name a folder for several")
+        raise UsageError(f"{options.word} - (standard output) takes one picture; name a folder for several")
     path = Path(output)
     if output.endswith(("/", os.sep)) or is_folder(path):
         return path
@@ -201,23 +215,24 @@ def _folder(options: OutputOptions, single: bool) -> Path | None:
         _check_file(path, options)
         return None
     if os.path.exists(path) or path.suffix.lower() in formats.IMAGE_SUFFIXES:  # noqa: PTH110 -- never raises
-        raise UsageError(f"--output {shown(path)}: a file, and several inputs need a folder")
+        raise UsageError(f"{options.word} {shown(path)}: a file, and several inputs need a folder")
     return path
 
 
 def _check_file(path: Path, options: OutputOptions) -> None:
     """Refuse a file's name that does not say what is to be written, or says another thing than an option."""
-    format = formats.SUFFIXES.get(path.suffix.lower())
-    if format is None:
+    format, named = formats.SUFFIXES.get(path.suffix.lower()), f"{options.word} {shown(path)}"
+    if format is None or (options.word != "--output" and format != options.format):
         what = f"suffix '{path.suffix}' is not written" if path.suffix else "no suffix"
-        known = ", ".join(formats.SUFFIXES)
-        raise UsageError(f"--output {shown(path)}: {what}; end it in one of {known}, or in / for a folder")
+        suffixes = [one for one, made in formats.SUFFIXES.items() if options.format in (None, made)]
+        ends = suffixes[0] if len(suffixes) == 1 else f"one of {', '.join(suffixes)}"
+        raise UsageError(f"{named}: {what}; end it in {ends}, or in / for a folder")
     if not formats.has_library(format):
-        raise UsageError(f"--output {shown(path)}: {formats.BY_NAME[format].refusal}")
+        raise UsageError(f"{named}: {formats.BY_NAME[format].refusal}")
     if options.format not in (None, format):
-        raise UsageError(f"--output {shown(path)} is {format}, and --format says {options.format}; give one")
+        raise UsageError(f"{named} is {format}, and --format says {options.format}; give one")
     if options.suffix is not None:
-        raise UsageError(f"--suffix names files in a folder, and --output {shown(path)} is a name; give one")
+        raise UsageError(f"--suffix names files in a folder, and {named} is a name; give one")
 
 
 def _target(job: Job, options: OutputOptions, folder: Path | None) -> Path | None:
@@ -226,7 +241,7 @@ def _target(job: Job, options: OutputOptions, folder: Path | None) -> Path | Non
     if options.output == STDIO or (source is None and options.output is None):
         return None
     if folder is not None and source is None:
-        raise UsageError("--output is a folder, and standard input has no name; name a file")
+        raise UsageError(f"{options.word} is a folder, and standard input has no name; name a file")
     if source is None or (options.output is not None and folder is None):
         assert options.output is not None
         return Path(options.output)

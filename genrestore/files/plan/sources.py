@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -242,6 +243,24 @@ class NamedPictures:
     def pictures(self) -> list[Path]:
         """Pictures of the folder, known by its suffix; of a file, nothing."""
         return [path for _, by_stem in self._folders.values() for paths in by_stem.values() for path in paths]
+
+    @classmethod
+    def for_jobs(cls, place: Path, word: str, jobs: Sequence[Job]) -> NamedPictures:
+        """Make those of a place for `of_job`: with pictures in folders, also those in its folders."""
+        return cls(place, word, recursive=any(job.inside != TOP for job in jobs))
+
+    @cached_property
+    def _is_flat(self) -> bool:
+        """No folder below holds a picture."""
+        return not any(by_stem for inside, (_, by_stem) in self._folders.items() if inside != TOP)
+
+    def of_job(self, job: Job) -> list[Path]:
+        """Return the one of a job's input, as `named_like`.
+
+        It is looked for in the folder that mirrors the input's; if no folder below `place` holds any, by name
+        alone.
+        """
+        return self.named_like(job.source, TOP if self._is_flat else job.inside)
 
     def named_like(self, picture: Path | None, inside: Path = TOP) -> list[Path]:
         """Return the one of `picture`; several if its name does not decide, none if there is none.

@@ -5,6 +5,7 @@ White-is-missing becomes known-is-1 here and nowhere else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ import numpy as np
 from genrestore.errors import GenrestoreError, InputError, UsageError, shown
 from genrestore.files.codecs import images
 from genrestore.files.codecs.images import Array, Image, white
-from genrestore.files.codecs.metadata import Metadata
+from genrestore.files.codecs.metadata import Metadata, Provenance
 from genrestore.files.disk.atomic import atomic
-from genrestore.files.plan import sources
+from genrestore.files.plan import skipping, sources
 from genrestore.files.plan.jobs import Job, Part
 from genrestore.files.plan.sources import NamedPictures, several
 from genrestore.files.work import mask_meaning
@@ -38,7 +39,7 @@ class MaskOptions:
         grow: Pixels by which the hole grows on every side.
         show: Where the mask that was used is written, white is missing: a file, or a folder for several
             pictures.
-        overwrite: Replace a mask that was shown before.
+        overwrite: Replace what is where a mask is shown.
         max_pixels: Larger mask files are refused; None takes `images.DEFAULT_MAX_PIXELS`.
         source: The rectangle that texture may be copied from; None: the whole picture.
         avoid: A mask, or a folder of them by name, of what it may not be copied from.
@@ -46,6 +47,8 @@ class MaskOptions:
             width], as they are restored. None: nothing is looked for.
         found: What it looks for and how, for the record.
         edges: Lets what is missing, bool [height, width], grow over its edges in such pixels. None: it stays.
+        skip_existing: Replace a mask that was shown before, as an interrupted batch leaves some.
+        noted: Masks that are shown say that genrestore made them.
     """
 
     place: Path | None = None
@@ -61,6 +64,8 @@ class MaskOptions:
     find: Callable[[Array], Array] | None = None
     found: Mapping[str, str | float] = field(default_factory=dict)
     edges: Callable[[Array, Array], Array] | None = None
+    skip_existing: bool = False
+    noted: bool = True
 
     def __post_init__(self) -> None:
         if self.invert and self.find is not None:
@@ -72,6 +77,16 @@ class MaskOptions:
     def uses_alpha(self) -> bool:
         """Nothing is named, so that the picture's own alpha says what is missing."""
         return self.place is None and self.colour is None and not self.boxes and self.find is None
+
+    def in_the_way(self, path: Path) -> str | None:
+        """Why a mask cannot be shown in a file, or None."""
+        if self.overwrite or not os.path.lexists(path):
+            return None
+        if not self.skip_existing:
+            return "exists already; --overwrite replaces it"
+        if skipping.is_foreign(path, has_provenance=self.noted):
+            return f"exists already, and {skipping.NOT_OURS}; --overwrite replaces it"
+        return None
 
     @property
     def provenance(self) -> dict[str, str | float | bool | None]:
@@ -96,16 +111,16 @@ def assign(jobs: Sequence[Job], options: MaskOptions) -> list[Job]:
             would go; or the place for masks to be shown cannot be meant.
     """
     if options.place is not None:
-        jobs = _with_masks(jobs, NamedPictures(options.place, "--mask"), "mask")
+        jobs = _with_masks(jobs, NamedPictures.for_jobs(options.place, "--mask", jobs), "mask")
     if options.avoid is not None:
-        jobs = _with_masks(jobs, NamedPictures(options.avoid, "--avoid"), "avoid")
+        jobs = _with_masks(jobs, NamedPictures.for_jobs(options.avoid, "--avoid", jobs), "avoid")
     _check_shown(jobs, options)
     return list(jobs)
 
 
 def _with_masks(jobs: Sequence[Job], named: NamedPictures, which: Literal["mask", "avoid"]) -> list[Job]:
     def with_mask(job: Job) -> Job:
-        alike = named.named_like(job.source)
+        alike = named.of_job(job)
         if len(alike) == 1:
             return replace(job, **{which: alike[0]})  # type: ignore[arg-type]
         problem = several(job.name, alike) if alike else f"no mask in it named like {job.name}"
@@ -128,28 +143,38 @@ def _check_shown(jobs: Sequence[Job], options: MaskOptions) -> None:
     if options.show is None:
         return
     still_open = [job for job in jobs if job.is_open]
-    if len(still_open) > 1 and (options.show.suffix or options.show.is_file()):
+    is_file = options.show.is_file() or (options.show.suffix and not sources.is_folder(options.show))
+    if len(still_open) > 1 and is_file:
         raise UsageError(f"--show-mask {shown(options.show)}: a file, and several inputs need a folder")
     taken = {path.resolve() for job in jobs for path in (job.source, job.target, job.mask, job.avoid) if path}
+    masked: dict[Path, Job] = {}
     for job in still_open:
         path = _shown_path(job, options.show)
-        problem = "exists already; --overwrite replaces it"
+        other = masked.setdefault(path.resolve(), job)
         if path.suffix.lower() != ".png":
-            problem = "a mask is written as PNG; end it in .png"
+            problem: str | None = "a mask is written as PNG; end it in .png"
         elif path.resolve() in taken:
             problem = "an input, a mask or a result is there; name another"
-        elif options.overwrite or not path.exists():
-            taken.add(path.resolve())
-            continue
-        raise UsageError(f"--show-mask {shown(path)}: {problem}")
+        elif other is not job:
+            problem = f"the masks of {other.name} and {job.name} would both go there; take two runs"
+        else:
+            problem = options.in_the_way(path)
+        if problem is not None:
+            raise UsageError(f"--show-mask {shown(path)}: {problem}")
+
+
+def shown_paths(jobs: Sequence[Job], options: MaskOptions) -> list[Path]:
+    """List the files in which the masks of jobs from `assign` are shown."""
+    show = options.show
+    return [] if show is None else [_shown_path(job, show) for job in jobs if job.is_open]
 
 
 def _shown_path(job: Job, show: Path) -> Path:
-    """The file as it is named; in a folder it gets the stem of the picture."""
+    """The file as it is named; a folder mirrors those of the pictures, and has their stems."""
     if show.suffix and not sources.is_folder(show):
         return show
     stem = "standard-input" if job.source is None else job.source.stem
-    return show / f"{stem}.mask.png"
+    return show / job.inside / f"{stem}.mask.png"
 
 
 @dataclass(frozen=True)
@@ -184,13 +209,21 @@ class Masks:
     """The masks of a batch of jobs from `assign`.
 
     A fault of a mask is wrong use where it is the mask of the only input, else the failure of that input.
+
+    Args:
+        options: The user's words.
+        jobs: The batch.
+        provenance: What masks that are shown say of how they were made; None: nothing.
     """
 
-    def __init__(self, options: MaskOptions, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, options: MaskOptions, jobs: Sequence[Job], provenance: Provenance | None = None
+    ) -> None:
         self._options = options
+        self._provenance = provenance
         alone = sum(not job.skipped for job in jobs) == 1
         self._error: type[GenrestoreError] = UsageError if alone else InputError
-        self._last: tuple[Path, Missing] | None = None
+        self._last: tuple[Path, bool, Missing] | None = None
 
     def of(self, job: Job, image: Image, pixels: Array | None = None) -> Mask:
         """Find what is known of a job's decoded picture; written too where the user wants it shown.
@@ -229,10 +262,18 @@ class Masks:
         except InputError as error:
             raise self._error(str(error)) from error
         if options.show is not None:
-            _write(missing, _shown_path(job, options.show), options.overwrite, job.mask or job.source)
+            self._show(missing, _shown_path(job, options.show), job)
         if options.uses_alpha:
             notes.append("its alpha was the mask; what was filled is opaque now")
         return Mask(~missing[None, None], tuple(notes), options.uses_alpha, copyable)
+
+    def _show(self, missing: Array, path: Path, job: Job) -> None:
+        pixels = np.where(missing, WHITE, 0).astype(np.uint8)[None, None]
+        options = self._options
+        overwrite = options.overwrite or (options.skip_existing and options.in_the_way(path) is None)
+        with atomic(path, overwrite=overwrite, source=job.mask or job.source) as stream:
+            mask = Image(pixels, None, Metadata("PNG", "L"))
+            images.encode(mask, stream, "PNG", provenance=self._provenance)
 
     def _copyable(self, job: Job, missing: Array) -> Array | None:
         """Pixels that texture may be copied from, bool [1, 1, height, width]; None: from all that is known.
@@ -258,18 +299,18 @@ class Masks:
     def _from_file(self, path: Path, shape: tuple[int, ...], *, invert: bool = False) -> Missing:
         """The missing pixels of a mask file, bool [height, width]; the last one is kept."""
         last = self._last  # another thread may put another one there meanwhile
-        if last is None or last[0] != path:
+        if last is None or last[:2] != (path, invert):
             limit = self._options.max_pixels or images.DEFAULT_MAX_PIXELS
             try:
                 found = mask_meaning.of(images.read(path, max_pixels=limit), invert=invert)
             except InputError as error:
                 raise InputError(f"{shown(path)}: {str(error).removeprefix(f'{shown(path)}: ')}") from error
-            self._last = last = path, found
-        missing = last[1].pixels
+            self._last = last = path, invert, found
+        missing = last[2].pixels
         if missing.shape != shape:
             sizes = [f"{width} x {height}" for height, width in (missing.shape, shape)]
             raise InputError(f"{shown(path)}: the mask is {sizes[0]} pixels, the picture {sizes[1]}")
-        return last[1]
+        return last[2]
 
 
 def grown(missing: Array, by: int) -> Array:
@@ -315,9 +356,3 @@ def _from_colour(pixels: Array, colour: tuple[int, int, int]) -> Array:
     wanted = levels.astype(pixels.dtype)[:, None, None]
     missing: Array = (pixels[0] == wanted).all(axis=0)
     return missing
-
-
-def _write(missing: Array, path: Path, overwrite: bool, source: Path | None) -> None:
-    pixels = np.where(missing, WHITE, 0).astype(np.uint8)[None, None]
-    with atomic(path, overwrite=overwrite, source=source) as stream:
-        images.encode(Image(pixels, None, Metadata("PNG", "L")), stream, "PNG")
