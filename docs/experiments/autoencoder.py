@@ -5,7 +5,7 @@ python docs/experiments/autoencoder.py --data FOLDER [--epochs SHARE] [--iterati
 
 Writes what docs/experiments/autoencoder.md holds between its marks, and its pictures; autoencoders are kept
 under --keep. An hour on one core; `--epochs 1` trains as long as the report did, for a day; `--long 0` gives
-`moments` alone the report's hundred epochs, three hours and a half; `--quick` takes minutes, and leaves the
+`moments` alone the report's hundred epochs, for hours; `--quick` takes minutes, and leaves the
 documentation as it is.
 """
 

@@ -15,8 +15,7 @@ from genrestore.errors import UsageError, WeightsError
 from genrestore.models.mark_finder import MarkFinder
 from genrestore.restore.components import Components
 from genrestore.restore.problem import OnProgress
-from genrestore.restore.tiled import unused_bits
-from genrestore.restore.tiling import Pixels, Tile, Tiling, begun, in_parallel, with_less_memory
+from genrestore.restore.tiling import Pixels, Tile, Tiling, begun, in_parallel, unused_bits, with_less_memory
 from genrestore.runtime import Runtime
 from genrestore.weights.header import FINDER, MARKS
 from genrestore.weights.load import load_chosen

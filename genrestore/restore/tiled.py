@@ -35,17 +35,16 @@ from genrestore.restore.tiling import (
     in_parallel,
     is_clipped,
     map_tiles,
+    shifted_back,
     tiles,
     to_float,
+    unused_bits,
     with_less_memory,
 )
 from genrestore.restore.wide import Hole, Texture, all_holes, structure, wide_holes
 
 BT601 = (0.299, 0.587, 0.114)
 """Shares of R, G and B in luma, ITU-R BT.601."""
-LOW_RANGE = 1 << 13
-"""Pictures of 16 bits without a value from here on are those of a sensor of few bits: they are restored as if
-they used the whole range."""
 LITTLE_NOISE = 1.0 / 255
 """Below one grey level a picture counts as clean, and the user is told so."""
 MANY_STUCK = 0.005
@@ -325,19 +324,3 @@ class Tiled:
         if self.prior.levels == 1 and (request.luma, request.chroma) != (1, 1):
             notes.append("these weights know one noise level: luma and chroma act on the result")
         return notes
-
-
-def shifted_back(pixels: Pixels, shift: int) -> Pixels:
-    """A picture that was shifted up by so many bits in its own range again, rounded."""
-    if not shift:
-        return pixels
-    half = 1 << (shift - 1)
-    return (np.minimum(pixels, (1 << 16) - 1 - half) + half) >> shift
-
-
-def unused_bits(pixels: Pixels) -> int:
-    """Bits by which a picture of 16 bits, [1, channel, height, width], can be shifted up, or 0."""
-    if pixels.dtype != np.uint16:
-        return 0
-    largest = int(pixels.max())
-    return 0 if largest >= LOW_RANGE or largest == 0 else 16 - largest.bit_length()

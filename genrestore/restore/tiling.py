@@ -22,6 +22,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 MOST = 4
 """Tiles at once on a processor; each takes memory, and with fewer tiles than threads each gets several."""
+LOW_RANGE = 1 << 13
+"""Pictures of 16 bits without a value from here on are those of a sensor of few bits: they are restored as if
+they used the whole range."""
 Region = tuple[slice, slice]
 """Rows and columns of a picture."""
 
@@ -246,6 +249,22 @@ def from_float(image: Tensor, dtype: np.dtype[Any]) -> Pixels:
     if np.issubdtype(dtype, np.integer):
         image = image.clamp(0, 1).mul(np.iinfo(dtype).max).round()
     return image.numpy().astype(dtype)
+
+
+def unused_bits(pixels: Pixels) -> int:
+    """Bits by which a picture of 16 bits, [1, channel, height, width], can be shifted up, or 0."""
+    if pixels.dtype != np.uint16:
+        return 0
+    largest = int(pixels.max())
+    return 0 if largest >= LOW_RANGE or largest == 0 else 16 - largest.bit_length()
+
+
+def shifted_back(pixels: Pixels, shift: int) -> Pixels:
+    """A picture that was shifted up by so many bits in its own range again, rounded."""
+    if not shift:
+        return pixels
+    half = 1 << (shift - 1)
+    return (np.minimum(pixels, (1 << 16) - 1 - half) + half) >> shift
 
 
 def _tiles(height: int, width: int, tiling: Tiling) -> Iterator[Tile]:
