@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,48 +41,70 @@ FOURS, CASES = 60, 4
 """Test digits 4 that are searched for the report's case, and how many cases are shown."""
 SHOWN = 36
 """Samples of a trained generator."""
+GAMES = ("non-saturating", "saturating", "l2")
+"""Losses of the trainings that are compared."""
 PLAYERS = ("discriminator", "generator")
 
 
 @dataclass(frozen=True)
-class Game:
-    """A training of a generator, of "digits" or "faces", by one loss, with so many steps of D to one of G."""
+class Course:
+    """How generators of a class are trained to compare losses: by the recipe, but in few and small steps."""
 
-    of: str
-    loss: str
-    ratio: int
+    steps: int
+    batch: int
+    ratios: tuple[int, ...]
+    """Steps of the discriminator to one of the generator."""
+    data: Callable[[Bench], list[Any]]
+    """Options of the command that say what is learned from."""
+    judged: dict[str, Callable[[Bench, Tensor, float], str]]
+    """Columns that judge samples [image, channel, size, size] in [0, 1], or go by the training's score."""
+    samples: int | None
+    """How many of these; None: as many as the classifier judges."""
 
-    @property
-    def name(self) -> str:
-        """Of its run and its pictures."""
-        return f"{'' if self.of == 'digits' else f'{self.of}-'}{self.loss}-{self.ratio}"
-
-    def train(self, bench: Bench) -> None:
-        """Train in small batches, unless that run is there.
+    def train(self, bench: Bench, folder: Path, loss: str, ratio: int) -> None:
+        """Train a generator in a folder, unless its weights are there already.
 
         Raises:
             RuntimeError: It failed, and not by the alarm.
         """
-        folder, (count, batch) = bench.scratch / self.name, GAME_STEPS[self.of]
-        steps = count if bench.every == 1 else 20
-        data: list[Any] = ["--data", "mnist", "--data-root", root(bench)]
-        if self.of == "faces":
-            data = ["--data", find(bench.data, "faces64/color"), "--size", 64, "--channels", 3]
-            data += ["--holdout-every", 12, "--width", 32]
-        words = ["train", "gan", *data, "--recipe", "report", "--quiet", "--name", folder.name, "--seed", 0]
-        words += ["--steps", steps, "--batch-size", batch, "--encoder-steps", 0, "--loss", self.loss]
-        words += ["--d-steps", self.ratio, "--log-every", max(1, steps // 50), "--validate-every", steps]
-        words += ["--output", folder.with_suffix(".safetensors"), "--run-dir", folder]
-        if not folder.exists():
+        steps = self.steps if bench.every == 1 else 20
+        words = ["train", "gan", *self.data(bench), "--recipe", "report", "--quiet", "--seed", 0]
+        words += ["--name", folder.name, "--steps", steps, "--batch-size", self.batch]
+        words += ["--encoder-steps", 0, "--loss", loss, "--d-steps", ratio]
+        words += ["--log-every", max(1, steps // 50), "--validate-every", steps]
+        words += ["--output", folder.with_suffix(".safetensors"), "--run-dir", folder, "--overwrite"]
+        if not folder.with_suffix(".safetensors").exists():
             done = subprocess.run(command(*words), check=False, capture_output=True, text=True)
             if done.returncode and "has collapsed" not in done.stderr:
                 raise RuntimeError(f"{folder.name}: {done.stderr.strip()}")
 
 
-GAMES = [Game("digits", loss, ratio) for loss in ("non-saturating", "saturating", "l2") for ratio in (1, 3)]
-GAMES += [Game("faces", loss, 3) for loss in ("non-saturating", "saturating", "l2")]
-GAME_STEPS = {"digits": (1500, 64), "faces": (600, 32)}
-"""Steps of a training, and images in a batch."""
+COURSES = {
+    "digits": Course(
+        1500,
+        64,
+        (1, 3),
+        lambda bench: ["--data", "mnist", "--data-root", root(bench)],
+        {
+            "Fréchet distance": lambda bench, made, _: (
+                f"{reports.frechet(bench, made, digits(bench)[0].float() / 255):.1f}"
+            ),
+            "rarest class": lambda bench, made, _: f"{reports.rarest(bench, made):.1f} %",
+        },
+        None,
+    ),
+    "faces": Course(
+        600,
+        32,
+        (3,),
+        lambda bench: [
+            *("--data", find(bench.data, "faces64/color"), "--size", 64, "--channels", 3),
+            *("--holdout-every", 12, "--width", 32),
+        ],
+        {"distance of samples": lambda _, __, score: f"{-score:.3f}"},
+        SHOWN,
+    ),
+}
 
 
 @dataclass
@@ -280,32 +303,28 @@ def fours(bench: Bench) -> list[str]:
 
 def games(bench: Bench, of: str) -> dict[str, list[str]]:
     """Train with the three losses, and the page's parts on it: a table, and what shows each run."""
-    judged = "Fréchet distance | rarest class" if of == "digits" else "distance of samples"
-    lines = [f"| loss | ratio | discriminator's | generator's | {judged} |"]
-    lines.append("|---|---|---:|---:|" + "---:|" * (judged.count("|") + 1))
-    pictures = []
-    for game in (one for one in GAMES if one.of == of):
-        game.train(bench)
-        folder = bench.scratch / game.name
+    course, start = COURSES[of], "" if of == "digits" else f"{of}-"
+    heads = ["loss", "ratio", "discriminator's", "generator's", *course.judged]
+    lines, pictures = [f"| {' | '.join(heads)} |", f"|---|---{'|---:' * (len(heads) - 2)}|"], []
+    for loss, ratio in ((loss, ratio) for loss in GAMES for ratio in course.ratios):
+        folder = bench.scratch / f"{start}{loss}-{ratio}"
+        course.train(bench, folder, loss, ratio)
         with (folder / "metrics.csv").open(newline="") as stream:
             rows = list(csv.DictReader(stream))
-        weights, place = folder.with_suffix(".safetensors"), f"gan-loss-{game.name}"
+        weights, place = folder.with_suffix(".safetensors"), f"gan-loss-{folder.name}"
         points = {one: [(int(row["step"]), float(row[one])) for row in rows if row[one]] for one in PLAYERS}
         curves = {one: (*map(list, zip(*noted, strict=True)),) for one, noted in points.items()}
         plot(reports.PLACE / f"{place}-plot.png", {"": curves})
-        shown, cells = f"![]({place}-plot.png)", ["–"] * (judged.count("|") + 1)
+        shown, judged = f"![]({place}-plot.png)", ["–"] * len(course.judged)
         stopped = "" if weights.exists() else f", stopped after {rows[-1]['step']} steps"
         if weights.exists():  # the alarm leaves none
-            made = reports.samples(bench, str(weights), None if of == "digits" else SHOWN)
-            cells = [f"{-float(rows[-1]['score']):.3f}"]
-            if of == "digits":
-                real = digits(bench)[0].float() / 255
-                cells = [f"{reports.frechet(bench, made, real):.1f}", f"{reports.rarest(bench, made):.1f} %"]
+            made = reports.samples(bench, str(weights), course.samples)
+            judged = [cell(bench, made, float(rows[-1]["score"])) for cell in course.judged.values()]
             save_grid(reports.PLACE / f"{place}.png", made[:SHOWN], columns=6)
             shown += f" ![]({place}.png)"
         last = [f"{float(rows[-1][player]):.2f}" for player in PLAYERS]
-        lines.append(f"| {game.loss} | 1:{game.ratio}{stopped} | {' | '.join([*last, *cells])} |")
-        pictures.append(f"### {game.loss}, 1:{game.ratio}\n\n{shown}\n")
+        lines.append(f"| {loss} | 1:{ratio}{stopped} | {' | '.join([*last, *judged])} |")
+        pictures.append(f"### {loss}, 1:{ratio}\n\n{shown}\n")
     return {f"losses of {of}": lines, f"games of {of}": pictures}
 
 
