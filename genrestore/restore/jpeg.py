@@ -316,5 +316,7 @@ def coded(image: Any) -> Jpeg:
             "JPEG, or components; denoise needs neither"
         )
     across, down = (max(layer[axis] for layer in layers) for axis in (1, 2))
-    rgb = image.mode == "RGB" and image.info.get("adobe_transform") == 0
+    names = bytes(layer[0] for layer in layers)
+    transform = 1 if "jfif" in image.info else image.info.get("adobe_transform", 0 if names == b"RGB" else 1)
+    rgb = image.mode == "RGB" and transform == 0  # the order in which libjpeg asks
     return Jpeg(tuple(Component(tuple(tables[n]), down // v, across // h) for _, h, v, n in layers), rgb)

@@ -85,6 +85,25 @@ def test_colours_stored_as_rgb_stay_so(tmp_path: Path) -> None:
     assert np.abs(make.interleaved(make.again(image, "JPEG")).astype(int) - make.smooth(3)).max() < 12
 
 
+@pytest.mark.parametrize(
+    ("markers", "rgb"), [("", True), ("Adobe", True), ("JFIF", False), ("JFIF Adobe", False)]
+)
+def test_what_holds_rgb_is_asked_as_libjpeg_asks(tmp_path: Path, markers: str, rgb: bool) -> None:
+    whole = make.save(
+        tmp_path / "a.jpg", make.smooth(3), quality=95, keep_rgb=True, subsampling=0
+    ).read_bytes()
+    adobe, rest = whole[2:18], whole[18:]
+    assert adobe[4:9] == b"Adobe"
+    jfif = b"\xff\xe0" + struct.pack(">H5sHBHHBB", 16, b"JFIF", 0x101, 0, 1, 1, 0, 0)
+    path = tmp_path / "b.jpg"
+    path.write_bytes(whole[:2] + jfif * ("JFIF" in markers) + adobe * ("Adobe" in markers) + rest)
+    image = images.read(path)
+    assert image.metadata.jpeg is not None
+    assert image.metadata.jpeg.keep_rgb == rgb
+    apart = np.abs(make.interleaved(image).astype(int) - make.smooth(3)).max()
+    assert (apart < 12) == rgb  # libjpeg's colours
+
+
 def test_segments_come_back(tmp_path: Path) -> None:
     iptc = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x06\x1c\x02\x05\0\x01x"
     extended = b"http://ns.adobe.com/xmp/extension/\0" + bytes(32) + b"<rest/>"

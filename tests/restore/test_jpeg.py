@@ -240,6 +240,16 @@ def test_python_gives_a_picture_that_is_coded_as_the_file_is(weights: str, mode:
     np.testing.assert_array_equal(array, np.asarray(restored))
 
 
+def test_python_takes_planes_named_rgb_for_what_they_are() -> None:
+    data = saved(scene(), quality=40, keep_rgb=True)
+    assert data[6:11] == b"Adobe"
+    unnamed = data[:2] + data[18:]
+    assert np.array_equal(np.asarray(opened(unnamed)), np.asarray(opened(data)))
+    assert coded(opened(unnamed)) == coded(opened(data))
+    assert coded(opened(data)).rgb
+    assert not coded(opened(saved(scene(), quality=40))).rgb
+
+
 def test_tiles_begin_where_blocks_do(weights: str) -> None:
     """They would begin at a multiple of four."""
     options: dict[str, Any] = {"quality": 60, "subsampling": "4:2:0"}

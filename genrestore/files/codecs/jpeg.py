@@ -146,11 +146,19 @@ def _settings(opened: ImageFile, segments: Segments, turned: int) -> JpegSetting
         tables=tuple(tuple(opened.quantization[key]) for key in sorted(opened.quantization)),
         subsampling=max(0, get_sampling(opened)),
         progressive=bool(opened.info.get("progressive", False)),
-        keep_rgb=opened.mode == "RGB" and opened.info.get("adobe_transform") == 0,
+        keep_rgb=opened.mode == "RGB" and _holds_rgb(opened),
         segments=segments,
         planes=tuple(_planes(opened)),
         orientation=turned,
     )
+
+
+def _holds_rgb(opened: JpegImageFile) -> bool:
+    """Whether libjpeg takes the three components for R, G and B: JFIF comes before Adobe, that before names."""
+    if "jfif" in opened.info:
+        return False
+    names = bytes(layer[0] for layer in opened.layer)
+    return bool(opened.info.get("adobe_transform", 0 if names == b"RGB" else 1) == 0)
 
 
 def _planes(opened: JpegImageFile) -> Iterator[tuple[tuple[int, ...], int, int]]:
