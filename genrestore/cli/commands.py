@@ -126,7 +126,7 @@ def parameter(name: str, hint: Any, option: Option, default: Any) -> Parameter:
     word = spelled(name, option)
     parser: Callable[[Any], Any] | None = parsers[0] if parsers else None
     if get_origin(item) is tuple and get_args(item)[0] is int:
-        item, parser, default = str, partial(numbers, name=word), ",".join(map(str, default))
+        item, parser, default = str, partial(numbers, name=word, option=option), ",".join(map(str, default))
     elif get_origin(item) is tuple:
         parser = partial(option.choice, word) if option.choices else None
         item, default = list[str], list(default) or None
@@ -190,16 +190,18 @@ def _declared(word: str, option: Option, parser: Any, item: Any, shown: bool) ->
     )
 
 
-def numbers(value: str, name: str) -> tuple[int, ...]:
+def numbers(value: str, name: str, option: Option) -> tuple[int, ...]:
     """A value such as "64,128" as numbers.
 
     Raises:
-        UsageError: Not whole numbers with commas between them.
+        UsageError: Not whole numbers with commas between them, or one out of the limits.
     """
     try:
-        return tuple(int(word) for word in value.split(","))
+        found = tuple(int(word) for word in value.split(","))
     except ValueError:
         raise UsageError(f"{name} {value}: must be whole numbers with commas between them") from None
+    option.check(name, found)
+    return found
 
 
 def expand_path(value: str | Path) -> Path:

@@ -82,6 +82,48 @@ def test_a_folder_that_cannot_be_read_is_broken_or_an_error_if_it_was_named(
         load_images([Folder(tmp_path / "dark")])
 
 
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    toy.fill(tmp_path / "data" / "own", 1)
+    toy.fill(tmp_path / "elsewhere", 2)
+    (tmp_path / "data" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "data")
+    found = load_images([Folder(tmp_path / "data")])
+    assert [str(path.relative_to(tmp_path / "data")) for path in found.paths] == [
+        "again/0.png",
+        "again/1.png",
+        "own/0.png",
+    ]
+
+
+def test_whatever_a_decoder_raises_is_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy.fill(tmp_path, 2)
+    opened = Image.open
+
+    def failing(path: Path) -> Any:
+        if path.name == "0.png":
+            raise RuntimeError("Failed to decode image")
+        return opened(path)
+
+    monkeypatch.setattr(Image, "open", failing)
+    assert load_images([Folder(tmp_path)]).broken == ((tmp_path / "0.png", "Failed to decode image"),)
+
+
+def test_floating_point_is_not_taken_for_black(tmp_path: Path) -> None:
+    toy.fill(tmp_path, 1)
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "float.tiff")
+    found = load_images([Folder(tmp_path)])
+    assert [path.name for path, _ in found.broken] == ["float.tiff"]
+    assert "convert it" in found.broken[0][1]
+
+
+def test_every_folder_that_is_named_has_images(tmp_path: Path) -> None:
+    toy.fill(tmp_path / "some", 1)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(NoInputError, match=r"--data .*none: no readable image found \(0 broken\)"):
+        load_images([Folder(tmp_path / "some"), Folder(tmp_path / "none")])
+
+
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

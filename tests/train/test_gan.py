@@ -198,6 +198,16 @@ def test_weights_that_run_away_stop_the_run(asked: Request) -> None:
         playing.train(replace(asked, loop=loop))
 
 
+def test_images_that_are_compared_are_of_all_that_were_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a class lie together in folders: the first ones would be of the first classes alone."""
+    whole = training(tmp_path).validation
+    monkeypatch.setattr(gan, "COMPARED", len(whole) // 2)
+    assert torch.equal(training(tmp_path).validation, whole[::2])
+    assert len(whole) % 2 == 0
+
+
 def test_validation_tells_samples_like_real_images_from_others(tmp_path: Path) -> None:
     made = training(tmp_path)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from genrestore.errors import UsageError
+from genrestore.errors import InputError, Interrupted, UsageError
 from genrestore.models.restorer import STRONGEST, Restorer
 from genrestore.train import kinds
 from genrestore.train.data.dataset import Folder, Reading, load_images
 from genrestore.train.data.named import Library
 from genrestore.train.kinds import KINDS, AutoencoderSettings, RestorerSettings, restorer
+from genrestore.train.kinds.autoencoder import AutoencoderTraining
 from genrestore.train.kinds.restorer import RestorerTraining
 from genrestore.train.loop import checkpoint, session
 from genrestore.train.settings import LoopSettings, Request
@@ -167,6 +170,67 @@ def test_an_autoencoder_that_went_on_gets_another_restorer(asked: Request, tmp_p
     alone = better.networks["autoencoder"].state_dict()
     both = load.load("small", toy.RUNTIME).networks["autoencoder"].state_dict()
     assert all(torch.equal(alone[key], both[key]) for key in alone)
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, InputError])
+def test_an_extension_that_ends_between_both_trainings_goes_on_right(
+    asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: type[BaseException]
+) -> None:
+    asked = replace(asked, data={**asked.data, "holdout_every": 1})
+    covering.train(asked, cover="none")
+    more = Request("small", run_dir=tmp_path / "run", resume=True, overwrite=True)
+
+    def stop(*_: object) -> None:
+        raise stopped("between")
+
+    longer = replace(more, loop={"steps": 24}, extend=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "_following", stop)
+        with pytest.raises(stopped):
+            session.run(KINDS["ae"], longer, toy.RUNTIME, toy.Witness())
+    session.run(KINDS["ae"], more, toy.RUNTIME, toy.Witness())
+    alone = load.load_file(tmp_path / "run" / "best.safetensors")
+    assert alone.header.training["step"] == 24
+    state = alone.networks["autoencoder"].state_dict()
+    both = load.load("small", toy.RUNTIME).networks["autoencoder"].state_dict()
+    assert all(torch.equal(state[key], both[key]) for key in state)
+
+
+def test_start_weights_that_would_be_cleared_before_the_second_training_are_refused(
+    asked: Request, tmp_path: Path
+) -> None:
+    covering.train(asked)
+    start = tmp_path / "run" / "restorer" / "best.safetensors"
+    with pytest.raises(UsageError, match=r"--init-from .*: lies in the run's folder.*restorer needs it"):
+        covering.train(replace(asked, init_from=str(start)))
+    assert start.exists()
+
+
+def test_a_signal_while_the_first_training_ends_keeps_the_second_from_beginning(
+    asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate = AutoencoderTraining.validate
+
+    def signalled(*words: Any) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return validate(*words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AutoencoderTraining, "validate", signalled)
+        with pytest.raises(Interrupted, match="step 12 of 12"):
+            covering.train(asked)
+    assert not (tmp_path / "run" / "restorer").exists()
+    more = Request("small", run_dir=tmp_path / "run", resume=True)
+    assert session.run(KINDS["ae"], more, toy.RUNTIME, toy.Witness()).finished
+
+
+def test_how_often_the_second_training_writes_may_change_too(asked: Request, tmp_path: Path) -> None:
+    covering.train(replace(asked, loop={**asked.loop, "steps": 1}, max_minutes=0.0))
+    restorer = tmp_path / "run" / "restorer"
+    assert checkpoint.read(restorer / "checkpoint.safetensors")[0].step == 1
+    more = Request("small", run_dir=tmp_path / "run", resume=True, loop={"log_every": 1})
+    session.run(KINDS["ae"], more, toy.RUNTIME, toy.Witness())
+    assert len((restorer / "metrics.csv").read_text().splitlines()) == 1 + 5
 
 
 def test_a_new_run_from_its_weights_goes_on_with_it(asked: Request, tmp_path: Path) -> None:

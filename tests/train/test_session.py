@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from genrestore.errors import DeviceError, InputError, Interrupted, NoInputError, UsageError, WeightsError
+from genrestore.train.kinds import KINDS
 from genrestore.train.kinds.base import Diverged
 from genrestore.train.loop import checkpoint, run, session
 from genrestore.train.settings import Request
@@ -377,3 +378,78 @@ def test_validation_images_of_their_own(asked: Request, tmp_path: Path) -> None:
     data = {**asked.data, "validate_data": [str(tmp_path / "none")]}
     with pytest.raises(NoInputError, match="no readable image"):
         toy.train(replace(asked, name="other", run_dir=tmp_path / "other", data=data))
+
+
+def test_validation_images_are_told_of_by_their_option(asked: Request, tmp_path: Path) -> None:
+    held = toy.fill(tmp_path / "held", 2)
+    (held / "bad.png").write_text("no")
+    witness, data = toy.Witness(), {**asked.data, "validate_data": [str(held)]}
+    session.run(toy.KIND, replace(asked, data=data), toy.RUNTIME, witness)
+    assert any("bad.png: not read" in note for note in witness.notes)
+    assert any("2 to validate, 1 broken" in note for note in witness.notes)
+    data = {**asked.data, "validate_data": [str(tmp_path / "missing")]}
+    with pytest.raises(UsageError, match=r"^--validate-data .*missing: not a folder"):
+        toy.train(replace(asked, name="other", run_dir=tmp_path / "other", data=data))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_run_may_end_where_it_was_stopped(asked: Request, steps: int) -> None:
+    toy.train(replace(asked, loop={**asked.loop, "steps": 100, "validate_every": 50}, max_minutes=0.0))
+    assert checkpoint.read(run_dir(asked) / "checkpoint.safetensors")[0].step == 1
+    result = toy.train(replace(again(asked, steps=steps), extend=True))
+    assert result.finished
+    assert load.load("toy", toy.RUNTIME).header.training["step"] == steps
+    rows = (run_dir(asked) / "metrics.csv").read_text().splitlines()
+    assert sum(row.startswith(f"{steps},") for row in rows) == 1
+
+
+def test_origin_and_terms_may_be_said_at_the_end(asked: Request) -> None:
+    toy.train(asked)
+    before = load.load("toy", toy.RUNTIME)
+    toy.train(replace(again(asked), origin="my photographs", licence="CC0-1.0"))
+    after = load.load("toy", toy.RUNTIME)
+    assert (after.header.data, after.header.licence) == ("my photographs", "CC0-1.0")
+    old, new = (one.networks["estimator"].state_dict() for one in (before, after))
+    assert all(torch.equal(old[key], new[key]) for key in old)
+
+
+@pytest.mark.parametrize("rest", ["8,0.3,6e-", "9,1,2,3,4,5,6,7,8,9,1,2,3\n", "9\0\xff,"])
+def test_a_row_that_a_crash_cut_off_is_dropped(asked: Request, rest: str) -> None:
+    toy.train(asked)
+    log = run_dir(asked) / "metrics.csv"
+    whole = log.read_bytes()
+    log.write_bytes(whole + rest.encode("latin1"))
+    toy.train(again(asked))
+    assert log.read_bytes() == whole
+
+
+def test_extend_needs_a_run(asked: Request) -> None:
+    with pytest.raises(UsageError, match=r"--extend: .* needs --resume"):
+        toy.train(replace(asked, extend=True))
+
+
+def test_weights_do_not_go_into_the_run_s_folder(asked: Request) -> None:
+    for name in ("mine.safetensors", "checkpoint.safetensors", "samples/mine.safetensors"):
+        with pytest.raises(UsageError, match="lies in the run's folder"):
+            toy.train(replace(asked, output=run_dir(asked) / name, overwrite=True))
+
+
+def test_start_weights_of_other_networks_are_refused(asked: Request) -> None:
+    with pytest.raises(UsageError, match="--init-from mnist-gan: a generator, which has no estimator"):
+        toy.train(replace(asked, init_from="mnist-gan"))
+
+
+def test_the_estimator_alone_needs_a_denoiser(asked: Request) -> None:
+    model = {"only": "estimator", "widths": (8,), "blocks": (1,), "patch_size": 16}
+    with pytest.raises(UsageError, match="--init-from: needed, since the denoiser is not trained"):
+        session.run(KINDS["denoiser"], replace(asked, model=model), toy.RUNTIME, toy.Witness())
+
+
+def test_a_weight_of_images_that_are_shown_once_each_is_refused(asked: Request, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a weight changes nothing"):
+        session.run(
+            KINDS["ae"],
+            replace(asked, data={"data": [f"{tmp_path / 'images'}:2"]}),
+            toy.RUNTIME,
+            toy.Witness(),
+        )

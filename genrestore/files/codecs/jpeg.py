@@ -154,7 +154,7 @@ def _settings(opened: ImageFile, segments: Segments, turned: int) -> JpegSetting
 
 
 def _holds_rgb(opened: JpegImageFile) -> bool:
-    """Whether libjpeg takes the three components for R, G and B: JFIF comes before Adobe, that before names."""
+    """Whether libjpeg takes the components for R, G and B: JFIF comes before Adobe, that before names."""
     if "jfif" in opened.info:
         return False
     names = bytes(layer[0] for layer in opened.layer)

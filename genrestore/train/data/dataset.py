@@ -53,14 +53,16 @@ class Folder:
         path: Searched with its sub-folders, which are the classes of their images.
         weight: Share of the draws, relative to the other folders; None for its share of the pixels.
         named: Whether the path is the name of a data set in `named.DATASETS`.
+        option: How it was given, for messages.
     """
 
     path: Path
     weight: float | None = None
     named: bool = False
+    option: str = "--data"
 
     @classmethod
-    def parse(cls, words: str) -> Folder:
+    def parse(cls, words: str, option: str = "--data") -> Folder:
         """Read FOLDER or FOLDER:WEIGHT, as `--data` has it; a folder of that very name comes first.
 
         Convention: `mnist` is the data set, `./mnist` a folder.
@@ -70,16 +72,16 @@ class Folder:
         """
         path, colon, weight = words.rpartition(":")
         if words in named.DATASETS:
-            return cls(Path(words), named=True)
+            return cls(Path(words), named=True, option=option)
         if not colon or Path(words).expanduser().exists() or "/" in weight:
-            return cls(Path(words).expanduser())
+            return cls(Path(words).expanduser(), option=option)
         try:
             value = float(weight)
         except ValueError:
-            return cls(Path(words).expanduser())
+            return cls(Path(words).expanduser(), option=option)
         if not 0 < value < math.inf:
-            raise UsageError(f"--data {words}: the weight after the colon must be a number above 0")
-        return cls(Path(path).expanduser(), value, path in named.DATASETS)
+            raise UsageError(f"{option} {words}: the weight after the colon must be a number above 0")
+        return cls(Path(path).expanduser(), value, path in named.DATASETS, option)
 
 
 @dataclass(frozen=True)
@@ -221,26 +223,29 @@ def load_images(
 
     Raises:
         UsageError: A folder or data set is missing, or the images do not fit in memory.
-        NoInputError: No image was found.
+        NoInputError: No image was found in one of them.
     """
     reading, library = reading or Reading(), library or named.Library()
     if any(folder.weight is None for folder in folders) and any(folder.weight for folder in folders):
-        raise UsageError("--data: give every folder a weight (FOLDER:WEIGHT), or none")
+        raise UsageError(f"{folders[0].option}: give every folder a weight (FOLDER:WEIGHT), or none")
     found: list[_Found] = []
     broken: list[tuple[Path, str]] = []
     for folder in folders:
         room = MAX_BYTES - sum(one.image.nbytes for one in found)
         read = _read_named(folder, reading, library) if folder.named else _read_folder(folder, reading, room)
         good = [one for one in read if not isinstance(one.image, str)]
-        broken += [(one.path, one.image) for one in read if isinstance(one.image, str)]
+        unread = [(one.path, one.image) for one in read if isinstance(one.image, str)]
+        if not good:
+            why = f", such as {unread[0][0]}: {unread[0][1]}" if unread else ""
+            raise NoInputError(
+                f"{folder.option} {folder.path}: no readable image found ({len(unread)} broken{why})"
+            )
+        broken += unread
         total = sum(one.image.size for one in good)
         found += [
             replace(one, weight=one.image.size * (1.0 if folder.weight is None else folder.weight / total))
             for one in good
         ]
-    if not found:
-        words = ", ".join(str(folder.path) for folder in folders)
-        raise NoInputError(f"--data {words}: no readable image found ({len(broken)} broken)")
     labelled = all(one.label is not None for one in found)
     classes = sorted({str(one.label) for one in found}) if labelled else []
     places = {name: index for index, name in enumerate(classes)}
@@ -274,8 +279,8 @@ def _read_named(folder: Folder, reading: Reading, library: named.Library) -> lis
 
 def _read_folder(folder: Folder, reading: Reading, max_bytes: int) -> list[_Found]:
     if not folder.path.is_dir():
-        raise UsageError(f"--data {folder.path}: not a folder")
-    paths, unread = _list(folder.path)
+        raise UsageError(f"{folder.option} {folder.path}: not a folder")
+    paths, unread = _list(folder)
     found = [_Found(path, f"the folder cannot be read: {reason}", None) for path, reason in unread]
     used = 0
     with ThreadPoolExecutor() as pool:
@@ -284,31 +289,36 @@ def _read_folder(folder: Folder, reading: Reading, max_bytes: int) -> list[_Foun
             if used > max_bytes:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise UsageError(
-                    f"--data {folder.path}: the images take more than {MAX_BYTES / 2**30:.0f} GiB of memory; "
-                    "shrink them with --max-side"
+                    f"{folder.option} {folder.path}: images take more than {MAX_BYTES / 2**30:.0f} GiB of "
+                    "memory; shrink them with --max-side"
                 )
             inside = path.relative_to(folder.path).parts[:-1]
             found.append(_Found(path, image, inside[0] if inside else None))
     return found
 
 
-def _list(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+def _list(folder: Folder) -> tuple[list[Path], list[tuple[Path, str]]]:
     """List the visible images below a folder, sorted, and the folders there that cannot be read, with why.
+
+    Links to folders are followed, but into no folder twice.
 
     Raises:
         InputError: The folder itself cannot be read.
     """
     paths: list[Path] = []
     failed: list[OSError] = []
-    suffixes = Image.registered_extensions()
-    for place, inside, names in os.walk(folder, onerror=failed.append):
-        inside[:] = [name for name in inside if not name.startswith(".")]
+    suffixes, seen = Image.registered_extensions(), {os.path.realpath(folder.path)}
+    for place, inside, names in os.walk(folder.path, onerror=failed.append, followlinks=True):
+        shown = sorted((name for name in inside if not name.startswith(".")), reverse=True)
+        real = {os.path.realpath(Path(place, name)): name for name in shown}
+        inside[:] = sorted(name for path, name in real.items() if path not in seen)
+        seen.update(real)
         visible = (Path(place, name) for name in names if not name.startswith("."))
         paths += [path for path in visible if path.suffix.lower() in suffixes and path.is_file()]
     unread = [(Path(error.filename), error.strerror or str(error)) for error in failed]
     for path, reason in unread:
-        if path == folder:
-            raise InputError(f"--data {folder}: the folder cannot be read ({reason})")
+        if path == folder.path:
+            raise InputError(f"{folder.option} {path}: the folder cannot be read ({reason})")
     return sorted(paths), sorted(unread)
 
 
@@ -317,7 +327,9 @@ def _read(path: Path, reading: Reading) -> Pixels | str:
     try:
         with Image.open(path) as image:
             return _fit(image, reading)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 decoders of damaged files raise what they like
         return str(error) or type(error).__name__
 
 
@@ -336,6 +348,8 @@ def read_image(path: Path, reading: Reading) -> Pixels:
 def _fit(image: Image.Image, reading: Reading) -> Pixels:
     """An opened image as [height, width, channel], upright, in the channels and size asked for."""
     upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F":
+        raise ValueError("floating point, whose range nothing tells; convert it to 8 or 16 bits")
     if upright.mode.startswith("I"):
         grey = np.clip(np.asarray(upright, dtype=np.float32) / 257, 0, 255)
         upright = Image.fromarray(np.round(grey).astype(np.uint8))

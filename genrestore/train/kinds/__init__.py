@@ -36,6 +36,7 @@ SIZES = (28, 32, 64, 128)
 MOST_STEPS, MOST_WIDTH = 10**9, 4096
 
 reconstruction = partial(learning, choices=RECONSTRUCTION)
+blocks = partial(network, help="Residual blocks at each scale.", unit="N,N,...", least=0)
 count = partial(network, unit="N", least=1, most=MOST_WIDTH)
 follows = partial(learning, unit="N", least=0, most=MOST_STEPS)
 holes = partial(share, panel=HOLES)
@@ -55,9 +56,9 @@ class UNetSettings(Settings):
 
     patch_size: int = network(64, "Side of a training patch.", "PIXELS")
     widths: tuple[int, ...] = network(
-        (64, 96, 160, 256), "Feature maps at each scale, finest first.", "N,N,..."
+        (64, 96, 160, 256), "Feature maps at each scale, finest first.", "N,N,...", least=1
     )
-    blocks: tuple[int, ...] = network((2, 1, 1, 2), "Residual blocks at each scale.", "N,N,...")
+    blocks: tuple[int, ...] = blocks((2, 1, 1, 2))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,7 +100,7 @@ class InpainterSettings(UNetSettings):
     """Settings of an inpainter."""
 
     patch_size: int = network(128, "Side of a training patch.", "PIXELS")
-    blocks: tuple[int, ...] = network((4, 2, 1, 2), "Residual blocks at each scale.", "N,N,...")
+    blocks: tuple[int, ...] = blocks((4, 2, 1, 2))
     loss: str = reconstruction("root-mean-square", "Distance of a filled picture from the clean one.")
     scattered: float = holes(
         0.4, "Of the patches, how many miss single pixels; the others miss writing, scratches or blocks."
@@ -115,9 +116,9 @@ class FinderSettings(UNetSettings):
 
     patch_size: int = network(128, "Side of a training patch.", "PIXELS")
     widths: tuple[int, ...] = network(
-        (24, 32, 48, 64), "Feature maps at each scale, finest first.", "N,N,..."
+        (24, 32, 48, 64), "Feature maps at each scale, finest first.", "N,N,...", least=1
     )
-    blocks: tuple[int, ...] = network((2, 2, 3, 3), "Residual blocks at each scale.", "N,N,...")
+    blocks: tuple[int, ...] = blocks((2, 2, 3, 3))
     marked: float = holes(0.7, "Of the patches, how many have marks.")
     sensor: float = holes(0.0, "How many a camera took, whose sensor has stuck pixels for marks.")
     noisy: float = holes(0.6, "How many of the others are noisy.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,7 +15,7 @@ from genrestore.train import distributed
 from genrestore.train.data.draws import mix, sample_generator
 from genrestore.train.data.out_of_class import out_of_class
 from genrestore.train.kinds import AutoencoderSettings, losses
-from genrestore.train.kinds.base import ClassTraining
+from genrestore.train.kinds.base import ClassTraining, evenly
 from genrestore.weights.header import NetworkSpec
 
 MEASURED = 5000
@@ -66,7 +67,7 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
         network: Any = networks["autoencoder"]
         if self.loop.optimiser == "adamw":  # orthogonalised momentum finds the scale of a layer by itself
             network.apply(keep_scale)
-        network.begin_at(self.images.pixels[:MEASURED].float().mean((0, 2, 3)) / 255)
+        network.begin_at(evenly(self.images.pixels, MEASURED).float().mean((0, 2, 3)) / 255)
         if self.settings.cover != "none" and self.settings.outliers:
             networks["recent"] = LatentMemory(self.settings.latent_dim)
         return networks
@@ -75,10 +76,15 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
         """The settings, and √ mean (AE(x) − x)² that 99 in 100 images kept out stay below, as "error_99"."""
         return {**super().record(), "error_99": self.error_99}
 
+    @property
+    def others(self) -> int:
+        """Out-of-class images of a whole batch."""
+        return math.ceil(self.settings.outliers * self.loop.batch_size)
+
     def batch(self, step: int, indices: Sequence[int]) -> Batch:
         """Images of one step, and out-of-class images made of some of them."""
         images = self.take(step, indices)
-        some = self.settings.outliers * self.loop.batch_size if "recent" in self.networks else 0
+        some = self.others if "recent" in self.networks else 0
         outliers = [
             out_of_class(image, sample_generator(self.loop.seed, step, index))
             for image, index in zip(images, indices, strict=True)
@@ -103,7 +109,8 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
             found["coverage"] = coverage.COVERAGES[self.settings.cover](everyone, draws)
             if "recent" in self.networks:
                 memory: Any = self.networks["recent"]
-                found["outliers"] = memory.excess_distance(everyone, beyond.float())
+                share = self.others / distributed.world_size()  # one process may have all of them
+                found["outliers"] = memory.excess_distance(everyone, beyond.float()).sum() / share
         return self.learn(found)
 
     @torch.no_grad()
@@ -134,8 +141,7 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
 
     def _measure(self, network: Any) -> None:
         """Both networks keep it: the average takes over what the one in training has."""
-        pixels = self.images.pixels
-        some = pixels[:: -(-len(pixels) // MEASURED)]
+        some = evenly(self.images.pixels, MEASURED)
         latents = torch.cat([network.encode(part) for part in self.parts(some)])
         trained: Any = self.networks["autoencoder"]
         for one in (network, trained):
@@ -158,7 +164,7 @@ class AutoencoderTraining(ClassTraining[AutoencoderSettings, Batch]):
 class LatentMemory(nn.Module):
     """Memory bank of the last latents of the class, kept in checkpoints.
 
-        mean_o max(0, d(o) − m),     d the distance to the nearest of them, m the class's own mean d
+        max(0, d(o) − m),     d the distance to the nearest of them, m the class's own mean d
 
     A batch is too small to tell whether a latent lies among those of the class; thousands tell.
 
@@ -173,16 +179,16 @@ class LatentMemory(nn.Module):
         self.register_buffer("latents", torch.rand(REMEMBERED, latent))
 
     def excess_distance(self, latents: Tensor, others: Tensor) -> Tensor:
-        """Mean of how much farther out-of-class latents are from the memory than the class is.
+        """How much farther out-of-class latents are from the memory than the class is.
 
         Args:
             latents: Of the class, [batch, latent]; they are remembered from now on.
             others: Of out-of-class images, [other, latent], through which gradients flow.
 
         Returns:
-            A scalar, 0 where all are among them.
+            [other], 0 where one is among them.
         """
         there, latents = self.latents.clone(), latents.detach()[:REMEMBERED]
         usual = torch.cdist(latents, there).amin(1).mean()
         self.latents.copy_(torch.cat([there[len(latents) :], latents]))
-        return (torch.cdist(others, there).amin(1) - usual).relu().sum() / max(1, len(others))
+        return (torch.cdist(others, there).amin(1) - usual).relu()

@@ -298,6 +298,11 @@ class ClassTraining(Training[Chosen, Batch]):
         return {"score": losses.mean_psnr(every)}
 
 
+def evenly(images: Tensor, most: int) -> Tensor:
+    """At most so many images, [image, ...], of all parts alike: those of a class lie together."""
+    return images[:: -(-len(images) // most)]
+
+
 def stack(samples: Sequence[Batch]) -> Batch:
     """Batch of samples that are named tuples of tensors, each [...] to [sample, ...]."""
     batch: Batch = type(samples[0])(*(torch.stack(parts) for parts in zip(*samples, strict=True)))

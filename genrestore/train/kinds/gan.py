@@ -17,7 +17,7 @@ from genrestore.train import distributed, optimisers
 from genrestore.train.data.dataset import ImageSet
 from genrestore.train.data.draws import mix
 from genrestore.train.kinds import GanSettings, losses
-from genrestore.train.kinds.base import ClassTraining, Diverged
+from genrestore.train.kinds.base import ClassTraining, Diverged, evenly
 from genrestore.weights.header import NetworkSpec
 
 LAZY = 16
@@ -71,9 +71,9 @@ class GanTraining(ClassTraining[GanSettings, Batch]):
     LEARNING: ClassVar = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
     def prepare(self, images: ImageSet, validation: ImageSet) -> None:
-        """Keep the images, and the first of those kept out."""
+        """Keep the images, and some of those kept out."""
         super().prepare(images, validation)
-        self.validation = self.validation[:COMPARED]
+        self.validation = evenly(self.validation, COMPARED)
         self.alarm = Alarm()
 
     def specs(self) -> dict[str, NetworkSpec]:

@@ -42,6 +42,7 @@ def train(
     observer: Observer,
     *,
     max_minutes: float = math.inf,
+    followed: bool = False,
 ) -> Progress:
     """Train until the settings' last step; goes on where the run folder's checkpoint stands.
 
@@ -51,6 +52,7 @@ def train(
         run: Where everything is written.
         observer: Watches every step and row.
         max_minutes: Stop after this time, with a checkpoint.
+        followed: Whether another training comes next, which a signal in the last step keeps from beginning.
 
     Returns:
         How far it came.
@@ -63,6 +65,8 @@ def train(
     progress, meter = state.progress, Meter(settings.batch_size)
     rates = [(group, group["lr"]) for one in training.optimisers.values() for group in one.param_groups]
     clock = Clock(progress.seconds, max_minutes, settings.save_minutes)
+    if progress.step == settings.steps and distributed.any_rank(run.lacks_score(progress.step))[0]:
+        _end_here(training, state, run, observer)
     with Interruption() as interruption, _advising(run, settings):
         for batch in batches(training, settings, progress.step, observer.note):
             torch.manual_seed(mix(settings.seed, progress.step, distributed.rank()))
@@ -83,9 +87,7 @@ def train(
             row |= {"learning_rate": rate * settings.learning_rate, **meter.read()}
             _check_finite(row)
             if "validate" in due:
-                row |= training.validate(state.average.networks)
-                _check_finite(row)
-                _keep_best(row.get("score", 0.0), training, state, run)
+                row |= _validated(training, state, run)
             if "log" in due:
                 run.log(row)
                 observer.logged(row)
@@ -100,6 +102,8 @@ def train(
                 break
             if "log" in due:
                 meter.reset()
+        if followed and distributed.any_rank(interruption.requested)[0]:
+            raise Interrupted(f"stopped at step {progress.step} of {settings.steps}; go on with --resume")
     return progress
 
 
@@ -187,6 +191,16 @@ def _start(training: Training[Any, Any], settings: LoopSettings, run: RunFolder)
     return state
 
 
+def _end_here(training: Training[Any, Any], state: State, run: RunFolder, observer: Observer) -> None:
+    """Do the last validation of a run that was stopped at what has now become its end."""
+    progress = state.progress
+    row: dict[str, float] = {"step": progress.step, "seconds": round(progress.seconds, 3)}
+    row |= _validated(training, state, run)
+    run.log(row)
+    observer.logged(row)
+    run.save(training, state)
+
+
 def _due(step: int, settings: LoopSettings) -> set[str]:
     """Work due after this many steps; a validation is logged and saved too, and the end has all."""
     last = step == settings.steps
@@ -200,10 +214,15 @@ def _due(step: int, settings: LoopSettings) -> set[str]:
     return due
 
 
-def _keep_best(score: float, training: Training[Any, Any], state: State, run: RunFolder) -> None:
+def _validated(training: Training[Any, Any], state: State, run: RunFolder) -> dict[str, float]:
+    """Numbers of a validation; the weights are kept if they are the best so far."""
+    row = training.validate(state.average.networks)
+    _check_finite({"step": state.progress.step, **row})
+    score = row.get("score", 0.0)
     if state.progress.score is None or score > state.progress.score:
         state.progress.score, state.progress.score_step = score, state.progress.step
         run.save_best(training, state)
+    return row
 
 
 def _check_finite(row: Mapping[str, float]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor
 
 from genrestore import plotting
@@ -25,6 +26,7 @@ from genrestore.train.kinds.base import Diverged, Training
 from genrestore.train.loop import checkpoint
 from genrestore.train.settings import FREE
 from genrestore.weights import store
+from genrestore.weights.header import read_header
 
 if sys.platform != "win32":
     import fcntl
@@ -155,10 +157,16 @@ class RunFolder:
         """Read metrics.csv and drop the rows of steps that will be done again."""
         if distributed.rank() != 0 or not self._metrics.exists():
             return
-        with self._metrics.open(newline="", encoding="utf-8") as stream:
-            self._rows = [_numbers(row) for row in csv.DictReader(stream)]
+        with self._metrics.open(newline="", encoding="utf-8", errors="replace") as stream:
+            self._rows = [_numbers(row) for row in csv.DictReader(stream, restkey="step")]
         self._rows = [row for row in self._rows if row.get("step", step + 1) <= step]
         self._write_rows()
+
+    def lacks_score(self, step: int) -> bool:
+        """Tell whether the log has no validation at a step; False in all processes but the first."""
+        return distributed.rank() == 0 and not any(
+            row["step"] == step and "score" in row for row in self._rows
+        )
 
     def save_samples(self, step: int, training: Training[Any, Any], state: checkpoint.State) -> None:
         """Write the sample pictures of a step to samples/STEP.png."""
@@ -175,6 +183,12 @@ class RunFolder:
     def save_best(self, training: Training[Any, Any], state: checkpoint.State) -> None:
         """Write the averaged weights as the best so far."""
         self._save_weights(self.best, training, state)
+
+    def tell(self) -> None:
+        """Put what is said of origin and terms by now into the best weights, however old these are."""
+        header, about = read_header(self.best), self.options.get("about", {})
+        if any(getattr(header, name) != text for name, text in about.items()):
+            store.save(self.best, replace(header, **about), load_file(self.best), overwrite=True)
 
     def save(self, training: Training[Any, Any], state: checkpoint.State) -> None:
         """Write the averaged weights as the last, and then the checkpoint.
@@ -245,8 +259,12 @@ def _name(folder: Folder) -> str:
     return (str(folder.path) if folder.named else folder.path.absolute().name) + weight
 
 
-def _numbers(row: Mapping[str, str]) -> dict[str, float]:
-    return {name: int(value) if value.isdigit() else float(value) for name, value in row.items() if value}
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers of a row as it was written; none of one that a crash cut off or joined with another."""
+    try:
+        return {name: int(value) if value.isdigit() else float(value) for name, value in row.items() if value}
+    except (ValueError, AttributeError):
+        return {}
 
 
 def panels(names: Sequence[str]) -> list[list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from genrestore.errors import DeviceError, Interrupted, UsageError
 from genrestore.runtime import Runtime
@@ -29,6 +30,7 @@ from genrestore.train.loop.run import RunFolder
 from genrestore.train.loop.weights import Destination, start_from
 from genrestore.train.settings import FREE, FREE_DATA, DataSettings, Kind, LoopSettings, Request
 from genrestore.weights import load, store
+from genrestore.weights.header import read_header
 
 HOLDOUT = 50
 REALS = 16
@@ -67,6 +69,13 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     started = time.monotonic()
     folder = request.run_dir or store.home() / "runs" / request.name
     destination = Destination(request.name, request.output, folder, request.overwrite)
+    if request.extend and not request.resume:
+        raise UsageError("--extend: goes on with a run that is there; it needs --resume")
+    if kind.then and request.init_from and folder.resolve() in Path(request.init_from).resolve().parents:
+        raise UsageError(
+            f"--init-from {request.init_from}: lies in the run's folder, which is cleared before the "
+            f"{kind.then.name} needs it; copy it, or choose another --run-dir"
+        )
     if destination.check(resume=request.resume) and request.resume:
         observer.note(f"{destination.path} is replaced at the end")
     with ExitStack() as held:
@@ -87,6 +96,7 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
             weights = place.best if place.best.exists() else place.last
             return Result(stage.progress, False, weights, trainings)
         if distributed.rank() == 0:
+            place.tell()
             destination.export(place.best)
         return Result(stage.progress, True, destination.path, trainings)
 
@@ -100,13 +110,12 @@ class _Images(NamedTuple):
 
 
 class _Stage(NamedTuple):
-    """One training of a run, the step it went on from, and how far it came."""
+    """One training of a run, and how far it came."""
 
     model: Any
     settings: LoopSettings
     place: RunFolder
     images: _Images
-    begun: int
     progress: Progress
 
     @property
@@ -117,14 +126,15 @@ class _Stage(NamedTuple):
 def _following(request: Request, stage: _Stage, folder: Path, minutes: float) -> Request:
     """Request of the training after a finished one, which took so many minutes just now.
 
-    It goes on where it was only if the one before it has not moved since: else its networks are of the past.
+    It goes on where it was only if it follows the very weights that the one before it ended with.
     """
-    stored = stage.place.options
-    unmoved = request.resume and stage.begun == stage.progress.step
-    resumes = unmoved and (folder / "checkpoint.safetensors").exists()
+    stored, saved = stage.place.options, folder / "checkpoint.safetensors"
+    resumes = request.resume and saved.exists()
+    resumes = resumes and checkpoint.read(saved)[1].get("follows") == read_header(stage.place.best).sha256
     return replace(
         request,
         resume=resumes,
+        extend=False,
         overwrite=True,
         init_from=None if resumes else stored["init_from"],
         epochs=None,
@@ -135,7 +145,7 @@ def _following(request: Request, stage: _Stage, folder: Path, minutes: float) ->
         threads=stored["threads"],
         device=stored["device"],
         data={name: value for name, value in stored["data"].items() if name != "images"},
-        loop={},
+        loop={name: value for name, value in request.loop.items() if name in FREE} if resumes else {},
         model={},
     )
 
@@ -152,11 +162,12 @@ def _stage(
     """One training from a request to the end of its loop, in its folder; `before` is the one it follows."""
     saved = folder / "checkpoint.safetensors"
     options = _options(kind, request, saved, runtime)
-    begun = checkpoint.read(saved)[0].step if request.resume else 0
     settings, model = rebuild(LoopSettings(), options["loop"]), rebuild(kind.settings, options["model"])
     if request.resume:
-        observer.note(_how_it_goes_on(begun, settings.steps))
+        observer.note(_how_it_goes_on(checkpoint.read(saved)[0].step, settings.steps))
     place = RunFolder(folder, options)
+    if before:
+        place.options["follows"] = read_header(before.place.best).sha256
     if not request.resume:
         place.check(request.overwrite)
     held.enter_context(place.held())
@@ -173,6 +184,9 @@ def _stage(
     loaded = load.load_file(before.place.best) if before else None
     training = training_class(model, settings, images.training, images.validation, runtime, loaded)
     if not request.resume:
+        frozen = [name for name in training.header().networks if not _learns(training.networks[name])]
+        if frozen and not before and not options["init_from"]:
+            raise UsageError(f"--init-from: needed, since the {frozen[0]} is not trained")
         if options["init_from"]:  # before the folder is cleared: they may lie in it
             start_from(options["init_from"], training, runtime, observer, follows=before is not None)
         distributed.barrier()
@@ -181,9 +195,14 @@ def _stage(
         place.save_reals(torch.stack([training.example(draw) for draw in draws]))
     distributed.barrier()
     minutes = math.inf if request.max_minutes is None else request.max_minutes
-    progress = train(training, settings, place, observer, max_minutes=minutes)
+    followed = kind.following(model, settings) is not None
+    progress = train(training, settings, place, observer, max_minutes=minutes, followed=followed)
     distributed.barrier()
-    return _Stage(model, settings, place, images, begun, progress)
+    return _Stage(model, settings, place, images, progress)
+
+
+def _learns(network: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in network.parameters())
 
 
 def _runtime(options: Mapping[str, Any], settings: LoopSettings) -> Runtime:
@@ -270,9 +289,13 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _I
         raise UsageError("--data: name at least one folder of images")
     reading = replace(reading, max_side=data["max_side"])
     library = Library(data["data_root"] and Path(data["data_root"]), download=data["download"])
-    images = load_images([Folder.parse(words) for words in data["data"]], reading, library)
-    for path, reason in images.broken[:SHOWN]:
-        observer.note(f"{path}: not read ({reason})")
+    folders = [Folder.parse(words) for words in data["data"]]
+    if reading.size is not None and any(folder.weight is not None for folder in folders):
+        raise UsageError(
+            f"--data {' '.join(data['data'])}: images of one class are shown once an epoch each, so that a "
+            "weight changes nothing; leave it out"
+        )
+    images = load_images(folders, reading, library)
     sha256 = images.sha256
     if data.get("images", sha256) != sha256:
         raise UsageError(
@@ -280,7 +303,7 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _I
             f"was started on others of {data['images'][:12]}; start another run with --init-from"
         )
     if data["validate_data"]:
-        folders = [Folder.parse(words) for words in data["validate_data"]]
+        folders = [Folder.parse(words, "--validate-data") for words in data["validate_data"]]
         held = load_images(folders, reading, replace(library, split="test"))
     else:
         every = data["holdout_every"] or min(HOLDOUT, len(images))
@@ -289,9 +312,12 @@ def _images(data: Mapping[str, Any], reading: Reading, observer: Observer) -> _I
         raise UsageError(
             f"--holdout-every {data['holdout_every']}: leaves no image on one side of {len(images)}"
         )
+    broken = dict([*images.broken, *held.broken])
+    for path, reason in list(broken.items())[:SHOWN]:
+        observer.note(f"{path}: not read ({reason})")
     observer.note(
         f"{len(images)} images of {images.pixels / 1e6:.1f} megapixels to train on, {len(held)} to validate, "
-        f"{len(images.broken)} broken"
+        f"{len(broken)} broken"
     )
     return _Images(images, held, sha256)
 

@@ -39,11 +39,15 @@ def start_from(
         follows: Whether it follows another training of the run: then only what it trains is copied.
 
     Raises:
-        UsageError: A network of other arguments; in what follows it starts anew.
+        UsageError: None of the networks, or one of other arguments; in what follows it starts anew.
         WeightsError: There are no such weights, or they are damaged.
     """
     loaded = load.load(weights, runtime)
     wanted = training.header().networks
+    if not follows and not loaded.networks.keys() & training.networks.keys() & wanted.keys():
+        raise UsageError(
+            f"--init-from {weights}: a {loaded.header.kind}, which has no {' and no '.join(wanted)}"
+        )
     for name, network in training.networks.items():
         if follows and name not in training.optimisers:
             continue
@@ -131,6 +135,10 @@ class Destination:
         shown = str(self.path) if self.output is None else f"--output {self.path}"
         if self.path.is_dir():
             raise UsageError(f"{shown}: is a folder; name a file")
+        if self.run.resolve() in self.path.resolve().parents:
+            raise UsageError(
+                f"{shown}: lies in the run's folder, whose files are the run's; choose another place"
+            )
         there = os.path.lexists(self.path)
         if there and not self.overwrite and resume and not self.is_own():
             raise UsageError(
