@@ -22,6 +22,10 @@ PEAK = 255.0
 """All figures are those of the 8-bit range, of 16-bit pictures too."""
 
 
+ALIKE = 0.01
+"""Difference in linear light up to which two profiles are of the same colours."""
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Compares what was written with its clean picture.
@@ -123,10 +127,42 @@ def _comparable(
     notes = [*result.metadata.notes, *(f"reference: {note}" for note in reference.metadata.notes)]
     if result.alpha is not None or reference.alpha is not None:
         notes.append("alpha left out")
+    if not _are_alike(result.metadata.icc, reference.metadata.icc, ours.shape[1]):
+        notes.append("the colour profiles differ, and values are compared as they are")
+    for path, pixels in ((written, ours), (clean, theirs)):
+        if pixels.dtype.kind == "f":
+            _check_finite(path, pixels)
+            if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 1:
+                notes.append(f"{path.name} has values outside of [0, 1]; white is 1")
     peak = float(_largest(ours))
     if ours.dtype != theirs.dtype:
         ours, theirs, peak = _eight_bit_range(ours), _eight_bit_range(theirs), PEAK
     return ours, theirs, peak, tuple(notes)
+
+
+def _are_alike(profile: bytes | None, other: bytes | None, channels: int) -> bool:
+    """Whether two profiles (None: sRGB) give values about the same colours; of tables only equal ones do."""
+    import numpy as np
+
+    from genrestore.files.codecs import icc
+
+    if profile == other:
+        return True
+    probe = np.linspace(0, 1, 9 * channels, dtype=np.float32).reshape(1, channels, 3, 3)
+    light = [icc.linear_srgb(probe, one) for one in (profile, other)]
+    return all(one is not None for one in light) and bool(np.abs(light[0] - light[1]).max() < ALIKE)
+
+
+def _check_finite(path: Path, pixels: np.ndarray) -> None:
+    """Refuse pixels of any shape that hold no number.
+
+    Raises:
+        InputError: NaN or an infinity.
+    """
+    import numpy as np
+
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{shown(path)}: holds NaN or infinity, which compares with nothing")
 
 
 def _eight_bit_range(pixels: np.ndarray) -> np.ndarray:

@@ -66,12 +66,12 @@ class Sample(Machine, Record):
         """Draw, write and say how many."""
         self._check_words()
         from genrestore.study import latents as networks
-        from genrestore.weights import load
+        from genrestore.weights import load, store
 
         sampler = networks.sampler(load.load(self.weights, self.runtime), self.weights, self.runtime)
         latents, columns = self._chosen(sampler)
         names = targets(self.output, len(latents), overwrite=self.overwrite)
-        parameters = {"weights": Path(self.weights).stem, "weights_sha256": sampler.header.sha256}
+        parameters = {"weights": store.resolve(self.weights).stem, "weights_sha256": sampler.header.sha256}
         provenance = None if self.no_provenance else report.provenance("sample", self.seed, parameters)
         write(sampler.render(latents).numpy(), columns, names, provenance, overwrite=self.overwrite)
         if self.json:

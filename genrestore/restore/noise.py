@@ -253,9 +253,10 @@ def few_values(pixels: Pixels) -> int | None:
     if not is_clipped(pixels):
         return None
     found = np.unique(pixels[..., : 1 << 9, : 1 << 9])
-    if not 1 < found.size <= FEW or np.setdiff1d(pixels, found, assume_unique=False).size:
+    if not 1 < found.size <= FEW:
         return None
-    return int(found.size)
+    strips = (pixels[..., row : row + (1 << 6), :] for row in range(0, pixels.shape[-2], 1 << 6))
+    return int(found.size) if all(np.isin(strip, found).all() for strip in strips) else None
 
 
 def stuck_share(pixels: Pixels, noise_level: float, gain: int = 1) -> float:

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 
 from genrestore.cli import evaluate
 from genrestore.cli.report import Scores
 from genrestore.errors import UsageError
+from genrestore.files.codecs import icc
 from genrestore.files.plan.sources import NamedPictures
 from tests.cli.conftest import Run, clean_pixels, write
 
@@ -63,6 +65,30 @@ class TestFiles:
         Image.fromarray(np.full((16, 16), 100, np.uint8)).save("clean.png")
         assert BRIGHTER in run("evaluate", "deep.png", "clean.png").stdout
         assert BRIGHTER in run("evaluate", "deep.png", "deep-clean.png").stdout
+
+    def test_profiles_that_differ_are_said(self, run: Run) -> None:
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        for name, profile in (("none", None), ("srgb", srgb), ("p3", icc.of_cicp(12, 13))):
+            Image.fromarray(clean_pixels(16, 16)).save(f"{name}.png", icc_profile=profile)
+        assert "profiles" not in run("evaluate", "srgb.png", "none.png").stdout
+        assert "the colour profiles differ" in run("evaluate", "p3.png", "none.png").stdout
+        assert "the colour profiles differ" in run("evaluate", "srgb.png", "p3.png").stdout
+
+    def test_floating_point_beyond_its_range_is_said_and_nan_refused(self, run: Run) -> None:
+        values = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+        bad = values.copy()
+        bad[3, 4] = np.nan
+        for name, pixels in (("in", values), ("out", values * 2), ("bad", bad)):
+            tifffile.imwrite(f"{name}.tif", pixels)
+        assert "white is 1" not in run("evaluate", "in.tif", "in.tif").stdout
+        assert (
+            "out.tif has values outside of [0, 1]; white is 1" in run("evaluate", "out.tif", "in.tif").stdout
+        )
+        for words in (("bad.tif", "in.tif"), ("in.tif", "bad.tif")):
+            wrong = run("evaluate", *words)
+            assert wrong.exit_code != 0
+            assert wrong.stderr.count("\n") == 1
+            assert "bad.tif: holds NaN or infinity" in wrong.stderr
 
     def test_equal_pictures(self, run: Run) -> None:
         flat("a.png", 100)

@@ -113,6 +113,15 @@ def test_json_is_one_object(run: Run, words: list[str]) -> None:
     assert done.stderr == ""
 
 
+def test_a_name_with_a_dot_is_told_whole(run: Run, words: list[str]) -> None:
+    Path("made.safetensors").rename("made.v2.safetensors")
+    done = run("sample", "--weights", "./made.v2.safetensors", *words[3:], "-n", "2", "--json", "-q")
+    assert json.loads(done.stdout)["weights"] == "made.v2"
+    assert run("weights", "add", "made.v2.safetensors", "--name", "mine.v3").exit_code == 0
+    done = run("sample", "--weights", "mine.v3", *words[3:], "-n", "2", "--json", "-q", "-o", "b.png")
+    assert json.loads(done.stdout)["weights"] == "mine.v3"
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [

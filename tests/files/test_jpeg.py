@@ -104,6 +104,59 @@ def test_what_holds_rgb_is_asked_as_libjpeg_asks(tmp_path: Path, markers: str, r
     assert (apart < 12) == rgb  # libjpeg's colours
 
 
+@pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
+def test_rgb_with_a_resolution_comes_back_in_its_colours(
+    tmp_path: Path, subsampling: tuple[int, int]
+) -> None:
+    """JFIF's header would hold the resolution, and say YCbCr; EXIF holds it too."""
+    exif = Pillow.Exif()
+    exif[282], exif[283], exif[296] = 300, 300, 2
+    options = {"quality": 95, "exif": exif.tobytes()}
+    if subsampling == (1, 1):
+        path = make.save(tmp_path / "a.jpg", make.smooth(3), keep_rgb=True, subsampling=0, **options)
+    else:  # of which the parts alone are at hand: YCbCr's, renamed
+        path = make.save(tmp_path / "a.jpg", make.smooth(3), subsampling=2, **options)
+        data = bytearray(path.read_bytes())
+        frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+        for place, name in enumerate(b"RGB"):
+            data[frame + 10 + 3 * place] = data[scan + 5 + 2 * place] = name
+        path.write_bytes(data[:2] + data[20:])
+    image = images.read(path)
+    assert image.metadata.jpeg is not None
+    assert image.metadata.jpeg.keep_rgb
+    again = make.again(image, "JPEG")
+    assert np.abs(make.interleaved(again).astype(int) - make.interleaved(image)).max() < 12
+    assert again.metadata.dpi == (300, 300)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "YCbCr", "L"])
+def test_planes_are_coded_with_their_own_tables_whatever_these_are_called(tmp_path: Path, kind: str) -> None:
+    """Tables 0, 1 and 2, of which components take other ones than the encoder would give them."""
+    fine, coarse = [3] * 64, [80] * 64
+    grey = kind == "L"
+    options: dict[str, Any] = {"qtables": [fine] if grey else [fine, fine, fine], "subsampling": 0}
+    path = make.save(tmp_path / "a.jpg", make.smooth(1 if grey else 3), **options, keep_rgb=kind == "RGB")
+    data = bytearray(path.read_bytes())
+    frame = data.index(b"\xff\xc0")
+    if grey:  # takes table 1, and table 0 is another
+        data[frame + 12], data[data.index(b"\xff\xdb") + 4] = 1, 1
+        extra = 0
+    else:  # takes table 0 for all, and table 1 is another
+        for place in range(3):
+            data[frame + 12 + 3 * place] = 0
+        extra = 1
+    after = data.index(b"\xff\xc0")
+    data = data[:after] + b"\xff\xdb\0\x43" + bytes([extra, *coarse]) + data[after:]
+    path.write_bytes(data)
+    image = images.read(path)
+    assert image.metadata.jpeg is not None
+    assert {each[0] for each in image.metadata.jpeg.planes} == {tuple(fine)}
+    again = make.again(image, "JPEG")
+    assert again.metadata.jpeg is not None
+    assert {each[0] for each in again.metadata.jpeg.planes} == {tuple(fine)}
+    assert np.abs(again.pixels.astype(int) - image.pixels).max() <= 4
+
+
 def test_segments_come_back(tmp_path: Path) -> None:
     iptc = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x06\x1c\x02\x05\0\x01x"
     extended = b"http://ns.adobe.com/xmp/extension/\0" + bytes(32) + b"<rest/>"

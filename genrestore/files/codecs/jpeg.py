@@ -97,12 +97,12 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
         cast(BinaryIO, Unnumbered(stream)),
         "JPEG",
         quality=-1 if settings.tables else QUALITY,
-        subsampling=settings.subsampling,
+        subsampling=0 if settings.keep_rgb else settings.subsampling,  # nobody writes the other
         # Tables of 16 bits are for baseline too coarse, of which libjpeg writes a line to stderr.
         progressive=settings.progressive or any(max(table) > 255 for table in settings.tables),
         keep_rgb=settings.keep_rgb,
         extra=b"".join(struct.pack(">BBH", 0xFF, m, len(payload) + 2) + payload for m, payload in segments),
-        dpi=found.dpi if dpi_fits else (0, 0),
+        dpi=found.dpi if dpi_fits and not settings.keep_rgb else (0, 0),  # else JFIF's header, of YCbCr
         exif=b"Exif\0\0" + found.exif if found.exif else b"",
         xmp=found.xmp or b"",
         icc_profile=found.icc,
@@ -143,7 +143,7 @@ def _settings(opened: ImageFile, segments: Segments, turned: int) -> JpegSetting
     if opened.mode == "CMYK":
         return JpegSettings(segments=segments, orientation=turned)
     return JpegSettings(
-        tables=tuple(tuple(opened.quantization[key]) for key in sorted(opened.quantization)),
+        tables=_tables(opened),
         subsampling=max(0, get_sampling(opened)),
         progressive=bool(opened.info.get("progressive", False)),
         keep_rgb=opened.mode == "RGB" and _holds_rgb(opened),
@@ -151,6 +151,16 @@ def _settings(opened: ImageFile, segments: Segments, turned: int) -> JpegSetting
         planes=tuple(_planes(opened)),
         orientation=turned,
     )
+
+
+def _tables(opened: JpegImageFile) -> tuple[tuple[int, ...], ...]:
+    """The tables in the order in which components are given them; the last one serves those after it too."""
+    tables = opened.quantization
+    usual = [min(place, len(tables) - 1) for place in range(len(opened.layer))]
+    own = [layer[3] for layer in opened.layer]
+    if own == usual or not tables.keys() >= set(own):
+        own = sorted(tables)
+    return tuple(tuple(tables[key]) for key in own)
 
 
 def _holds_rgb(opened: JpegImageFile) -> bool:
