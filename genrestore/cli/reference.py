@@ -149,8 +149,8 @@ def _are_alike(profile: bytes | None, other: bytes | None, channels: int) -> boo
     if profile == other:
         return True
     probe = np.linspace(0, 1, 9 * channels, dtype=np.float32).reshape(1, channels, 3, 3)
-    light = [icc.linear_srgb(probe, one) for one in (profile, other)]
-    return all(one is not None for one in light) and bool(np.abs(light[0] - light[1]).max() < ALIKE)
+    one, two = icc.linear_srgb(probe, profile), icc.linear_srgb(probe, other)
+    return one is not None and two is not None and bool(np.abs(one - two).max() < ALIKE)
 
 
 def _check_finite(path: Path, pixels: np.ndarray) -> None:
