@@ -401,6 +401,35 @@ def test_a_raw_in_disguise(tmp_path: Path) -> None:
         images.read(path)
 
 
+def below_a_thumbnail(array: np.ndarray, photometric: str) -> bytes:
+    """A TIFF of one page, a smaller copy, with another copy and the picture below it, as cameras write it."""
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        writer.write(make.pixels(3)[::3, ::3], photometric="rgb", subfiletype=1, subifds=2, metadata=None)
+        writer.write(make.pixels(3)[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+        writer.write(array, photometric=photometric, subfiletype=0, metadata=None)
+    return stream.getvalue()
+
+
+def test_a_smaller_copy_above_its_picture_is_not_taken_for_it() -> None:
+    expected = r"stands below a smaller copy of it or a mask; take it out first.*in\.tif\[subifd=1\] out\.tif"
+    with pytest.raises(InputError, match=expected):
+        images.read(io.BytesIO(below_a_thumbnail(make.pixels(3), "rgb")))
+
+
+@pytest.mark.parametrize("photometric", ["cfa", "linear_raw"])
+def test_a_raw_below_its_smaller_copy(photometric: str) -> None:
+    array = make.pixels(1 if photometric == "cfa" else 3, 16)
+    with pytest.raises(InputError, match="camera RAW"):
+        images.read(io.BytesIO(below_a_thumbnail(array, photometric)))
+
+
+def test_a_smaller_copy_alone_is_a_picture() -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, make.pixels(3), photometric="rgb", subfiletype=1)
+    assert np.array_equal(make.interleaved(images.read(io.BytesIO(stream.getvalue()))), make.pixels(3))
+
+
 def test_nothing_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, make.pixels(3), photometric="rgb", compression="zlib")

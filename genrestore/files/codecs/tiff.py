@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from genrestore.errors import InputError
 from genrestore.files.codecs import containers, exif, metadata, tiff_pixels
 from genrestore.files.codecs.exif import ByteOrder, Field, Fields
-from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
+from genrestore.files.codecs.formats import SEVERAL_PICTURES, CameraRaw, check_size
 from genrestore.files.codecs.images import Image, from_buffer, interleaved
 from genrestore.files.codecs.metadata import Metadata
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**32 - 2**25
 """Of pixels before they are compressed: places in the file are numbers of 32 bits."""
 XMP, ICC, PROVENANCE = 700, 34675, 65042
-_SUBFILE_TYPE, _PHOTOSHOP, _LAYERS, _TRANSFER = 254, 34377, 37724, 301
+_SUBFILE_TYPE, _PHOTOMETRIC, _PHOTOSHOP, _LAYERS, _TRANSFER = 254, 262, 34377, 37724, 301
 # What describes the pixels' storage, or is written from the metadata: never carried over.
 _STRUCTURE = {*range(254, 260), *range(262, 267), 273, 274, *range(277, 282), 284, *range(288, 294), 297}
 _STRUCTURE |= {317, *range(320, 326), 330, 332, 334, 336, *range(338, 343), 347, *range(512, 522)}
@@ -33,6 +33,10 @@ _DEFAULT_COMPRESSION = "ADOBE_DEFLATE"
 _REDUCED, _MASK, _MAX_PAGES = 1, 4, 1000
 _COPIES = "smaller copies of the picture inside the TIFF are left out"
 _OTHERS = "further pictures and masks inside the TIFF are left out"
+_BELOW = (
+    "the picture of this TIFF stands below a smaller copy of it or a mask; "
+    "take it out first, for example: vips copy in.tif[subifd={}] out.tif"
+)
 _LAYERS_LOST = "Photoshop's layers inside the TIFF are left out, since they are of the old picture"
 
 
@@ -121,7 +125,12 @@ def read_provenance(stream: BinaryIO) -> bytes | None:
 def _choose(
     file: tifffile.TiffFile, stream: BinaryIO
 ) -> tuple[tifffile.TiffPage, tuple[str, ...], tuple[str, ...]]:
-    """The one page that is no smaller copy and no mask; notes on copies, and on others that are left out."""
+    """The one page that is no smaller copy and no mask; notes on copies, and on others that are left out.
+
+    Raises:
+        CameraRaw: It stands below another one, and what it holds are the values of a sensor.
+        InputError: There are several, or it stands below another one.
+    """
     import tifffile
 
     count = len(file.pages)
@@ -134,16 +143,23 @@ def _choose(
     page = whole[0]
     kinds = [int(other.subfiletype) for other in pages if other is not page]
     with containers.view(stream) as data:
-        kinds += [_kind(data, start) for start in (page.subifds or ())[:_MAX_PAGES]]
+        starts = (page.subifds or ())[:_MAX_PAGES]
+        below = [_number(data, start, _SUBFILE_TYPE) for start in starts]
+        if int(page.subfiletype) & (_REDUCED | _MASK):  # the only page, as in NEF
+            for index, start in enumerate(starts):
+                if not below[index] & (_REDUCED | _MASK):
+                    is_raw = _number(data, start, _PHOTOMETRIC) in tiff_pixels.RAW
+                    raise CameraRaw if is_raw else InputError(_BELOW.format(index))
+    kinds += below
     copies = (_COPIES,) if any(kind & _REDUCED for kind in kinds) else ()
     others = (_OTHERS,) if any(not kind & _REDUCED for kind in kinds) else ()
     return page, copies, others
 
 
-def _kind(data: exif.Block, start: int) -> int:
-    """The kind of a page at an offset; one that cannot be read is no copy."""
+def _number(data: exif.Block, start: int, tag: int) -> int:
+    """A number that the page at an offset states; 0 where it states none or cannot be read."""
     try:
-        found = exif.read_fields(data, start, (_SUBFILE_TYPE,))
+        found = exif.read_fields(data, start, (tag,))
         order = exif.byte_order(data)
     except exif.BadBlock:
         return 0

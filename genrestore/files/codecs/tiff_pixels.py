@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import tifffile
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
-_CFA, _LINEAR_RAW, _DNG_VERSION, _COLOUR_MAP = 32803, 34892, 50706, 320
+RAW = (32803, 34892)
+"""Values of a sensor (CFA), and of its colours filled in (LinearRaw)."""
+_DNG_VERSION, _COLOUR_MAP = 50706, 320
 _INK_SET, _COEFFICIENTS, _REFERENCE = 332, 529, 532
 _UNSIGNED, _FLOATING, _UNSPECIFIED, _ASSOCIATED_ALPHA = 1, 3, 0, 1
 _CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
@@ -125,7 +127,7 @@ def _check_kind(page: tifffile.TiffPage) -> None:
     """Refuse a page whose kind of pixels cannot be kept, or on which decoders do not agree."""
     photometric, bits = int(page.photometric), page.bitspersample
     name = _name(page.photometric)
-    if photometric in (_CFA, _LINEAR_RAW) or _DNG_VERSION in page.tags:
+    if photometric in RAW or _DNG_VERSION in page.tags:
         raise CameraRaw
     if page.imagedepth > 1:
         raise InputError(SEVERAL_PICTURES)
