@@ -16,7 +16,7 @@ from PIL import ImageCms
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import avif as avif_codec
-from genrestore.files.codecs import containers, exif, heif, icc, images, metadata
+from genrestore.files.codecs import containers, exif, heif, icc, images, jxl_header, metadata
 from genrestore.files.codecs.formats import Develop
 from genrestore.files.codecs.images import Image, Metadata
 from tests.files import make
@@ -351,6 +351,69 @@ def test_display_p3_is_told_by_its_profile_and_other_profiles_are_refused() -> N
     for other in (icc.of_cicp(1, 4), b"no profile at all".ljust(200)):
         with pytest.raises(InputError, match="JPEG XL: this colour profile cannot be written; write PNG"):
             images.encode(picture(array, icc=other), io.BytesIO(), "JPEG XL")
+
+
+ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), (0.3127, 0.3290)
+GAMMA = 4_545_000
+"""Ten million times the power that values are of light."""
+
+
+def custom(*, grey: bool = False, gamma: int = GAMMA) -> tuple[int, int]:
+    """What says Adobe RGB's primaries, or grey, and a gamma in the header of a JPEG XL."""
+    fields = [(0, 2), (int(grey), 2), (1, 2)]
+    if not grey:
+        fields.append((2, 6))
+        for value in (round(2e6 * value) for place in ADOBE[0] for value in place):
+            way = 0 if value < 1 << 19 else 1 if value < 1 << 20 else 2
+            offset, count = ((0, 19), (1 << 19, 19), (1 << 20, 20))[way]
+            fields += [(way, 2), (value - offset, count)]
+    number = size = 0
+    for value, count in (*fields, (1, 1), (gamma, 24), (1, 2)):
+        number, size = number | value << size, size + count
+    return number, size
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_custom_colours_of_a_jpeg_xl_become_a_profile_and_come_back(channels: int) -> None:
+    array, words = make.pixels(channels), custom(grey=channels == 1)
+    plain = bytes(imagecodecs.jpegxl_encode(array, lossless=True, usecontainer=False))
+    image = images.read(io.BytesIO(jxl_header.recoloured(plain, words)))
+    assert image.metadata.lost == ()
+    curve, name = icc.power(1e7 / GAMMA), "colours of a JPEG XL"
+    grey = icc.grey_profile(curve, name)
+    assert image.metadata.icc == (grey if channels == 1 else icc.matrix_profile(*ADOBE, curve, name))
+    ImageCms.ImageCmsProfile(io.BytesIO(image.metadata.icc))
+    for format in ("JPEG XL", "PNG", "TIFF"):
+        again = make.again(image, format)
+        assert again.metadata.icc == image.metadata.icc
+        assert np.array_equal(make.interleaved(again), array)
+    again = make.again(image, "JPEG XL")
+    assert again.metadata.jxl == words
+
+
+def test_libjxl_decodes_what_is_lossy_to_its_custom_colours() -> None:
+    array = make.smooth(3, 64, 64)
+    light = np.rint(65535 * icc.linear(array.astype(np.float32) / 255)).astype(np.uint16)
+    lossy = bytes(imagecodecs.jpegxl_encode(light, lossless=False, distance=0.2, usecontainer=False))
+    image = images.read(io.BytesIO(jxl_header.recoloured(lossy, custom())))
+    made = ImageCms.ImageCmsProfile(io.BytesIO(image.metadata.icc or b""))
+    expected = ImageCms.profileToProfile(Pillow.fromarray(array), ImageCms.createProfile("sRGB"), made)
+    away = np.abs(make.interleaved(image) / 257 - np.asarray(expected))
+    assert away.mean() < 1
+    assert np.array_equal(make.interleaved(make.again(image, "JPEG XL")), make.interleaved(image))
+
+
+@pytest.mark.parametrize("green", [None, (0.3, 0.0), (0.64, 0.33)])
+def test_colours_of_a_jpeg_xl_that_make_no_profile_are_said(green: tuple[float, float] | None) -> None:
+    from genrestore.files.codecs import jxl
+
+    header = jxl_header.Header(lossy=False, cicp=None)
+    if green is not None:
+        header.space = jxl_header.Space((ADOBE[0][0], green, ADOBE[0][2]), ADOBE[1], 0, 2.2, grey=False)
+    found = jxl._describe(header, {}, "JPEG XL", ())
+    assert (found.icc, found.jxl) == (None, None)
+    expected = "its colour profile cannot be read here and is left out: colours may look different"
+    assert found.lost == (expected,)
 
 
 def test_metadata_of_a_jpeg_xl_may_be_compressed_and_its_gain_map_is_said() -> None:

@@ -110,7 +110,7 @@ def colours(profile: bytes) -> Colours | None:
     if any(len(tag) < 20 for tag in tags):
         return None
     own = np.array([struct.unpack(">3i", tag[8:20]) for tag in tags]).T / 65536
-    matrix = np.linalg.inv(adapted(*_PRIMARIES[1])[0]) @ own
+    matrix = np.linalg.inv(adapted(*PRIMARIES[1])[0]) @ own
     if np.abs(matrix - np.eye(3)).max() < _SAME or abs(np.linalg.det(matrix)) < _SAME:
         return None
     return Colours(matrix.astype(np.float32), light)
@@ -175,7 +175,7 @@ _USUAL = ((1, 13), (12, 13), (9, 13), (1, 8), (12, 8), (9, 8), (9, 1))
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 _D65 = (0.3127, 0.3290)
-_PRIMARIES = {
+PRIMARIES = {
     1: (((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), _D65),
     9: (((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), _D65),
     11: (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), (0.314, 0.351)),
@@ -244,15 +244,17 @@ def of_cicp(primaries: int, transfer: int) -> bytes | None:
     Returns:
         None for sRGB, and for what is not said or not known, which is taken for it.
     """
-    if transfer in HDR:
-        curve = _table_of(transfer)
-    elif transfer in _CURVES:
-        curve = _parametric(_CURVES[transfer])
-    else:
-        return None
-    if primaries not in _PRIMARIES or (primaries == 1 and transfer in (1, 6, 13)):
+    curve = tone(transfer)
+    if curve is None or primaries not in PRIMARIES or (primaries == 1 and transfer in (1, 6, 13)):
         return None  # programs take BT.709 in pictures for sRGB, as libavif and browsers do
-    return matrix_profile(*_PRIMARIES[primaries], curve, f"primaries {primaries}, transfer {transfer}")
+    return matrix_profile(*PRIMARIES[primaries], curve, f"primaries {primaries}, transfer {transfer}")
+
+
+def tone(transfer: int) -> bytes | None:
+    """Return the tone curve of a transfer, by its number in ITU-T H.273; None where it is not known."""
+    if transfer in HDR:
+        return _table_of(transfer)
+    return _parametric(_CURVES[transfer]) if transfer in _CURVES else None
 
 
 def adapted(
@@ -279,12 +281,8 @@ def matrix_profile(
     """Make the profile of primaries and white, x and y each, and of one tone curve of `power`."""
     matrix, adapt = adapted(colours, white)
     columns = matrix.T
-    text = name.encode("utf-16-be")
-    words = b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, len(text), 28) + text
     tags = {
-        b"desc": words,
-        b"cprt": words,
-        b"wtpt": _fixed(b"XYZ ", _D50),
+        **_common(name),
         b"chad": _fixed(b"sf32", adapt.ravel()),
         **{
             key: _fixed(b"XYZ ", column)
@@ -292,6 +290,23 @@ def matrix_profile(
         },
         **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
     }
+    return _profile(b"RGB ", tags)
+
+
+def grey_profile(curve: bytes, name: str) -> bytes:
+    """Make the profile of grey with a tone curve."""
+    return _profile(b"GRAY", {**_common(name), b"kTRC": curve})
+
+
+def _common(name: str) -> dict[bytes, bytes]:
+    """The tags of every profile: its name and its white."""
+    text = name.encode("utf-16-be")
+    words = b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, len(text), 28) + text
+    return {b"desc": words, b"cprt": words, b"wtpt": _fixed(b"XYZ ", _D50)}
+
+
+def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A profile of version 4 of a display."""
     places: dict[bytes, int] = {}
     body = b""
     for payload in tags.values():
@@ -301,7 +316,7 @@ def matrix_profile(
     index = b"".join(key + struct.pack(">II", places[tag], len(tag)) for key, tag in tags.items())
     head = bytearray(128)
     struct.pack_into(
-        ">I4sI4s4s4s", head, 0, 132 + len(index) + len(body), b"", 0x04300000, b"mntr", b"RGB ", b"XYZ "
+        ">I4sI4s4s4s", head, 0, 132 + len(index) + len(body), b"", 0x04300000, b"mntr", space, b"XYZ "
     )
     head[36:40], head[68:80] = b"acsp", _fixed(b"", _D50)[4:]
     return bytes(head) + struct.pack(">I", len(tags)) + index + body

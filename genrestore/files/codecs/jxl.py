@@ -61,10 +61,13 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     import imagecodecs
 
     found, buffer, notes = image.metadata, interleaved(image), list[str]()
-    cicp = found.cicp or (jxl_header.SRGB if found.icc is None else icc.cicp_of(found.icc))
-    if cicp is None or not jxl_header.can_say(cicp):
-        raise InputError("JPEG XL: this colour profile cannot be written; write PNG, TIFF or AVIF")
-    plain = cicp == jxl_header.SRGB
+    plain, words = False, found.jxl
+    if words is None:
+        cicp = found.cicp or (jxl_header.SRGB if found.icc is None else icc.cicp_of(found.icc))
+        if cicp is None or not jxl_header.can_say(cicp):
+            raise InputError("JPEG XL: this colour profile cannot be written; write PNG, TIFF or AVIF")
+        plain = cicp == jxl_header.SRGB
+        words = jxl_header.words_of(cicp, grey=image.pixels.shape[1] == 1)
     floating = buffer.dtype.kind == "f"
     lossless = found.lossless or floating or not plain
     if lossless and not found.lossless:
@@ -85,7 +88,7 @@ def write(image: Image, stream: BinaryIO, provenance: metadata.Provenance | None
     )
     codestream = _parts(bytes(encoded))[0]
     if not plain or buffer.dtype != np.uint8:
-        codestream = jxl_header.recoloured(codestream, cicp, grey=image.pixels.shape[1] == 1)
+        codestream = jxl_header.recoloured(codestream, words)
     stream.write(_SIGNATURE + _TYPE)
     if found.exif:
         stream.write(heif.box(b"Exif", bytes(4), found.exif))
@@ -149,11 +152,14 @@ def _describe(
     if len(block) > 4:
         start = 4 + struct.unpack(">I", block[:4])[0]
         block = block[start:]
-    if header.profile and not header.lossy:  # with loss libjxl gives sRGB
-        lost = (*lost, _PROFILE_LOST)
-    cicp = header.cicp if not header.profile else None
+    cicp = header.cicp
     if cicp is not None:
         profile = icc.of_cicp(*cicp)
+    elif header.space is not None:
+        profile = _profile(header.space)
+    is_known = cicp is not None or (header.profile and header.lossy)  # with loss libjxl gives sRGB
+    if profile is None and not is_known:
+        lost = (*lost, _PROFILE_LOST)
     name = None if cicp is None else icc.HDR.get(cicp[1])
     found = Metadata(
         format,
@@ -166,6 +172,19 @@ def _describe(
         lossless=not header.lossy,
         bits=header.bits if 8 < header.bits < 16 else 0,
         cicp=None if cicp == jxl_header.SRGB else cicp,
+        jxl=header.words if profile is not None and not (cicp and jxl_header.can_say(cicp)) else None,
         notes=() if name is None else (f"high dynamic range ({name}), restored in its own values",),
     )
     return metadata.upright(found, header.orientation)
+
+
+def _profile(space: jxl_header.Space) -> bytes | None:
+    """The profile of colours that have no numbers; None where theirs make none."""
+    name = "colours of a JPEG XL"
+    try:
+        curve = icc.tone(space.transfer) or icc.power(space.power)
+        if space.grey:
+            return icc.grey_profile(curve, name)
+        return icc.matrix_profile(space.primaries, space.white, curve, name)
+    except (ArithmeticError, ValueError, struct.error):  # y is 0, they lie on a line, or too far away
+        return None

@@ -112,6 +112,8 @@ class Metadata:
         lossless: A file of a format that can be lossy was not.
         bits: Of a sample, where uint16 has more than the file had; 0: all.
         cicp: Numbers of primaries and transfer (ITU-T H.273) that stand for `icc` in the file, or None.
+        jxl: Bits that say the colours in the header of a JPEG XL, as a number, and how many they are, where
+            `cicp` cannot say them there; else None.
         subsampling: Of an AVIF, as libavif names it; None: choose.
         appended: Bytes behind the picture in its file, as they were: a film, a gain map.
         turned: The way the result of the same format must lie too, since the file holds further pictures,
@@ -136,6 +138,7 @@ class Metadata:
     lossless: bool = False
     bits: int = 0
     cicp: tuple[int, int] | None = None
+    jxl: tuple[int, int] | None = None
     subsampling: str | None = None
     appended: bytes = b""
     turned: Turned | None = None
