@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
+from PIL import ImageCms
 from typer.testing import CliRunner
 
 from genrestore.cli.app import app
@@ -102,6 +104,28 @@ def test_light_becomes_a_profile_elsewhere_and_alpha_is_divided_out() -> None:
     assert icc.colours(found.metadata.icc) is not None
     wanted = planes()["R"] / planes()["A"]
     np.testing.assert_allclose(found.pixels[0, 0], wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "AVIF", "JPEG XL"])
+def test_light_of_grey_becomes_a_profile_elsewhere(format: str) -> None:
+    light = np.full(SHAPE, 0.2, np.float32)
+    content = make.encoded(read(file({"Y": light})), format)
+    found = read(content)
+    assert found.pixels.shape == (1, 1, *SHAPE)
+    assert found.metadata.icc is not None
+    assert icc.is_linear(found.metadata.icc) or found.metadata.cicp == (1, 8)
+    back = read(make.encoded(found, "OpenEXR"))
+    np.testing.assert_allclose(back.pixels[0, 0], light, atol=0.003)
+    if format == "JPEG":  # LittleCMS takes 20 % of the light for what it is on sRGB's curve
+        with Pillow.open(io.BytesIO(content)) as opened:
+            given = ImageCms.ImageCmsProfile(io.BytesIO(opened.info["icc_profile"]))
+            shown = ImageCms.profileToProfile(opened, given, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        assert abs(shown.getpixel((0, 0))[0] - 124) <= 1
+
+
+def test_light_of_grey_without_a_grey_mode_is_said() -> None:
+    notes = images.encode(read(file({"Y": planes()["R"]})), io.BytesIO(), "WEBP")
+    assert "the profile of grey is left out, since WebP has no grey mode" in notes
 
 
 def test_it_is_restored_on_srgbs_curve() -> None:

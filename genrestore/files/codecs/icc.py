@@ -212,16 +212,17 @@ def linear(curve: Array) -> Array:
 
 def cicp_of(profile: bytes) -> tuple[int, int] | None:
     """Return the numbers of primaries and transfer (ITU-T H.273) that mean the same as a profile, or None."""
-    found = _in_lab(profile)
+    grey = profile[16:20] == b"GRAY"
+    found = _in_lab(profile, grey=grey)
     for numbers in _USUAL if found is not None else ():
-        other = _in_lab(of_cicp(*numbers))
+        other = _in_lab(of_cicp(*numbers), grey=grey)
         if other is not None and found is not None and np.abs(found - other).max() <= 1:
             return numbers
     return None
 
 
-def _in_lab(profile: bytes | None) -> Array | None:
-    """Sample colours of a profile (None: sRGB) in CIE Lab of 8 bits; None where it cannot be used."""
+def _in_lab(profile: bytes | None, *, grey: bool = False) -> Array | None:
+    """Sample colours, or greys, of a profile (None: sRGB) in CIE Lab of 8 bits; None: it cannot be used."""
     from PIL import Image, ImageCms
 
     try:
@@ -230,7 +231,7 @@ def _in_lab(profile: bytes | None) -> Array | None:
         else:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
         mode = "L" if source.profile.xcolor_space.strip() == "GRAY" else "RGB"
-        picture = Image.fromarray(_PROBE).convert(mode)
+        picture = Image.fromarray(_PROBE).convert("L" if grey else "RGB").convert(mode)
         lab = ImageCms.createProfile("LAB")
         found = ImageCms.profileToProfile(picture, source, lab, outputMode="LAB")
     except (ImageCms.PyCMSError, OSError, ValueError):
