@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from genrestore.files.codecs import images, xmp
+from genrestore.files.codecs import images, metadata, xmp
 from genrestore.files.codecs.containers import read_jpeg
 from genrestore.files.plan.jobs import comparison_path
 from genrestore.files.work import stages
@@ -232,6 +232,51 @@ def test_credentials_of_the_old_picture_go_and_other_boxes_are_a_loss() -> None:
     assert image.metadata.notes == ("content credentials are left out, since they are about the old picture",)
     assert image.metadata.lost == ("boxes in APP11 are left out, since they may not hold true any more",)
     assert all(marker != 0xEB for marker, _ in segments(make.encoded(image, "JPEG")))
+
+
+def with_part(format: str, kind: bytes, payload: bytes) -> bytes:
+    """A file with one more chunk or box."""
+    content = make.encoded(make.plain(make.smooth(3)), format, {"tool": "genrestore"})
+    if format != "WEBP":
+        return content + sized(8 + len(payload)) + kind + payload
+    content += kind + len(payload).to_bytes(4, "little") + payload
+    return content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:]
+
+
+@pytest.mark.parametrize(
+    ("format", "kind", "id", "credentials"),
+    [
+        ("WEBP", b"odd ", b"", b"C2PA"),
+        ("JPEG XL", b"odd ", b"", b"jumb"),
+        ("JPEG XL", b"uuid", b"id" * 8, b"jumb"),
+        ("AVIF", b"uuid", b"id" * 8, b"uuid"),
+        ("HEIC", b"uuid", b"id" * 8, b"uuid"),
+    ],
+)
+def test_parts_that_nobody_here_knows_are_a_loss_and_credentials_are_none(
+    format: str, kind: bytes, id: bytes, credentials: bytes
+) -> None:
+    if format == "HEIC":
+        content = make.heic(make.smooth(3)) + sized(32) + kind + id + b"unknown!"
+        with_credentials = make.heic(make.smooth(3)) + sized(32) + credentials + id + b"jumbc2pa"
+    else:
+        content = with_part(format, kind, id + b"unknown!")
+        with_credentials = with_part(format, credentials, id + b"jumbc2pa")
+    found = images.read(io.BytesIO(content))
+    assert found.metadata.lost == (f"parts that are not known here are left out: {kind.decode().strip()}",)
+    found = images.read(io.BytesIO(with_credentials))
+    assert found.metadata.lost == ()
+    assert found.metadata.notes == (metadata.CREDENTIALS,)
+    if format != "HEIC":
+        assert b"c2pa" not in make.encoded(found, format).lower()
+
+
+@pytest.mark.parametrize("format", ["WEBP", "JPEG XL", "AVIF"])
+def test_own_parts_are_no_loss(format: str) -> None:
+    image = make.plain(make.smooth(3))
+    image.metadata = replace(image.metadata, xmp=make.XMP, exif=make.exif(), icc=make.ICC)
+    found = images.read(io.BytesIO(make.encoded(image, format, {"tool": "genrestore"}))).metadata
+    assert (found.lost, found.notes) == ((), ())
 
 
 class TestThumbnails:

@@ -410,7 +410,7 @@ def test_colours_of_a_jpeg_xl_that_make_no_profile_are_said(green: tuple[float, 
     header = jxl_header.Header(lossy=False, cicp=None)
     if green is not None:
         header.space = jxl_header.Space((ADOBE[0][0], green, ADOBE[0][2]), ADOBE[1], 0, 2.2, grey=False)
-    found = jxl._describe(header, {}, "JPEG XL", ())
+    found = jxl._describe(header, {}, "JPEG XL", (), ())
     assert (found.icc, found.jxl) == (None, None)
     expected = "its colour profile cannot be read here and is left out: colours may look different"
     assert found.lost == (expected,)

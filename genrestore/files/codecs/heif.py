@@ -69,6 +69,7 @@ class Heif:
         primary: Number of the item that is shown.
         items: By number.
         references: Kind, number of the item that refers, numbers of those that it refers to.
+        uuids: Payloads of boxes that are not of the standard.
         idat: Where the box of data of the items begins.
         end: Where the file's own boxes end.
     """
@@ -77,6 +78,7 @@ class Heif:
     primary: int = 0
     items: dict[int, Item] = field(default_factory=dict)
     references: list[tuple[bytes, int, tuple[int, ...]]] = field(default_factory=list)
+    uuids: list[bytes] = field(default_factory=list)
     idat: int = 0
     end: int = 0
 
@@ -254,6 +256,8 @@ def read(data: Data) -> Heif:
                 meta = Box(kind, at + 12, end)
                 if end > len(data):
                     raise InputError("truncated or damaged (a box reaches outside)")
+            if kind == b"uuid":
+                found.uuids.append(bytes(data[at + 8 : end]))
             at = end
         found.end = min(at, len(data))
         if meta is None:
@@ -361,6 +365,8 @@ def describe(found: Heif, format: str) -> tuple[Metadata, int]:
     """Return the metadata of a file once its picture is upright, and EXIF's number of how it lies."""
     block, cicp, turned = found.exif, found.cicp, found.turned
     config = found.stated(b"av1C") or b""
+    others = [(b"uuid", b"c2pa" in payload) for payload in found.uuids if payload[:16] != metadata.BOX]
+    notes, lost = metadata.left_out(others)
     described = Metadata(
         format,
         "",
@@ -368,23 +374,17 @@ def describe(found: Heif, format: str) -> tuple[Metadata, int]:
         icc=found.profile,
         xmp=found.xmp,
         dpi=exif.dpi(block) if block else None,
-        lost=tuple(found.lost()),
+        lost=(*found.lost(), *lost),
         lossless=cicp is not None and cicp[2] == 0,
         cicp=None if cicp is None or cicp[0] == 2 or _has_profile(found) else cicp[:2],
         subsampling=_SUBSAMPLING.get(config[2] >> 2 & 3) if len(config) > 2 else None,
-        notes=_notes(cicp),
+        notes=(*icc.hdr_notes(cicp), *notes),
     )
     return metadata.upright(described, turned), turned
 
 
 def _has_profile(found: Heif) -> bool:
     return found.profile is not None and any(one[:4] in _PROFILES for one in found.colours())
-
-
-def _notes(cicp: tuple[int, int, int] | None) -> tuple[str, ...]:
-    """Note on a picture whose values go far beyond white."""
-    name = None if cicp is None else icc.HDR.get(cicp[1])
-    return () if name is None else (f"high dynamic range ({name}), restored in its own values",)
 
 
 def named(error: InputError, format: str) -> InputError:

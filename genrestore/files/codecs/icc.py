@@ -258,6 +258,12 @@ def tone(transfer: int) -> bytes | None:
     return _parametric(_CURVES[transfer]) if transfer in _CURVES else None
 
 
+def hdr_notes(cicp: tuple[int, ...] | None) -> tuple[str, ...]:
+    """Return a note on a picture whose values go far beyond white, by the numbers of `of_cicp`."""
+    name = None if cicp is None else HDR.get(cicp[1])
+    return () if name is None else (f"high dynamic range ({name}), restored in its own values",)
+
+
 def adapted(
     colours: tuple[tuple[float, float], ...], white: tuple[float, float]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -22,6 +22,8 @@ _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _TYPE = heif.box(b"ftyp", b"jxl ", bytes(4), b"jxl ")
 _GAIN_MAP = "its gain map in the file is left out"
 _PROFILE_LOST = "its colour profile cannot be read here and is left out: colours may look different"
+_KNOWN = frozenset((b"JXL ", b"ftyp", b"jxll", b"jxli", b"jbrd", b"free", b"skip"))
+"""Boxes that say nothing of the photograph itself, or how to make the JPEG that it was before."""
 _MOST_TEXT = 2**26
 
 
@@ -31,12 +33,12 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
 
     data = stream.read()
     try:
-        codestream, parts, lost = _parts(data)
+        codestream, parts, notes, lost = _parts(data)
         header = jxl_header.read(codestream)
         check_size(header.width, header.height, max_pixels)
         if header.animated:
             raise InputError(SEVERAL_PICTURES)
-        described = _describe(header, parts, format, lost)
+        described = _describe(header, parts, format, notes, lost)
     except InputError as error:
         raise heif.named(error, format) from error
     try:
@@ -114,11 +116,12 @@ def _linear(buffer: Array) -> Array:
     return found
 
 
-def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes], tuple[str, ...]]:
-    """The codestream, the first box of each kind of metadata, and notes on what is left out."""
+def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes], tuple[str, ...], tuple[str, ...]]:
+    """The codestream, the first box of each kind of metadata, notes on what is left out, and on losses."""
     if not data.startswith(_SIGNATURE):
-        return data, {}, ()
+        return data, {}, (), ()
     streams, parts, lost = list[bytes](), dict[bytes, bytes](), list[str]()
+    unknown: list[tuple[bytes, bool]] = []
     for one in heif.boxes(data, 0, len(data)):
         kind, payload = one.kind, data[one.start : one.end]
         if kind == b"brob" and len(payload) > 4:
@@ -131,7 +134,10 @@ def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes], tuple[str, ...]]:
             lost.append(_GAIN_MAP)
         elif kind in (b"Exif", b"xml "):
             parts.setdefault(kind, payload)
-    return b"".join(streams), parts, tuple(lost)
+        elif kind not in _KNOWN and not (kind == b"uuid" and payload[:16] == metadata.BOX):
+            unknown.append((kind, kind == b"jumb" and b"c2pa" in payload))
+    notes, missing = metadata.left_out(unknown)
+    return b"".join(streams), parts, notes, (*lost, *missing)
 
 
 def _unpacked(data: bytes) -> bytes:
@@ -145,7 +151,11 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _describe(
-    header: jxl_header.Header, parts: dict[bytes, bytes], format: str, lost: tuple[str, ...]
+    header: jxl_header.Header,
+    parts: dict[bytes, bytes],
+    format: str,
+    notes: tuple[str, ...],
+    lost: tuple[str, ...],
 ) -> Metadata:
     """The metadata of a picture, which libjxl turns upright by the codestream's word alone."""
     block, profile = parts.get(b"Exif", b""), None
@@ -160,7 +170,6 @@ def _describe(
     is_known = cicp is not None or (header.profile and header.lossy)  # with loss libjxl gives sRGB
     if profile is None and not is_known:
         lost = (*lost, _PROFILE_LOST)
-    name = None if cicp is None else icc.HDR.get(cicp[1])
     found = Metadata(
         format,
         "",
@@ -173,7 +182,7 @@ def _describe(
         bits=header.bits if 8 < header.bits < 16 else 0,
         cicp=None if cicp == jxl_header.SRGB else cicp,
         jxl=header.words if profile is not None and not (cicp and jxl_header.can_say(cicp)) else None,
-        notes=() if name is None else (f"high dynamic range ({name}), restored in its own values",),
+        notes=(*icc.hdr_notes(cicp), *notes),
     )
     return metadata.upright(found, header.orientation)
 

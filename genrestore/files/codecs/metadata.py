@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from genrestore.errors import InputError
+from genrestore.errors import InputError, shown
 from genrestore.files.codecs import containers, exif, formats, xmp
 from genrestore.files.codecs.containers import Data
 
@@ -23,7 +23,7 @@ Sides = tuple[float, float]
 TOOL = "genrestore"
 PROVENANCE_KEY = TOOL.encode()
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
-_BOX = bytes.fromhex("5615dd08b04e51978e3b5bc47494d160")
+BOX = bytes.fromhex("5615dd08b04e51978e3b5bc47494d160")
 """The UUID of version 5 of the URL urn:genrestore:provenance."""
 MAX_SIDE = 2**16
 MAX_PROVENANCE = 2**20
@@ -156,6 +156,18 @@ def behind(data: Data, end: int) -> tuple[bytes, tuple[str, ...]]:
     return (bytes(data[end:]) if length > 0 else b""), ()
 
 
+def left_out(parts: Iterable[tuple[bytes, bool]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return notes on parts of a file that a result does not have, and those of them that tell of a loss.
+
+    Args:
+        parts: Kinds of parts that are not known here, and if they are content credentials.
+    """
+    found = dict.fromkeys(parts)
+    kinds = {shown(kind.decode("latin-1")).strip(): None for kind, credentials in found if not credentials}
+    notes = (CREDENTIALS,) if any(credentials for _, credentials in found) else ()
+    return notes, (f"parts that are not known here are left out: {', '.join(kinds)}",) if kinds else ()
+
+
 def orientation(block: bytes | None, packet: bytes | None) -> int:
     """Return the Orientation of a picture, EXIF's number, 1 to 8.
 
@@ -204,13 +216,13 @@ def pack_provenance(provenance: Provenance) -> bytes:
 def provenance_box(provenance: Provenance) -> bytes:
     """Return provenance as a box of a file of boxes (AVIF, JPEG XL)."""
     packed = pack_provenance(provenance)
-    return struct.pack(">I4s", 24 + len(packed), b"uuid") + _BOX + packed
+    return struct.pack(">I4s", 24 + len(packed), b"uuid") + BOX + packed
 
 
 def provenance_in_boxes(stream: BinaryIO) -> bytes | None:
     """Return the packed provenance of `provenance_box`; reads no pixels."""
     for kind, length in containers.parts(stream, containers.BOXES):
-        if kind == b"uuid" and 16 <= length <= MAX_PROVENANCE and stream.read(16) == _BOX:
+        if kind == b"uuid" and 16 <= length <= MAX_PROVENANCE and stream.read(16) == BOX:
             return stream.read(length - 16)
     return None
 

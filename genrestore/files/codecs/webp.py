@@ -20,7 +20,8 @@ _OPEN = (
 )
 _OWN = b"xmlns:genrestore"
 _CLOSE = b"</genrestore:provenance></rdf:Description></rdf:RDF></x:xmpmeta>"
-_CHUNK = b"GNRS"
+_CHUNK, _CREDENTIALS = b"GNRS", b"C2PA"
+_KNOWN = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ", _CHUNK))
 _ESCAPES = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"))
 
 
@@ -30,12 +31,16 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     found, turned = pillow.describe(opened, format)
     with view(stream) as data:
         length = int.from_bytes(data[4:8], "little")
-        appended, lost = behind(data, 8 + length + length % 2)
+        end = 8 + length + length % 2
+        appended, lost = behind(data, end)
     pillow.check_frames(opened, format)
-    lossless = any(kind == b"VP8L" for kind, _ in parts(stream, RIFF))
+    kinds = [kind for kind, _ in parts(stream, RIFF) if stream.tell() <= end]
+    notes, unknown = metadata.left_out((kind, kind == _CREDENTIALS) for kind in kinds if kind not in _KNOWN)
+    lossless = b"VP8L" in kinds
     is_ours = found.xmp is not None and _provenance_of(found.xmp) is not None
     packet = None if is_ours else found.xmp
-    found = replace(found, xmp=packet, lossless=lossless, appended=appended, lost=lost)
+    lost = (*lost, *unknown)
+    found = replace(found, xmp=packet, lossless=lossless, appended=appended, notes=notes, lost=lost)
     return pillow.decode(opened, found, turned)
 
 
