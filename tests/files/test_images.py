@@ -228,6 +228,19 @@ class TestConversions:
         assert image.alpha is not None
         assert set(np.unique(image.alpha)) == {0, 255}
 
+    def test_transparent_grey_gif(self, tmp_path: Path) -> None:
+        path, array = tmp_path / "a.gif", (np.arange(512) % 256).astype(np.uint8).reshape(16, 32)
+        Pillow.fromarray(array).save(path, transparency=7)
+        image = images.read(path)
+        assert image.metadata.notes == ("palette converted to LA",)
+        assert image.alpha is not None
+        assert np.array_equal(image.alpha[0, 0] == 0, array == 7)
+        assert np.array_equal(image.pixels[0, 0], array)
+
+    def test_a_comment_of_a_gif_is_said(self, tmp_path: Path) -> None:
+        path = make.save(tmp_path / "a.gif", make.pixels(1), comment=b"of the photograph")
+        assert images.read(path).metadata.lost == ("its comment is left out",)
+
     @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
     def test_16_bits_into_8_are_rounded_and_said(self, format: str) -> None:
         stream = io.BytesIO()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _STRIP_PIXELS = 2**22
 _DIRECT = ("L", "LA", "RGB", "RGBA")
 _FULL_16 = 65535
+_COMMENT_LOST = "its comment is left out"
 
 
 def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
@@ -32,6 +33,8 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     check_frames(opened, format)
     with view(stream) as data:
         lost = ends.left_out(data, format)
+    if format == "GIF" and opened.info.get("comment"):
+        lost = (*lost, _COMMENT_LOST)
     return decode(opened, replace(described, lost=lost), turned)
 
 
@@ -102,7 +105,7 @@ def decode(opened: ImageFile, described: Metadata, turned: int) -> Image:
     if mode == "I" or mode.startswith("I;16"):
         mode, buffer = "I;16", np.asarray(opened).clip(0, _FULL_16).astype(np.uint16)
     else:
-        if mode not in _DIRECT:
+        if mode not in _DIRECT or (mode == "L" and "transparency" in opened.info):
             picture, icc, note = _convert(opened, icc)
             notes = (*notes, note)
         buffer = _strips(picture)
@@ -154,8 +157,9 @@ def _convert(opened: ImageFile, icc: bytes | None) -> tuple[PillowImage, bytes |
     mode = opened.mode
     if mode == "1":
         return opened.convert("L"), icc, "1-bit grey converted to 8-bit grey"
-    if mode in ("P", "PA"):
-        target = "RGBA" if mode == "PA" or "transparency" in opened.info else "RGB"
+    if mode in ("L", "P", "PA"):  # Pillow takes a palette of greys for grey
+        target = "L" if mode == "L" else "RGB"
+        target += "A" if mode == "PA" or "transparency" in opened.info else ""
         return opened.convert(target), icc, f"palette converted to {target}"
     if mode == "CMYK":
         return cmyk_to_rgb(opened, icc)
