@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
 import zlib
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from genrestore.errors import InputError
-from genrestore.files.codecs import images
+from genrestore.files.codecs import images, metadata
 from tests.files import make
 
 LOSSLESS = ["PNG", "TIFF"]
@@ -185,6 +186,17 @@ class TestMetadata:
         assert images.read_provenance(tmp_path / "missing") is None
 
 
+def bmp(mode: str, profile: bytes, kind: bytes = b"DEBM") -> bytes:
+    """A BMP with a header of version 5 and a profile at its end; Pillow's has the first 40 bytes of it."""
+    stream = io.BytesIO()
+    Pillow.fromarray(make.smooth(3)).convert(mode).save(stream, "BMP")
+    plain = stream.getvalue()
+    end = len(plain) + 84
+    more = bytes(16) + kind + bytes(48) + struct.pack("<IIII", 4, end - 14, len(profile), 0)
+    head = struct.pack("<4I", end + len(profile), 0, int.from_bytes(plain[10:14], "little") + 84, 124)
+    return plain[:2] + head + plain[18:54] + more + plain[54:] + profile
+
+
 class TestConversions:
     @pytest.mark.parametrize(
         ("mode", "suffix", "shape", "note"),
@@ -240,6 +252,21 @@ class TestConversions:
     def test_a_comment_of_a_gif_is_said(self, tmp_path: Path) -> None:
         path = make.save(tmp_path / "a.gif", make.pixels(1), comment=b"of the photograph")
         assert images.read(path).metadata.lost == ("its comment is left out",)
+
+    @pytest.mark.parametrize("mode", ["RGB", "P"])
+    def test_the_profile_of_a_bmp_comes_along(self, mode: str) -> None:
+        image = images.read(io.BytesIO(bmp(mode, make.ICC)))
+        assert image.metadata.lost == ()
+        assert image.metadata.icc == make.ICC
+        expected = Pillow.fromarray(make.smooth(3)).convert(mode).convert("RGB")
+        assert np.array_equal(make.interleaved(image), np.asarray(expected))
+        assert make.again(image, "PNG").metadata.icc == make.ICC
+
+    @pytest.mark.parametrize(("kind", "cut"), [(b"DEBM", 1), (b"KNIL", 0)])
+    def test_a_profile_that_a_bmp_does_not_hold_is_said(self, kind: bytes, cut: int) -> None:
+        content = bmp("RGB", make.ICC, kind)
+        found = images.read(io.BytesIO(content[: len(content) - cut])).metadata
+        assert (found.icc, found.lost) == (None, (metadata.PROFILE_LOST,))
 
     @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
     def test_16_bits_into_8_are_rounded_and_said(self, format: str) -> None:

@@ -21,7 +21,6 @@ DISTANCE, EFFORT, LOSSLESS_EFFORT = 1.0, 5, 3
 _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _TYPE = heif.box(b"ftyp", b"jxl ", bytes(4), b"jxl ")
 _GAIN_MAP = "its gain map in the file is left out"
-_PROFILE_LOST = "its colour profile cannot be read here and is left out: colours may look different"
 _KNOWN = frozenset((b"JXL ", b"ftyp", b"jxll", b"jxli", b"jbrd", b"free", b"skip"))
 """Boxes that say nothing of the photograph itself, or how to make the JPEG that it was before."""
 _MOST_TEXT = 2**26
@@ -169,7 +168,7 @@ def _describe(
         profile = _profile(header.space)
     is_known = cicp is not None or (header.profile and header.lossy)  # with loss libjxl gives sRGB
     if profile is None and not is_known:
-        lost = (*lost, _PROFILE_LOST)
+        lost = (*lost, metadata.PROFILE_LOST)
     found = Metadata(
         format,
         "",

@@ -23,6 +23,7 @@ Sides = tuple[float, float]
 TOOL = "genrestore"
 PROVENANCE_KEY = TOOL.encode()
 CREDENTIALS = "content credentials are left out, since they are about the old picture"
+PROFILE_LOST = "its colour profile cannot be read here and is left out: colours may look different"
 BOX = bytes.fromhex("5615dd08b04e51978e3b5bc47494d160")
 """The UUID of version 5 of the URL urn:genrestore:provenance."""
 MAX_SIDE = 2**16

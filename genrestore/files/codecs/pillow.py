@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
@@ -11,10 +12,10 @@ import numpy as np
 
 from genrestore.errors import InputError
 from genrestore.files.codecs import ends, exif
-from genrestore.files.codecs.containers import view
+from genrestore.files.codecs.containers import Data, view
 from genrestore.files.codecs.formats import SEVERAL_PICTURES, check_size
 from genrestore.files.codecs.images import Array, Image, from_buffer
-from genrestore.files.codecs.metadata import Metadata, Sides, orientation, upright
+from genrestore.files.codecs.metadata import PROFILE_LOST, Metadata, Sides, orientation, upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _STRIP_PIXELS = 2**22
 _DIRECT = ("L", "LA", "RGB", "RGBA")
 _FULL_16 = 65535
+_VERSION_5, _EMBEDDED, _LINKED = 124, b"DEBM", b"KNIL"
+"""Bytes of a BMP's header that has a profile, and its kinds."""
 _COMMENT_LOST = "its comment is left out"
 
 
@@ -33,9 +36,23 @@ def read(stream: BinaryIO, format: str, max_pixels: int) -> Image:
     check_frames(opened, format)
     with view(stream) as data:
         lost = ends.left_out(data, format)
+        if format == "BMP":
+            opened.info["icc_profile"], notes = _profile_of_bmp(data)
+            lost = (*lost, *notes)
     if format == "GIF" and opened.info.get("comment"):
         lost = (*lost, _COMMENT_LOST)
     return decode(opened, replace(described, lost=lost), turned)
+
+
+def _profile_of_bmp(data: Data) -> tuple[bytes | None, tuple[str, ...]]:
+    """The colour profile that a header of version 5 states, and a note where it is lost."""
+    kind = bytes(data[70:74])
+    if int.from_bytes(data[14:18], "little") < _VERSION_5 or kind not in (_EMBEDDED, _LINKED):
+        return None, ()
+    place, length = struct.unpack("<II", bytes(data[126:134]).ljust(8, b"\0"))
+    found = bytes(data[14 + place : 14 + place + length])
+    is_whole = kind == _EMBEDDED and len(found) == length and found[36:40] == b"acsp"
+    return (found, ()) if is_whole else (None, (PROFILE_LOST,))
 
 
 def open_as(stream: BinaryIO, format: str, max_pixels: int) -> ImageFile:
