@@ -199,3 +199,8 @@ def test_a_packet_without_an_orientation_is_not_touched() -> None:
     assert xmp.orientation(b"\xff\xfe\0") is None
     odd = b"\0<" * 3 + b"\0"
     assert xmp.upright(odd, quarter_turned=True) == odd
+
+
+@pytest.mark.parametrize("text", ["0", "9", "12", "45678", "-1", "1.0"])
+def test_what_is_no_number_of_a_turn_in_xmp_is_none(text: str) -> None:
+    assert xmp.orientation(packet(f'tiff:Orientation="{text}"')) is None

@@ -37,7 +37,7 @@ def orientation(packet: bytes) -> int | None:
     """Return the Orientation that a packet states, 1 to 8; None where it states none."""
     text, _ = _decoded(packet)
     values = [text[begin:end] for begin, end in _values(text, _TIFF, "Orientation")]
-    return int(values[0]) if values and values[0] in "12345678" else None
+    return int(values[0]) if values and values[0] in tuple("12345678") else None
 
 
 def upright(packet: bytes, quarter_turned: bool) -> bytes:
