@@ -41,13 +41,13 @@ FOURS, CASES = 60, 4
 """Test digits 4 that are searched for the report's case, and how many cases are shown."""
 SHOWN = 36
 """Samples of a trained generator."""
-GAMES = ("non-saturating", "saturating", "l2")
+ADVERSARIAL = ("non-saturating", "saturating", "l2")
 """Losses of the trainings that are compared."""
 PLAYERS = ("discriminator", "generator")
 
 
 @dataclass(frozen=True)
-class Course:
+class Comparison:
     """How generators of a class are trained to compare losses: by the recipe, but in few and small steps."""
 
     steps: int
@@ -79,30 +79,30 @@ class Course:
                 raise RuntimeError(f"{folder.name}: {done.stderr.strip()}")
 
 
-COURSES = {
-    "digits": Course(
-        1500,
-        64,
-        (1, 3),
-        lambda bench: ["--data", "mnist", "--data-root", root(bench)],
-        {
+COMPARISONS = {
+    "digits": Comparison(
+        steps=1500,
+        batch=64,
+        ratios=(1, 3),
+        data=lambda bench: ["--data", "mnist", "--data-root", root(bench)],
+        judged={
             "Fréchet distance": lambda bench, made, _: (
                 f"{reports.frechet(bench, made, digits(bench)[0].float() / 255):.1f}"
             ),
             "rarest class": lambda bench, made, _: f"{reports.rarest(bench, made):.1f} %",
         },
-        None,
+        samples=None,
     ),
-    "faces": Course(
-        600,
-        32,
-        (3,),
-        lambda bench: [
+    "faces": Comparison(
+        steps=600,
+        batch=32,
+        ratios=(3,),
+        data=lambda bench: [
             *("--data", find(bench.data, "faces64/color"), "--size", 64, "--channels", 3),
             *("--holdout-every", 12, "--width", 32),
         ],
-        {"distance of samples": lambda _, __, score: f"{-score:.3f}"},
-        SHOWN,
+        judged={"distance of samples": lambda _, __, score: f"{-score:.3f}"},
+        samples=SHOWN,
     ),
 }
 
@@ -303,23 +303,23 @@ def fours(bench: Bench) -> list[str]:
 
 def games(bench: Bench, of: str) -> dict[str, list[str]]:
     """Train with the three losses, and the page's parts on it: a table, and what shows each run."""
-    course, start = COURSES[of], "" if of == "digits" else f"{of}-"
-    heads = ["loss", "ratio", "discriminator's", "generator's", *course.judged]
+    how, start = COMPARISONS[of], "" if of == "digits" else f"{of}-"
+    heads = ["loss", "ratio", "discriminator's", "generator's", *how.judged]
     lines, pictures = [f"| {' | '.join(heads)} |", f"|---|---{'|---:' * (len(heads) - 2)}|"], []
-    for loss, ratio in ((loss, ratio) for loss in GAMES for ratio in course.ratios):
+    for loss, ratio in ((loss, ratio) for loss in ADVERSARIAL for ratio in how.ratios):
         folder = bench.scratch / f"{start}{loss}-{ratio}"
-        course.train(bench, folder, loss, ratio)
+        how.train(bench, folder, loss, ratio)
         with (folder / "metrics.csv").open(newline="") as stream:
             rows = list(csv.DictReader(stream))
         weights, place = folder.with_suffix(".safetensors"), f"gan-loss-{folder.name}"
         points = {one: [(int(row["step"]), float(row[one])) for row in rows if row[one]] for one in PLAYERS}
         curves = {one: (*map(list, zip(*noted, strict=True)),) for one, noted in points.items()}
         plot(reports.PLACE / f"{place}-plot.png", {"": curves})
-        shown, judged = f"![]({place}-plot.png)", ["–"] * len(course.judged)
+        shown, judged = f"![]({place}-plot.png)", ["–"] * len(how.judged)
         stopped = "" if weights.exists() else f", stopped after {rows[-1]['step']} steps"
         if weights.exists():  # the alarm leaves none
-            made = reports.samples(bench, str(weights), course.samples)
-            judged = [cell(bench, made, float(rows[-1]["score"])) for cell in course.judged.values()]
+            made = reports.samples(bench, str(weights), how.samples)
+            judged = [cell(bench, made, float(rows[-1]["score"])) for cell in how.judged.values()]
             save_grid(reports.PLACE / f"{place}.png", made[:SHOWN], columns=6)
             shown += f" ![]({place}.png)"
         last = [f"{float(rows[-1][player]):.2f}" for player in PLAYERS]

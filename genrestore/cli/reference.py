@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 PEAK = 255.0
 """All figures are those of the 8-bit range, of 16-bit pictures too."""
-
-
 ALIKE = 0.01
 """Difference in linear light up to which two profiles are of the same colours."""
 

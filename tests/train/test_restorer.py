@@ -204,6 +204,7 @@ def test_start_weights_that_would_be_cleared_before_the_second_training_are_refu
     with pytest.raises(UsageError, match=r"--init-from .*: lies in the run's folder.*restorer needs it"):
         covering.train(replace(asked, init_from=str(start)))
     assert start.exists()
+    assert covering.train(replace(asked, init_from=str(start)), restorer_steps=0).finished
 
 
 def test_a_signal_while_the_first_training_ends_keeps_the_second_from_beginning(

@@ -241,12 +241,10 @@ def _describe(format: str, parts: Parts, *, grey: bool) -> Metadata:
     """The metadata of a picture; its light is told to other formats by a profile."""
     given = parts.attributes.get("chromaticities") or _SRGB
     xy = [(float(given[at]), float(given[at + 1])) for at in range(0, 8, 2)]
-    profile = icc.grey_profile(icc.power(1.0), "linear") if grey else None
-    if (
-        not grey
-        and all(math.isfinite(value) and abs(value) < 10 for pair in xy for value in pair)
-        and xy[3][1] > 0
-    ):
+    profile = None
+    if grey:
+        profile = icc.grey_profile(icc.power(1.0), "linear")
+    elif all(math.isfinite(value) and abs(value) < 10 for pair in xy for value in pair) and xy[3][1] > 0:
         profile = icc.matrix_profile(tuple(xy[:3]), xy[3], icc.power(1.0), "linear")
     density = parts.attributes.get("xDensity")
     ratio = parts.attributes.get("pixelAspectRatio", 1.0)

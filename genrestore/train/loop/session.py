@@ -71,11 +71,6 @@ def run(kind: Kind, request: Request, runtime: Runtime, observer: Observer) -> R
     destination = Destination(request.name, request.output, folder, request.overwrite)
     if request.extend and not request.resume:
         raise UsageError("--extend: goes on with a run that is there; it needs --resume")
-    if kind.then and request.init_from and folder.resolve() in Path(request.init_from).resolve().parents:
-        raise UsageError(
-            f"--init-from {request.init_from}: lies in the run's folder, which is cleared before the "
-            f"{kind.then.name} needs it; copy it, or choose another --run-dir"
-        )
     if destination.check(resume=request.resume) and request.resume:
         observer.note(f"{destination.path} is replaced at the end")
     with ExitStack() as held:
@@ -178,6 +173,7 @@ def _stage(
     place.options["data"]["images"] = images.sha256
     settings = _with_epochs(settings, request, len(images.training))
     place.options["loop"]["steps"] = settings.steps
+    then = kind.following(model, settings)
     if not before and (crowded := more_than_cores(settings.workers)):
         observer.note(crowded)
     runtime = _runtime(options, settings)
@@ -188,6 +184,8 @@ def _stage(
         if frozen and not before and not options["init_from"]:
             raise UsageError(f"--init-from: needed, since the {frozen[0]} is not trained")
         if options["init_from"]:  # before the folder is cleared: they may lie in it
+            if then and not before:
+                _check_stays(options["init_from"], folder, then.name)
             start_from(options["init_from"], training, runtime, observer, follows=before is not None)
         distributed.barrier()
         place.clear()
@@ -195,10 +193,22 @@ def _stage(
         place.save_reals(torch.stack([training.example(draw) for draw in draws]))
     distributed.barrier()
     minutes = math.inf if request.max_minutes is None else request.max_minutes
-    followed = kind.following(model, settings) is not None
-    progress = train(training, settings, place, observer, max_minutes=minutes, followed=followed)
+    progress = train(training, settings, place, observer, max_minutes=minutes, followed=then is not None)
     distributed.barrier()
     return _Stage(model, settings, place, images, progress)
+
+
+def _check_stays(weights: str, folder: Path, then: str) -> None:
+    """Refuse start weights that a second training needs again, and that the first clears away.
+
+    Raises:
+        UsageError: They lie in the run's folder.
+    """
+    if store.is_path(weights) and folder.resolve() in Path(weights).resolve().parents:
+        raise UsageError(
+            f"--init-from {weights}: lies in the run's folder, which is cleared before the {then} needs it; "
+            "copy it, or choose another --run-dir"
+        )
 
 
 def _learns(network: nn.Module) -> bool:
